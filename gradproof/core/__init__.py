@@ -1,0 +1,1 @@
+"""The language: index equations, as frozen data. Standard library only."""

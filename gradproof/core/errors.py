@@ -1,0 +1,53 @@
+"""Every exception of gradproof: what went wrong, where, why, and what to try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of the user's own source."""
+
+    file: str
+    line: int
+    text: str
+
+
+class GradproofError(Exception):
+    """The call or the input is wrong. The command line prints it and exits with 2."""
+
+    def __init__(self, why: str, *, advice: str = "", place: Place | None = None) -> None:
+        self.why = why
+        self.advice = advice
+        self.place = place
+        head = f"{place.file}:{place.line}  {place.text}\n" if place else ""
+        super().__init__(head + why + (f"  {advice}" if advice else ""))
+
+
+class ShapeError(GradproofError):
+    """Shapes that do not meet, or that are not what was promised."""
+
+
+class UnknownName(GradproofError):
+    """A name that the network does not have."""
+
+
+class DataError(GradproofError):
+    """Data that no gradient can be checked on: NaN, infinity, integers, wrong shapes."""
+
+
+class NetworkError(GradproofError):
+    """A file or function that is not a network."""
+
+
+class EngineError(GradproofError):
+    """An engine that is not installed, or that failed."""
+
+
+class NotYet(GradproofError):
+    """Something that gradproof does not do yet."""
+
+
+class Never(GradproofError):
+    """Something that has no single formula, such as a branch on data."""

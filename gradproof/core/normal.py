@@ -1,0 +1,311 @@
+"""Terms to tidy terms: renaming apart, flattening, like factors, equality up to renaming."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from gradproof.core.index import (
+    Affine,
+    Index,
+    at,
+    combine,
+    extent,
+    is_index,
+    replace,
+    shift,
+    the_index,
+)
+from gradproof.core.term import (
+    ONE,
+    ZERO,
+    Add,
+    Along,
+    Apply,
+    Bracket,
+    Fold,
+    Number,
+    Power,
+    Product,
+    SizeOf,
+    Sum,
+    Term,
+    bound,
+    children,
+    free,
+    rebuild,
+    size_term,
+    substitute,
+    walk,
+)
+
+
+def highest(term: Term, among: Iterable[Index] = ()) -> int:
+    """The highest index number in use."""
+    numbers = [index.number for index in among]
+    numbers += [index.number for node in walk(term) for index in bound(node)]
+    numbers += [index.number for index in free(term)]
+    return max(numbers, default=-1)
+
+
+def apart(term: Term, first: int) -> tuple[Term, int]:
+    """The term with every bound index renumbered from `first`, and the next free number.
+
+    Without it the indices of a factor that stands twice would capture each other.
+    """
+    fresh: dict[Index, Affine] = {}
+    new: dict[Index, Index] = {}
+    for index in bound(term):
+        new[index] = Index(first, index.size)
+        fresh[index] = at(new[index])
+        first += 1
+    below = []
+    for child in children(term):
+        renamed, first = apart(substitute(child, fresh) if fresh else child, first)
+        below.append(renamed)
+    if not below:
+        return term, first
+    match term:
+        case Sum(over, _):
+            return Sum(tuple(new[i] for i in over), below[0]), first
+        case Fold(function, over, _):
+            return Fold(function, tuple(new[i] for i in over), below[0]), first
+        case Along(function, index, _, position):
+            return Along(function, new[index], below[0], position), first
+        case _:
+            return rebuild(term, tuple(below)), first
+
+
+def product(*factors: Term) -> Term:
+    """The product, flattened, numbers in front and multiplied; a zero swallows it."""
+    number = Fraction(1)
+    rest: list[Term] = []
+    stack = list(reversed(factors))
+    while stack:
+        factor = stack.pop()
+        match factor:
+            case Product(below):
+                stack.extend(reversed(below))
+            case Number(value):
+                number *= value
+            case _:
+                rest.append(factor)
+    if number == 0:
+        return ZERO
+    rest = _cancel_sizes(rest)
+    if number != 1 or not rest:
+        rest.insert(0, Number(number))
+    return rest[0] if len(rest) == 1 else Product(tuple(rest))
+
+
+def _cancel_sizes(factors: list[Term]) -> list[Term]:
+    """``n · n^-1`` removed: size symbols are positive numbers and commute."""
+    exponents: dict[str, Fraction] = {}
+    for factor in factors:
+        match factor:
+            case SizeOf(size):
+                exponents[size] = exponents.get(size, Fraction(0)) + 1
+            case Power(SizeOf(size), exponent):
+                exponents[size] = exponents.get(size, Fraction(0)) + exponent
+            case _:
+                pass
+    if not exponents:
+        return factors
+    others = [f for f in factors if not isinstance(f, SizeOf) and not _is_size_power(f)]
+    sizes: list[Term] = [
+        SizeOf(s) if e == 1 else Power(SizeOf(s), e) for s, e in exponents.items() if e
+    ]
+    return sizes + others
+
+
+def _is_size_power(term: Term) -> bool:
+    return isinstance(term, Power) and isinstance(term.base, SizeOf)
+
+
+def add(*terms: Term) -> Term:
+    """The sum, flattened; numbers and like terms are collected, zeros dropped."""
+    flat: list[Term] = []
+    stack = list(reversed(terms))
+    while stack:
+        term = stack.pop()
+        match term:
+            case Add(below):
+                stack.extend(reversed(below))
+            case _:
+                flat.append(term)
+    counts: dict[Term, Fraction] = {}
+    for term in flat:
+        scale, core = _scaled(term)
+        counts[core] = counts.get(core, Fraction(0)) + scale
+    kept = [product(Number(scale), core) for core, scale in counts.items() if scale]
+    if not kept:
+        return ZERO
+    return kept[0] if len(kept) == 1 else Add(tuple(kept))
+
+
+def _scaled(term: Term) -> tuple[Fraction, Term]:
+    match term:
+        case Number(value):
+            return value, ONE
+        case Product((Number(value), *rest)):
+            return value, (rest[0] if len(rest) == 1 else Product(tuple(rest)))
+        case _:
+            return Fraction(1), term
+
+
+def negate(term: Term) -> Term:
+    """The term with the opposite sign."""
+    return product(Number(Fraction(-1)), term)
+
+
+def power(base: Term, exponent: Fraction) -> Term:
+    """A power; exponents 0 and 1, numbers and nested integer powers are worked out."""
+    if exponent == 1:
+        return base
+    if exponent == 0:
+        return ONE
+    match base:
+        case Number(value) if exponent.denominator == 1 and (value or exponent > 0):
+            return Number(value**exponent.numerator)
+        case Power(inner, e) if exponent.denominator == 1 and e.denominator == 1:
+            return power(inner, e * exponent)
+        case _:
+            return Power(base, exponent)
+
+
+def total(over: Iterable[Index], body: Term) -> Term:
+    """The sum over indices; what does not depend on one is multiplied by its size."""
+    indices = tuple(over)
+    if body == ZERO:
+        return ZERO
+    match body:
+        case Sum(inner, inside):
+            return total((*indices, *inner), inside)
+        case _:
+            pass
+    used = free(body)
+    kept = tuple(i for i in indices if i in used)
+    sizes = [size_term(i.size) for i in indices if i not in used]
+    if not kept:
+        return product(*sizes, body)
+    scale, core = _scaled(body)
+    outside: list[Term] = [*sizes, Number(scale)]
+    match core:
+        case Product(factors):
+            constant = [f for f in factors if isinstance(f, SizeOf) or _is_size_power(f)]
+            rest = [f for f in factors if f not in constant]
+            if constant and rest:
+                outside += constant
+                core = product(*rest)
+        case _:
+            pass
+    return product(*outside, Sum(kept, core))
+
+
+def tidy(term: Term) -> Term:
+    """The term rebuilt from its leaves with the rules above; sums stay inside products."""
+    below = tuple(tidy(child) for child in children(term))
+    match term:
+        case Product():
+            return product(*below)
+        case Add():
+            return add(*below)
+        case Sum(over, _):
+            return total(over, below[0])
+        case Power(_, exponent):
+            return power(below[0], exponent)
+        case _:
+            return rebuild(term, below) if below else term
+
+
+def canonical(free_indices: tuple[Index, ...], term: Term) -> tuple[tuple[Index, ...], Term]:
+    """Free indices numbered from 0 in order, bound ones after them in reading order."""
+    base = max(highest(term, free_indices) + 1, len(free_indices))
+    term, _ = apart(term, base)
+    left = tuple(Index(number, index.size) for number, index in enumerate(free_indices))
+    term = substitute(term, {old: at(new) for old, new in zip(free_indices, left, strict=True)})
+    term, _ = apart(term, len(left))
+    return left, term
+
+
+def solve(
+    places: tuple[Affine, ...], targets: tuple[Index, ...], unknown: frozenset[Index]
+) -> tuple[dict[Index, Affine], list[Bracket]]:
+    """Solves ``places == targets`` for the unknown indices.
+
+    Returns what to substitute for the solved unknowns, and the brackets that remain: those of
+    equations with no unknown of unit coefficient (strides, diagonals), and those of the domain
+    that a solved index leaves behind (``t-1 = p`` leaves ``[p+1 <= T-1]``).
+    """
+    from_index: dict[Index, Affine] = {}
+    brackets: list[Bracket] = []
+    for place, target in zip(places, targets, strict=True):
+        difference = combine(replace(place, from_index), at(target), -1)
+        chosen = next(
+            (
+                (variable, coefficient)
+                for variable, coefficient in difference.terms
+                if isinstance(variable, Index)
+                and variable in unknown
+                and variable not in from_index
+                and abs(coefficient) == 1
+            ),
+            None,
+        )
+        if chosen is None:
+            if difference.terms or difference.constant:
+                brackets.append(Bracket("==", difference))
+            continue
+        index, coefficient = chosen
+        # coefficient·index + rest = 0, and coefficient is ±1: index = −coefficient·rest
+        rest = Affine(tuple(t for t in difference.terms if t[0] != index), difference.constant)
+        solution = combine(Affine(()), rest, -coefficient)
+        from_index = {k: replace(v, {index: solution}) for k, v in from_index.items()}
+        from_index[index] = solution
+        # A solved index leaves its domain behind.
+        if not (is_index(solution) and the_index(solution).size == index.size):
+            brackets.append(Bracket(">=", solution))
+            brackets.append(Bracket(">=", shift(combine(extent(index.size), solution, -1), -1)))
+    replaced = [Bracket(b.relation, replace(b.position, from_index)) for b in brackets]
+    return from_index, [b for b in replaced if not _certain(b)]
+
+
+def _certain(bracket: Bracket) -> bool:
+    """Whether a bracket holds whatever the indices are."""
+    position = bracket.position
+    if bracket.relation == "==":
+        return not position.terms and position.constant == 0
+    low = position.constant
+    for variable, coefficient in position.terms:
+        if isinstance(variable, str):
+            if coefficient < 0:
+                return False
+            low += coefficient  # a size is at least 1
+        elif coefficient < 0:
+            if not isinstance(variable.size, int):
+                return _upper_bound_holds(position)
+            low += coefficient * (variable.size - 1)
+    return low >= 0
+
+
+def _upper_bound_holds(position: Affine) -> bool:
+    """``n - 1 - i >= 0`` for an index i of size n, plus what else cannot be negative."""
+    total_terms = dict(position.terms)
+    low = position.constant
+    for variable, coefficient in position.terms:
+        if isinstance(variable, Index) and coefficient < 0:
+            size = variable.size
+            if isinstance(size, int):
+                low += coefficient * (size - 1)
+            else:  # i <= n - 1, so -i >= 1 - n
+                total_terms[size] = total_terms.get(size, 0) + coefficient
+                low -= coefficient
+    if any(isinstance(v, str) and c < 0 for v, c in total_terms.items()):
+        return False
+    low += sum(c for v, c in total_terms.items() if isinstance(v, str))
+    return low >= 0
+
+
+def is_elementary(term: Term) -> bool:
+    """Whether a term is polynomial arithmetic on reads: no Σ and no function of the dictionary."""
+    return not any(isinstance(n, Sum | Apply | Fold | Along) for n in walk(term))

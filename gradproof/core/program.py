@@ -1,0 +1,115 @@
+"""Equations, programs and derivations: what the workers hand to one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gradproof.core.errors import Place
+from gradproof.core.index import Index, Size
+from gradproof.core.term import Term
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A named tensor: its axes' sizes, and what is known of its elements.
+
+    ``law`` is ``""`` or one of ``LAWS``; ``role`` is ``"input"``, ``"data"`` (not
+    differentiated: integers and masks) or ``"value"``.
+    """
+
+    name: str
+    shape: tuple[Size, ...]
+    law: str = ""
+    role: str = "input"
+
+
+LAWS = ("positive", "probabilities", "one-hot", "nonnegative")
+"""What an annotation may promise of the elements, after a comma: ``"n k, probabilities"``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """``target[free] = term``. The free indices are the axes of the target, in order."""
+
+    target: str
+    free: tuple[Index, ...]
+    term: Term
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A flat list of named index equations over inputs.
+
+    Every equation reads only inputs and targets of earlier equations, and no name is defined
+    twice: `spec.check` is the executable form of this law.
+    """
+
+    inputs: tuple[Tensor, ...]
+    equations: tuple[Equation, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A user's formula for the gradient with respect to ``of``: the tensor ``name``."""
+
+    of: str
+    name: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A traced paper: the forward program, and the user's own backward as a program.
+
+    ``backward`` has the forward's inputs and values among its inputs. ``operations`` maps
+    each named forward value to the number of the operation that made it, which is how an
+    engine's run of the same function finds the same value. ``notes`` are sentences for the
+    reader, such as that names had to be invented.
+    """
+
+    forward: Program
+    loss: str
+    backward: Program | None
+    claims: tuple[Claim, ...]
+    operations: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One gradient equation and the rule that gave it; ``paths`` are the readers' names."""
+
+    of: str
+    equation: Equation
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """The gradient of ``loss`` with respect to every value and input, back to front.
+
+    ``backward`` is a program whose inputs are the forward's tensors; ``gradients`` maps each
+    tensor to the name of its gradient. ``zero`` lists what the loss does not depend on.
+    """
+
+    forward: Program
+    loss: str
+    backward: Program
+    gradients: Mapping[str, str]
+    steps: tuple[Step, ...]
+    zero: tuple[str, ...] = ()
+
+
+def shape_of(equation: Equation) -> tuple[Size, ...]:
+    """The sizes of a target's axes."""
+    return tuple(index.size for index in equation.free)
+
+
+def shapes(program: Program) -> dict[str, tuple[Size, ...]]:
+    """The shape of every tensor that a program names."""
+    known: dict[str, tuple[Size, ...]] = {t.name: t.shape for t in program.inputs}
+    known.update((e.target, shape_of(e)) for e in program.equations)
+    return known

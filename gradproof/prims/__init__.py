@@ -1,0 +1,1 @@
+"""The dictionary: one record per primitive."""

@@ -1,0 +1,355 @@
+"""The NumPy face of a tensor: NumPy's protocols and methods, each turned into a named operation.
+
+A tracer and every engine put this face on their own tensors, so that the user's function runs on
+all of them as it is. A subclass implements `shape` and `operate`, and sees only these operations:
+
+===================================  ========================================================
+``add subtract multiply divide``     two operands (either may be a number or a plain array)
+``negative``                         one operand
+``power``                            ``exponent``: a `Fraction`
+``matmul``                           two operands, NumPy's rules
+``sum``                              ``axes``: sorted tuple of non-negative ints; ``keepdims``
+``greater`` ``greater_equal``
+``equal``                            two operands; a mask of ones and zeros
+``transpose``                        ``order``: a permutation of the axes
+``getitem``                          ``key``: a tuple of ints, slices, `None`; one per axis
+names of elementwise records         the record's arguments; ``order=1`` is the derivative
+names of folds                       ``axis``, ``keepdims``
+names of along records               ``axis``
+===================================  ========================================================
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any, final
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from gradproof.core.errors import Never, NotYet, ShapeError
+from gradproof.prims.caller import place
+from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME, FOLD_BY_NAME
+
+_PLAIN_UFUNCS = {
+    "add": "add",
+    "subtract": "subtract",
+    "multiply": "multiply",
+    "divide": "divide",
+    "true_divide": "divide",
+    "negative": "negative",
+    "matmul": "matmul",
+    "greater": "greater",
+    "greater_equal": "greater_equal",
+    "equal": "equal",
+}
+_ELEMENTWISE_UFUNCS = {
+    numpy_name: record.name
+    for record in ELEMENTWISE_BY_NAME.values()
+    for numpy_name in record.numpy_names
+}
+_FOLD_FUNCTIONS = {
+    numpy_name: record.name for record in FOLD_BY_NAME.values() for numpy_name in record.numpy_names
+}
+
+
+class Face(NDArrayOperatorsMixin, ABC):
+    """A tensor that behaves like a NumPy array and turns everything into `operate` calls."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the axes."""
+
+    @abstractmethod
+    def operate(self, name: str, operands: tuple[Any, ...], **attributes: Any) -> Face:
+        """The result of a named operation; at least one operand is a face of this kind."""
+
+    def replaced(self) -> None:
+        """Told that an augmented assignment has given this tensor's name to its result."""
+
+    # --- NumPy's protocols ------------------------------------------------------------------
+
+    @final
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **extra: Any) -> Any:
+        name = ufunc.__name__
+        out = extra.pop("out", None)
+        if method == "reduce" and name in ("add", "maximum"):
+            return _FUNCTIONS["sum" if name == "add" else "max"](inputs[0], **extra)
+        if method != "__call__" or extra:
+            raise _unknown(f"np.{name}" + (f".{method}" if method != "__call__" else ""), extra)
+        result = _call_ufunc(self, name, inputs)
+        if out is not None:
+            if out[0] is not inputs[0]:
+                raise Never(
+                    f"np.{name}(..., out=...) writes into an array.",
+                    advice="Assign the result to a name instead.",
+                    place=place(),
+                )
+            inputs[0].replaced()
+        return result
+
+    @final
+    def __array_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        known = _FUNCTIONS.get(func.__name__)
+        if known is None:
+            raise _unknown(f"np.{func.__name__}", {})
+        return known(*args, **kwargs)
+
+    # --- methods ----------------------------------------------------------------------------
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        total = 1
+        for length in self.shape:
+            total = length * total
+        return total
+
+    @property
+    def T(self) -> Face:
+        """The tensor with its axes reversed."""
+        return _transpose(self)
+
+    def transpose(self, *axes: Any) -> Face:
+        """The tensor with its axes in another order."""
+        return _transpose(self, axes[0] if len(axes) == 1 else (axes or None))
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Face:
+        """The sum over axes."""
+        return _sum(self, axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Face:
+        """The mean over axes."""
+        return _mean(self, axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Face:
+        """The largest element along an axis."""
+        return fold("max", self, axis, keepdims)
+
+    def dot(self, other: Any) -> Face:
+        """The matrix product."""
+        return _dot(self, other)
+
+    def copy(self) -> Face:
+        """The tensor itself: it never changes."""
+        return self
+
+    def __getitem__(self, key: Any) -> Face:
+        return self.operate("getitem", (self,), key=_full_key(self, key))
+
+    def __iter__(self) -> Iterator[Face]:
+        if self.ndim == 0:
+            raise ShapeError("A scalar cannot be iterated.", place=place())
+        return (self[i] for i in range(self.shape[0]))
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise ShapeError("A scalar has no length.", place=place())
+        return int(self.shape[0])
+
+    def __bool__(self) -> bool:
+        raise Never(
+            "A branch on data has no single formula: which way it goes depends on the numbers.",
+            advice="Use np.where(condition, a, b), which keeps both branches.",
+            place=place(),
+        )
+
+    def __float__(self) -> float:
+        raise Never(
+            "float() takes the tensor out of the network, so its gradient is lost.",
+            advice="Keep it as an array.",
+            place=place(),
+        )
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise Never(
+            "Writing into an array changes a value after it was used.",
+            advice="Build a new array, for example with np.where or arithmetic on masks.",
+            place=place(),
+        )
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise Never(
+            "This turns the tensor into plain numbers, so its gradient is lost.",
+            advice="Use NumPy functions or gradproof's on the tensor itself.",
+            place=place(),
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # == is elementwise, as NumPy's
+
+
+def _unknown(what: str, extra: dict[str, Any]) -> NotYet:
+    with_ = f" with {', '.join(extra)}" if extra else ""
+    return NotYet(
+        f"{what}{with_} is not in gradproof's dictionary.",
+        advice="Write it with the operations that are: arithmetic, @, .T, sum, mean, max, exp, "
+        "log, sqrt, tanh, abs, maximum, minimum, where, and gp.sigmoid, relu, softmax, logsumexp.",
+        place=place(),
+    )
+
+
+def _call_ufunc(face: Face, name: str, inputs: tuple[Any, ...]) -> Face:
+    if name in _PLAIN_UFUNCS:
+        return face.operate(_PLAIN_UFUNCS[name], inputs)
+    if name in _ELEMENTWISE_UFUNCS:
+        return face.operate(_ELEMENTWISE_UFUNCS[name], inputs, order=0)
+    match name:
+        case "less":
+            return face.operate("greater", (inputs[1], inputs[0]))
+        case "less_equal":
+            return face.operate("greater_equal", (inputs[1], inputs[0]))
+        case "positive":
+            return face
+        case "square":
+            return face.operate("power", inputs, exponent=Fraction(2))
+        case "reciprocal":
+            return face.operate("power", inputs, exponent=Fraction(-1))
+        case "power" | "float_power":
+            return _power(face, *inputs)
+    raise _unknown(f"np.{name}", {})
+
+
+def _power(face: Face, base: Any, exponent: Any) -> Face:
+    if isinstance(exponent, Face) or np.ndim(exponent) != 0:
+        raise NotYet(
+            "An exponent that is an array is not supported yet.",
+            advice="Write x**y as np.exp(y * np.log(x)).",
+            place=place(),
+        )
+    return face.operate("power", (base,), exponent=Fraction(exponent).limit_denominator(10**6))
+
+
+def _axes(x: Face, axis: Any) -> tuple[int, ...]:
+    if axis is None:
+        return tuple(range(x.ndim))
+    chosen = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
+    for one in chosen:
+        if not -x.ndim <= one < x.ndim:
+            raise ShapeError(
+                f"axis {one} does not exist: the tensor has {x.ndim} axes.", place=place()
+            )
+    return tuple(sorted(int(one) % x.ndim for one in chosen))
+
+
+def _sum(x: Face, axis: Any = None, dtype: None = None, *, keepdims: bool = False) -> Face:
+    return x.operate("sum", (x,), axes=_axes(x, axis), keepdims=bool(keepdims))
+
+
+def _mean(x: Face, axis: Any = None, dtype: None = None, *, keepdims: bool = False) -> Face:
+    count: Any = 1
+    for one in _axes(x, axis):
+        count = x.shape[one] * count
+    return _sum(x, axis, keepdims=keepdims) / count
+
+
+def fold(name: str, x: Face, axis: Any = None, keepdims: bool = False) -> Face:
+    """A folding function along one axis, or along all of a tensor with one axis."""
+    axes = _axes(x, axis)
+    if len(axes) != 1:
+        raise NotYet(
+            f"{name} over {len(axes)} axes at once is not supported yet.",
+            advice="Name one axis.",
+            place=place(),
+        )
+    return x.operate(name, (x,), axis=axes[0], keepdims=bool(keepdims))
+
+
+def along(name: str, x: Face, axis: int = -1) -> Face:
+    """A keeping function along one axis."""
+    return x.operate(name, (x,), axis=_axes(x, axis)[0])
+
+
+def _transpose(x: Face, axes: Any = None) -> Face:
+    order = tuple(reversed(range(x.ndim))) if axes is None else tuple(a % x.ndim for a in axes)
+    if sorted(order) != list(range(x.ndim)):
+        raise ShapeError(f"{axes} is not an order of {x.ndim} axes.", place=place())
+    return x if order == tuple(range(x.ndim)) else x.operate("transpose", (x,), order=order)
+
+
+def _dot(a: Any, b: Any) -> Face:
+    face = a if isinstance(a, Face) else b
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return face.operate("multiply", (a, b))
+    return face.operate("matmul", (a, b))
+
+
+def _where(condition: Any, a: Any, b: Any) -> Face:
+    face = next(x for x in (condition, a, b) if isinstance(x, Face))
+    return face.operate("where", (condition, a, b), order=0)
+
+
+def _swap(x: Face, first: int, second: int) -> Face:
+    order = list(range(x.ndim))
+    order[first], order[second] = order[second], order[first]
+    return _transpose(x, tuple(order))
+
+
+def _expand(x: Face, axis: int) -> Face:
+    place_ = axis % (x.ndim + 1)
+    return x[(slice(None),) * place_ + (None,)]
+
+
+def _zeros_like(x: Face, dtype: None = None) -> Face:
+    return x * 0
+
+
+def _ones_like(x: Face, dtype: None = None) -> Face:
+    return x * 0 + 1
+
+
+def _outer(a: Face, b: Any) -> Face:
+    return a[:, None] * b
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "sum": _sum,
+    "mean": _mean,
+    "transpose": _transpose,
+    "dot": _dot,
+    "where": _where,
+    "swapaxes": _swap,
+    "expand_dims": _expand,
+    "zeros_like": _zeros_like,
+    "ones_like": _ones_like,
+    "outer": _outer,
+    "copy": lambda x: x,
+    "shape": lambda x: x.shape,
+    "ndim": lambda x: x.ndim,
+    "size": lambda x: x.size,
+    **{
+        numpy_name: (
+            lambda x, axis=None, *, keepdims=False, _name=name: fold(_name, x, axis, keepdims)
+        )
+        for numpy_name, name in _FOLD_FUNCTIONS.items()
+    },
+}
+
+
+def _full_key(x: Face, key: Any) -> tuple[Any, ...]:
+    """The key with one entry for each axis, `None` where an axis is added."""
+    parts = list(key) if isinstance(key, tuple) else [key]
+    for part in parts:
+        if not (part is None or part is Ellipsis or isinstance(part, int | np.integer | slice)):
+            raise NotYet(
+                "Only constants, slices, None and ... can stand between [ and ].",
+                advice="For a mask, multiply by it or use np.where.",
+                place=place(),
+            )
+    used = sum(part is not None and part is not Ellipsis for part in parts)
+    if used > x.ndim:
+        raise ShapeError(f"{used} indices for a tensor of {x.ndim} axes.", place=place())
+    if Ellipsis not in parts:
+        parts.append(Ellipsis)
+    spot = parts.index(Ellipsis)
+    parts[spot : spot + 1] = [slice(None)] * (x.ndim - used)
+    return tuple(int(p) if isinstance(p, np.integer) else p for p in parts)
