@@ -274,7 +274,9 @@ def _certain(bracket: Bracket) -> bool:
     """Whether a bracket holds whatever the indices are."""
     position = bracket.position
     if bracket.relation == "==":
-        return not position.terms and position.constant == 0
+        # An index over one element is 0.
+        moving = [v for v, _ in position.terms if isinstance(v, str) or v.size != 1]
+        return not moving and position.constant == 0
     low = position.constant
     for variable, coefficient in position.terms:
         if isinstance(variable, str):

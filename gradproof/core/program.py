@@ -14,8 +14,8 @@ from gradproof.core.term import Term
 class Tensor:
     """A named tensor: its axes' sizes, and what is known of its elements.
 
-    ``law`` is ``""`` or one of ``LAWS``; ``role`` is ``"input"``, ``"data"`` (not
-    differentiated: integers and masks) or ``"value"``.
+    ``law`` is ``""`` or one of ``LAWS``; ``role`` is ``"input"``, or ``"data"`` for what is
+    given and not differentiated (targets, masks).
     """
 
     name: str
@@ -67,7 +67,8 @@ class Paper:
     ``backward`` has the forward's inputs and values among its inputs. ``operations`` maps
     each named forward value to the number of the operation that made it, which is how an
     engine's run of the same function finds the same value. ``notes`` are sentences for the
-    reader, such as that names had to be invented.
+    reader, such as that names had to be invented. ``constants`` holds the plain arrays that the
+    functions brought along.
     """
 
     forward: Program
@@ -76,6 +77,7 @@ class Paper:
     claims: tuple[Claim, ...]
     operations: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    constants: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

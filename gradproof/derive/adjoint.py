@@ -1,0 +1,95 @@
+"""A program to its derivation: the gradient of the loss with respect to every tensor.
+
+One named gradient for each named value, and nothing is ever inlined: the result is as long as the
+program. There is no recursion over equations.
+"""
+
+from __future__ import annotations
+
+from gradproof.core.index import Affine, Index, at
+from gradproof.core.normal import add, canonical
+from gradproof.core.program import Derivation, Equation, Program, Step, Tensor, shapes
+from gradproof.core.spec import check
+from gradproof.core.term import ONE, ZERO, Read, Term, reads, substitute
+from gradproof.derive.pull import Contribution, pull
+
+SYMBOL = "∂l/∂"
+"""What stands before a tensor's name in the name of its gradient."""
+
+
+def derive(program: Program) -> Derivation:
+    """The gradients of a program's one scalar output, back to front.
+
+    A value used in several places gets the sum of its paths. What the loss does not depend on
+    has a gradient of zero and is listed.
+    """
+    (loss,) = program.outputs
+    known = shapes(program)
+    leaves = {t.name for t in program.inputs if t.role != "data"}
+    active = frozenset(leaves | {e.target for e in program.equations})
+    first_use = _first_use(program)
+    pending: dict[str, list[tuple[str, Contribution]]] = {name: [] for name in active}
+    steps: list[Step] = []
+    zero: list[str] = []
+
+    def settle(name: str) -> None:
+        equation, paths = _gradient(name, known[name], pending.pop(name))
+        if equation.term == ZERO:
+            zero.append(name)
+        steps.append(Step(name, equation, paths))
+
+    for position in reversed(range(len(program.equations))):
+        forward = program.equations[position]
+        if forward.target == loss:
+            seed: Term = ONE
+        else:
+            settle(forward.target)
+            seed = Read(SYMBOL + forward.target, tuple(at(i) for i in forward.free))
+            if steps[-1].equation.term == ZERO:
+                seed = ZERO
+        if seed != ZERO:
+            for contribution in pull(forward, seed, known, active):
+                pending[contribution.tensor].append((forward.target, contribution))
+        for name in _by_kind(first_use.get(position, []), known):
+            if name in leaves:
+                settle(name)
+    for name in (t.name for t in program.inputs if t.name in leaves and t.name in pending):
+        settle(name)
+    equations = tuple(step.equation for step in steps)
+    inputs = tuple(Tensor(name, shape) for name, shape in known.items())
+    gradients = {step.of: step.equation.target for step in steps}
+    backward = check(Program(inputs, equations, tuple(gradients.values())))
+    return Derivation(program, loss, backward, gradients, tuple(steps), tuple(zero))
+
+
+def _first_use(program: Program) -> dict[int, list[str]]:
+    """For each equation the tensors that no earlier equation reads, in reading order."""
+    seen: set[str] = set()
+    first: dict[int, list[str]] = {}
+    for position, equation in enumerate(program.equations):
+        for read in reads(equation.term):
+            if read.tensor not in seen:
+                seen.add(read.tensor)
+                first.setdefault(position, []).append(read.tensor)
+    return first
+
+
+def _by_kind(names: list[str], known: dict[str, tuple[int | str, ...]]) -> list[str]:
+    """Parameters first, then what has a batch: a person ends at the input."""
+    return sorted(names, key=lambda name: any(isinstance(s, str) for s in known[name][:1]))
+
+
+def _gradient(
+    name: str, shape: tuple[int | str, ...], paths: list[tuple[str, Contribution]]
+) -> tuple[Equation, tuple[str, ...]]:
+    free = tuple(Index(axis, size) for axis, size in enumerate(shape))
+    terms: list[Term] = []
+    for _, contribution in paths:
+        left, term = canonical(contribution.free, contribution.term)
+        mapping: dict[Index, Affine] = {
+            old: at(new) for old, new in zip(left, free, strict=True) if old != new
+        }
+        terms.append(substitute(term, mapping))
+    _, term = canonical(free, add(*terms))
+    readers = tuple(dict.fromkeys(reader for reader, _ in paths))
+    return Equation(SYMBOL + name, free, term), readers

@@ -1,0 +1,186 @@
+"""One equation pulled back: what each read in it sends to the tensor that it reads.
+
+The scalar chain rule, and the solution of an affine index map: a read ``v[φ(i)]`` in a term
+contributes ``Σ_i seed(i)·[φ(i) = p]`` to the gradient of v at p (Karp, Miller and Winograd 1967
+for the equations; the rule itself is the chain rule of any calculus book).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+from gradproof.core.errors import NotYet
+from gradproof.core.index import Affine, Index, at, is_index, the_index
+from gradproof.core.normal import apart, highest, power, product, solve, total
+from gradproof.core.program import Equation
+from gradproof.core.term import (
+    Add,
+    Along,
+    Apply,
+    Bracket,
+    Compare,
+    Fold,
+    Number,
+    Power,
+    Product,
+    Read,
+    SizeOf,
+    Sum,
+    Term,
+    substitute,
+)
+from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
+from gradproof.prims.formula import Formula
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one read sends to the gradient of its tensor, at the positions `free`."""
+
+    tensor: str
+    free: tuple[Index, ...]
+    term: Term
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """A place in the term: what multiplies it, and the indices that are summed around it."""
+
+    term: Term
+    seed: Term
+    scope: frozenset[Index]
+
+
+def pull(equation: Equation, seed: Term, sizes: dict[str, tuple[int | str, ...]],
+         active: frozenset[str]) -> Iterator[Contribution]:
+    """The contributions of every read of an active tensor in an equation.
+
+    Args:
+        equation: a forward equation.
+        seed: the gradient of its target, at the equation's free indices.
+        sizes: the shape of every tensor.
+        active: the tensors that are differentiated.
+    """
+    first = highest(equation.term, equation.free) + 1
+    stack = [_Here(equation.term, seed, frozenset(equation.free))]
+    while stack:
+        here = stack.pop()
+        if isinstance(here.term, Read):
+            if here.term.tensor in active:
+                yield _contribution(here.term, here, first, sizes[here.term.tensor])
+            continue
+        stack.extend(reversed(list(_below(here, equation, first))))
+
+
+def _below(here: _Here, equation: Equation, first: int) -> Iterator[_Here]:
+    """The subterms, each with what multiplies it: the chain rule, node by node."""
+    term, seed, scope = here.term, here.seed, here.scope
+    match term:
+        case Number() | SizeOf() | Bracket() | Compare() | Read():
+            return
+        case Add(terms):
+            for part in terms:
+                yield _Here(part, seed, scope)
+        case Product(factors):
+            for spot, factor in enumerate(factors):
+                others = factors[:spot] + factors[spot + 1 :]
+                yield _Here(factor, product(seed, *others), scope)
+        case Sum(over, body):
+            yield _Here(body, seed, scope | set(over))
+        case Power(base, exponent):
+            # The base stands in the seed and on the path: without new indices they capture.
+            copy, _ = apart(base, first + 1000)
+            slope = product(Number(exponent), power(copy, exponent - 1))
+            yield _Here(base, product(seed, slope), scope)
+        case Apply(_, _, order) if order == 1:
+            yield _Here(_slope_written_out(term), seed, scope)
+        case Apply():
+            yield from _apply(here, term, equation)
+        case Fold():
+            yield from _fold(here, term, equation, first)
+        case Along():
+            yield from _along(here, term, equation, first)
+
+
+def _output(term: Term, equation: Equation, first: int) -> Formula:
+    """The output of a function: the target itself where the function is the whole equation."""
+    if term is equation.term:
+        return Formula(Read(equation.target, tuple(at(i) for i in equation.free)))
+    copy, _ = apart(term, first + 2000)
+    return Formula(copy)
+
+
+def _slope_written_out(term: Apply) -> Term:
+    record = ELEMENTWISE_BY_NAME[term.function]
+    rule = record.slopes[0]
+    assert rule is not None
+    value = Formula(Apply(term.function, term.arguments))
+    return rule(value, *(Formula(a) for a in term.arguments)).term
+
+
+def _apply(here: _Here, term: Apply, equation: Equation) -> Iterator[_Here]:
+    record = ELEMENTWISE_BY_NAME[term.function]
+    output = _output(term, equation, 0)
+    arguments = [Formula(a) for a in term.arguments]
+    for argument, rule in zip(term.arguments, record.slopes, strict=True):
+        if rule is None:
+            continue
+        if record.named_slope:
+            slope: Term = Apply(term.function, term.arguments, 1)
+        else:
+            slope = rule(output, *arguments).term
+        yield _Here(argument, product(here.seed, slope), here.scope)
+
+
+def _fold(here: _Here, term: Fold, equation: Equation, first: int) -> Iterator[_Here]:
+    record = FOLD_BY_NAME[term.function]
+    (index,) = term.over
+
+    def along(name: str) -> Formula:
+        copy = Index(first + 3000, index.size)
+        body = substitute(term.body, {index: at(copy)})
+        return Formula(Along(name, copy, body, at(index)))
+
+    slope = record.slope(_output(term, equation, first), Formula(term.body), along).term
+    yield _Here(term.body, product(here.seed, slope), here.scope | {index})
+
+
+def _along(here: _Here, term: Along, equation: Equation, first: int) -> Iterator[_Here]:
+    if not is_index(term.position):
+        raise NotYet(
+            f"{term.function} read at a constant position cannot be differentiated yet.",
+            advice="Give the whole result a name first, and index that.",
+            place=equation.place,
+        )
+    output_index = the_index(term.position)
+    record = ALONG_BY_NAME[term.function]
+    summed = Index(first + 4000, output_index.size)
+
+    def over_axis(formula: Formula) -> Formula:
+        moved, _ = apart(substitute(formula.term, {output_index: at(summed)}), first + 5000)
+        return Formula(total((summed,), moved))
+
+    pulled = record.pullback(_output(term, equation, first), Formula(here.seed), over_axis).term
+    seed = substitute(pulled, {output_index: at(term.over)})
+    yield _Here(term.body, seed, (here.scope - {output_index}) | {term.over})
+
+
+def _contribution(
+    read: Read, here: _Here, first: int, shape: tuple[int | str, ...]
+) -> Contribution:
+    targets = tuple(Index(first + 9000 + axis, size) for axis, size in enumerate(shape))
+    solution, brackets = solve(read.at, targets, here.scope)
+    summed = sorted(here.scope - set(solution), key=lambda index: index.number)
+    term = substitute(here.seed, solution)
+    moved = [Bracket(b.relation, _substituted(b.position, solution)) for b in brackets]
+    return Contribution(read.tensor, targets, total(summed, product(term, *moved)))
+
+
+def _substituted(position: Affine, solution: dict[Index, Affine]) -> Affine:
+    bracket = substitute(Bracket("==", position), solution)
+    assert isinstance(bracket, Bracket)
+    return bracket.position
+
+

@@ -1,0 +1,1 @@
+"""Networks with their published formulas, one a file."""

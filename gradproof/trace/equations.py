@@ -1,0 +1,292 @@
+"""A list of operations to a program of index equations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from gradproof.core.index import Affine, Index, at, extent, shift
+from gradproof.core.normal import add, apart, canonical, negate, power, product, total
+from gradproof.core.program import Equation
+from gradproof.core.term import (
+    Along,
+    Apply,
+    Compare,
+    Fold,
+    Read,
+    Sum,
+    Term,
+    substitute,
+    walk,
+)
+from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
+from gradproof.trace.graph import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A term and the indices of its axes."""
+
+    axes: tuple[Index, ...]
+    term: Term
+
+
+@dataclass(slots=True, eq=False)
+class Writer:
+    """Turns nodes into expressions, in order; named ones become equations.
+
+    With ``name_forward`` what a derivative would have to repeat (a sum or function inside a
+    product or a function) is given a name of its own.
+    """
+
+    names: dict[int, str]
+    base_names: dict[int, str]
+    name_forward: bool
+    equations: list[Equation] = field(default_factory=list)
+    expressions: dict[int, Expression] = field(default_factory=dict)
+    fresh: int = 0
+
+    def index(self, node: Node, axis: int) -> Index:
+        """A new index for an axis of a node."""
+        self.fresh += 1
+        return Index(self.fresh, node.shape[axis])
+
+    def axes(self, node: Node) -> tuple[Index, ...]:
+        """New indices for all axes of a node."""
+        return tuple(self.index(node, axis) for axis in range(len(node.shape)))
+
+    def use(self, node: Node, places: tuple[Affine, ...]) -> Term:
+        """The node's element at these positions, with bound indices of its own."""
+        expression = self.expressions[node.number]
+        term, self.fresh = apart(expression.term, self.fresh + 1)
+        mapping = dict(zip(expression.axes, places, strict=True))
+        return substitute(term, mapping)
+
+    def spread(self, node: Node, result: tuple[Index, ...]) -> Term:
+        """The node broadcast against the result's axes."""
+        own = result[len(result) - len(node.shape) :]
+        places = tuple(
+            Affine((), 0) if size == 1 and index.size != 1 else at(index)
+            for size, index in zip(node.shape, own, strict=True)
+        )
+        return self.use(node, places)
+
+
+def write_equations(
+    nodes: list[Node], names: dict[int, str], last: Node, *, name_forward: bool
+) -> Writer:
+    """Every named node as an equation; the expressions of the others are inlined."""
+    uses = Counter(operand.number for node in nodes for operand in node.operands)
+    base = _base_names(nodes, names)
+    writer = Writer(dict(names), base, name_forward)
+    taken = set(names.values())
+    for node in nodes:
+        if node.operation in ("input", "number"):
+            _enter_leaf(writer, node)
+            continue
+        if name_forward:
+            for operand in _to_name(writer, node):
+                _name(writer, operand, taken)
+        axes = writer.axes(node)
+        term = _term(writer, node, axes)
+        writer.expressions[node.number] = Expression(axes, term)
+        shared = name_forward and uses[node.number] > 1 and _heavy(term)
+        if node.number in writer.names or node is last:
+            _equate(writer, node)
+        elif shared:
+            _name(writer, node, taken)
+    return writer
+
+
+def _base_names(nodes: list[Node], names: dict[int, str]) -> dict[int, str]:
+    """For each unnamed node the name of the first named result that it enters."""
+    base: dict[int, str] = {}
+    for node in reversed(nodes):
+        here = names.get(node.number) or base.get(node.number)
+        if here is not None:
+            for operand in node.operands:
+                base[operand.number] = here
+    return base
+
+
+def _enter_leaf(writer: Writer, node: Node) -> None:
+    axes = writer.axes(node)
+    if node.term is not None:
+        writer.expressions[node.number] = Expression((), node.term)
+    else:
+        read = Read(writer.names[node.number], tuple(at(i) for i in axes))
+        writer.expressions[node.number] = Expression(axes, read)
+
+
+def _equate(writer: Writer, node: Node) -> None:
+    expression = writer.expressions[node.number]
+    left, term = canonical(expression.axes, expression.term)
+    target = writer.names[node.number]
+    writer.equations.append(Equation(target, left, term, node.place))
+    axes = writer.axes(node)
+    read = Read(target, tuple(at(i) for i in axes))
+    writer.expressions[node.number] = Expression(axes, read)
+
+
+def _name(writer: Writer, node: Node, taken: set[str]) -> None:
+    """Invents a name for a node, from the name of the result that it enters."""
+    base = writer.base_names.get(node.number, "v")
+    count = 1
+    while f"{base}_{count}" in taken:
+        count += 1
+    writer.names[node.number] = f"{base}_{count}"
+    taken.add(f"{base}_{count}")
+    _equate(writer, node)
+
+
+def _heavy(term: Term) -> bool:
+    return any(isinstance(part, Sum | Apply | Fold | Along) for part in walk(term))
+
+
+def _summed(term: Term) -> bool:
+    return any(isinstance(part, Sum | Fold | Along) for part in walk(term))
+
+
+def _to_name(writer: Writer, node: Node) -> list[Node]:
+    """The operands that need a name because a derivative of this operation repeats them."""
+
+    def term(operand: Node) -> Term:
+        return writer.expressions[operand.number].term
+
+    operands = node.operands
+    match node.operation:
+        case "multiply":
+            varying = [o for o in operands if o.operation != "number"]
+            found = [o for o in varying if _summed(term(o))] if len(varying) > 1 else []
+        case "divide":
+            found = [o for o in operands[1:] if _heavy(term(o))]
+            if operands[1].operation != "number":
+                found += [o for o in operands[:1] if _summed(term(o))]
+        case "power" | "matmul":
+            found = [o for o in operands if _heavy(term(o))]
+        case "greater" | "greater_equal" | "equal":
+            found = [o for o in operands if _heavy(term(o))]
+        case "add" | "subtract" | "negative" | "sum" | "transpose" | "getitem":
+            found = []
+        case _:
+            found = [o for o in operands if _heavy(term(o))]
+    return list({o.number: o for o in found if not isinstance(term(o), Read)}.values())
+
+
+def _term(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
+    operands = node.operands
+    match node.operation:
+        case "add":
+            return add(*(writer.spread(o, axes) for o in operands))
+        case "subtract":
+            return add(writer.spread(operands[0], axes), negate(writer.spread(operands[1], axes)))
+        case "multiply":
+            return product(*(writer.spread(o, axes) for o in operands))
+        case "divide":
+            left, right = (writer.spread(o, axes) for o in operands)
+            return product(left, power(right, Fraction(-1)))
+        case "negative":
+            return negate(writer.spread(operands[0], axes))
+        case "power":
+            return power(writer.spread(operands[0], axes), node.attributes["exponent"])
+        case "matmul":
+            return _matmul(writer, node, axes)
+        case "sum":
+            return _sum(writer, node, axes)
+        case "transpose":
+            order = node.attributes["order"]
+            places = {axis: at(axes[spot]) for spot, axis in enumerate(order)}
+            return writer.use(operands[0], tuple(places[a] for a in range(len(order))))
+        case "getitem":
+            return _getitem(writer, node, axes)
+        case "greater":
+            return _compare(writer, ">", node, axes)
+        case "greater_equal":
+            return _compare(writer, ">=", node, axes)
+        case "equal":
+            return _compare(writer, "==", node, axes)
+        case name if name in ELEMENTWISE_BY_NAME:
+            arguments = tuple(writer.spread(o, axes) for o in operands)
+            return Apply(name, arguments, node.attributes.get("order", 0))
+        case name if name in FOLD_BY_NAME:
+            return _fold(writer, node, axes)
+        case name if name in ALONG_BY_NAME:
+            return _along(writer, node, axes)
+        case name:
+            raise AssertionError(f"an operation without a meaning: {name}")
+
+
+def _compare(writer: Writer, relation: str, node: Node, axes: tuple[Index, ...]) -> Term:
+    left, right = (writer.spread(o, axes) for o in node.operands)
+    return Compare(relation, left, right)  # type: ignore[arg-type]
+
+
+def _matmul(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
+    left, right = node.operands
+    k = writer.index(left, len(left.shape) - 1)
+    has_rows, has_columns = len(left.shape) > 1, len(right.shape) > 1
+    batch = axes[: len(axes) - has_rows - has_columns]
+    rows = (at(axes[len(batch)]),) if has_rows else ()
+    columns = (at(axes[-1]),) if has_columns else ()
+    left_term = writer.use(left, (*_batch(left, batch), *rows, at(k)))
+    right_term = writer.use(right, (*_batch(right, batch), at(k), *columns))
+    return total((k,), product(left_term, right_term))
+
+
+def _batch(node: Node, batch: tuple[Index, ...]) -> tuple[Affine, ...]:
+    sizes = node.shape[:-2]
+    own = batch[len(batch) - len(sizes) :]
+    return tuple(
+        Affine((), 0) if size == 1 and index.size != 1 else at(index)
+        for size, index in zip(sizes, own, strict=True)
+    )
+
+
+def _reduced_places(
+    writer: Writer, node: Node, axes: tuple[Index, ...], gone: tuple[int, ...]
+) -> tuple[tuple[Affine, ...], tuple[Index, ...]]:
+    """Positions in the operand of a reduction, and the indices that it reduces."""
+    operand = node.operands[0]
+    over = {axis: writer.index(operand, axis) for axis in gone}
+    kept = iter(axes if not node.attributes["keepdims"] else
+                [i for axis, i in enumerate(axes) if axis not in gone])
+    places = tuple(
+        at(over[axis]) if axis in over else at(next(kept)) for axis in range(len(operand.shape))
+    )
+    return places, tuple(over[axis] for axis in gone)
+
+
+def _sum(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
+    places, over = _reduced_places(writer, node, axes, node.attributes["axes"])
+    return total(over, writer.use(node.operands[0], places))
+
+
+def _fold(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
+    places, over = _reduced_places(writer, node, axes, (node.attributes["axis"],))
+    return Fold(node.operation, over, writer.use(node.operands[0], places))
+
+
+def _along(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
+    axis = node.attributes["axis"]
+    over = writer.index(node, axis)
+    places = tuple(at(over) if a == axis else at(i) for a, i in enumerate(axes))
+    return Along(node.operation, over, writer.use(node.operands[0], places), at(axes[axis]))
+
+
+def _getitem(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
+    operand = node.operands[0]
+    result = iter(axes)
+    places: list[Affine] = []
+    for part in node.attributes["key"]:
+        size = operand.shape[len(places)] if len(places) < len(operand.shape) else 1
+        if part is None:
+            next(result)
+        elif isinstance(part, int):
+            places.append(Affine((), part) if part >= 0 else shift(extent(size), part))
+        elif part == slice(None):
+            places.append(at(next(result)))
+        else:
+            start = part.indices(size)[0]
+            places.append(shift(at(next(result)), start))
+    return writer.use(operand, tuple(places))

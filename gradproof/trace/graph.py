@@ -1,0 +1,229 @@
+"""The user's function to a list of operations: what the tracer's tensors record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+
+from gradproof.core.errors import NotYet, Place, ShapeError
+from gradproof.core.index import Size
+from gradproof.core.term import Term
+from gradproof.prims.caller import place, place_of, user_frame
+from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
+from gradproof.prims.face import Face
+from gradproof.trace.names import Namer
+from gradproof.trace.sizes import number_of, term_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One operation, an input (``operation == "input"``) or a number (``"number"``)."""
+
+    number: int
+    operation: str
+    operands: tuple[Node, ...]
+    attributes: dict[str, Any]
+    shape: tuple[Size, ...]
+    place: Place | None
+    term: Term | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Recording:
+    """The operations of one run, in order, and the names seen for them."""
+
+    sizes: dict[str, int]
+    nodes: list[Node] = field(default_factory=list)
+    constants: dict[str, np.ndarray] = field(default_factory=dict)
+    given: dict[int, str] = field(default_factory=dict)
+    operations: dict[int, int] = field(default_factory=dict)
+    superseded: set[int] = field(default_factory=set)
+    namer: Namer = field(default_factory=Namer)
+
+    def node(self, operation: str, operands: tuple[Node, ...], shape: tuple[Size, ...],
+             where: Place | None = None, term: Term | None = None, **attributes: Any) -> Node:
+        """Records a node."""
+        made = Node(len(self.nodes), operation, operands, attributes, shape, where, term)
+        self.nodes.append(made)
+        return made
+
+    def input(self, name: str, shape: tuple[Size, ...]) -> Traced:
+        """A tensor that is given from outside, under its name."""
+        made = self.node("input", (), shape)
+        self.given[made.number] = name
+        return Traced(self, made)
+
+
+@final
+class Traced(Face):
+    """A tensor whose every use is recorded."""
+
+    def __init__(self, recording: Recording, node: Node) -> None:
+        self.recording = recording
+        self.node = node
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(number_of(size, self.recording.sizes) for size in self.node.shape)
+
+    def replaced(self) -> None:
+        self.recording.superseded.add(self.node.number)
+
+    def operate(self, name: str, operands: tuple[Any, ...], **attributes: Any) -> Traced:
+        recording = self.recording
+        frame = user_frame()
+        recording.namer.look(frame)
+        where = place_of(frame)
+        nodes = tuple(_operand(recording, operand) for operand in operands)
+        shape = result_shape(name, nodes, attributes, where)
+        node = recording.node(name, nodes, shape, where, **attributes)
+        recording.operations[node.number] = len(recording.operations)
+        return Traced(recording, node)
+
+    def __repr__(self) -> str:
+        return f"<tensor of shape {show_shape(self.node.shape)}>"
+
+
+def _operand(recording: Recording, value: Any) -> Node:
+    if isinstance(value, Traced):
+        if value.recording is not recording:
+            raise NotYet("A tensor of another run has leaked into this one.", place=place())
+        return value.node
+    term = term_of(value)
+    if term is None and isinstance(value, np.ndarray) and value.ndim == 0:
+        term = term_of(value.item())
+    if term is not None:
+        return recording.node("number", (), (), term=term)
+    array = np.asarray(value)
+    if array.dtype == object or array.dtype.kind not in "fiub":
+        raise NotYet(f"{type(value).__name__} cannot be used in arithmetic here.", place=place())
+    name = f"constant[{len(recording.constants) + 1}]"
+    recording.constants[name] = array.astype(float) if array.dtype.kind == "b" else array
+    return recording.input(name, tuple(int(s) for s in array.shape)).node
+
+
+def show_shape(shape: tuple[Size, ...]) -> str:
+    """``n×2``, ``(3)`` for one axis, ``a scalar`` for none."""
+    if not shape:
+        return "a scalar"
+    return f"({shape[0]},)" if len(shape) == 1 else "×".join(str(s) for s in shape)
+
+
+def result_shape(
+    name: str, nodes: tuple[Node, ...], attributes: dict[str, Any], where: Place | None
+) -> tuple[Size, ...]:
+    """The shape of an operation's result.
+
+    Raises:
+        ShapeError: the operands' shapes do not meet; it names the line and the shapes.
+    """
+    shapes = [node.shape for node in nodes]
+    match name:
+        case "matmul":
+            return _matmul_shape(shapes[0], shapes[1], where)
+        case "sum":
+            return _reduced(shapes[0], attributes["axes"], attributes["keepdims"])
+        case "transpose":
+            return tuple(shapes[0][axis] for axis in attributes["order"])
+        case "getitem":
+            return _item_shape(shapes[0], attributes["key"], where)
+        case "power" | "negative":
+            return shapes[0]
+        case "add" | "subtract" | "multiply" | "divide" | "greater" | "greater_equal" | "equal":
+            return broadcast(shapes, where)
+    if name in ELEMENTWISE_BY_NAME:
+        return broadcast(shapes, where)
+    if name in FOLD_BY_NAME:
+        return _reduced(shapes[0], (attributes["axis"],), attributes["keepdims"])
+    if name in ALONG_BY_NAME:
+        return shapes[0]
+    raise NotYet(f"The tracer does not know the operation {name}.", place=where)
+
+
+def broadcast(shapes: list[tuple[Size, ...]], where: Place | None) -> tuple[Size, ...]:
+    """NumPy's broadcasting over sizes that may be symbols."""
+    rank = max(len(shape) for shape in shapes)
+    result: list[Size] = [1] * rank
+    for shape in shapes:
+        for spot, size in zip(range(rank - len(shape), rank), shape, strict=True):
+            if size == 1 or size == result[spot]:
+                continue
+            if result[spot] != 1:
+                shown = " and ".join(show_shape(s) for s in shapes)
+                raise ShapeError(
+                    f"The shapes {shown} do not meet: {result[spot]} stands against {size}.",
+                    advice=_symbol_advice(result[spot], size),
+                    place=where,
+                )
+            result[spot] = size
+    return tuple(result)
+
+
+def _symbol_advice(left: Size, right: Size) -> str:
+    if isinstance(left, str) or isinstance(right, str):
+        return "If they are one size, give them one symbol in the annotations."
+    return "Axes are matched from the last one backwards."
+
+
+def _matmul_shape(
+    left: tuple[Size, ...], right: tuple[Size, ...], where: Place | None
+) -> tuple[Size, ...]:
+    if not left or not right:
+        raise ShapeError("@ needs at least one axis on each side.", advice="Use *.", place=where)
+    inner = right[-2] if len(right) > 1 else right[0]
+    if left[-1] != inner:
+        raise ShapeError(
+            f"The left of @ is {show_shape(left)} and the right is {show_shape(right)}: the last "
+            f"axis of the left ({left[-1]}) meets {inner}.",
+            advice=_matmul_advice(left, right),
+            place=where,
+        )
+    batch = broadcast([left[:-2], right[:-2]], where)
+    rows = left[-2:-1] if len(left) > 1 else ()
+    columns = right[-1:] if len(right) > 1 else ()
+    return (*batch, *rows, *columns)
+
+
+def _matmul_advice(left: tuple[Size, ...], right: tuple[Size, ...]) -> str:
+    if len(right) == 2 and left[-1] == right[1]:
+        return "Try the transpose of the right one: .T"
+    if len(left) == 2 and left[0] == right[0]:
+        return "Try the transpose of the left one: .T"
+    return ""
+
+
+def _reduced(shape: tuple[Size, ...], axes: tuple[int, ...], keep: bool) -> tuple[Size, ...]:
+    if keep:
+        return tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    return tuple(size for axis, size in enumerate(shape) if axis not in axes)
+
+
+def _item_shape(
+    shape: tuple[Size, ...], key: tuple[Any, ...], where: Place | None
+) -> tuple[Size, ...]:
+    result: list[Size] = []
+    axis = 0
+    for part in key:
+        if part is None:
+            result.append(1)
+            continue
+        size = shape[axis]
+        axis += 1
+        if isinstance(part, int):
+            if isinstance(size, int) and not -size <= part < size:
+                raise ShapeError(f"Index {part} is outside an axis of {size}.", place=where)
+        elif part == slice(None):
+            result.append(size)
+        elif isinstance(size, int):
+            start, stop, step = part.indices(size)
+            if step != 1:
+                raise NotYet("A slice with a step is not supported yet.", place=where)
+            result.append(max(0, stop - start))
+        else:
+            raise NotYet(f"A slice of the symbolic size {size} is not supported yet.",
+                         advice="Give that axis a number in the annotation.", place=where)
+    return tuple(result)
+
+

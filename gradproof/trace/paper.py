@@ -1,0 +1,306 @@
+"""A paper's forward and backward functions to programs and claims."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gradproof.core.errors import GradproofError, NetworkError, Place, ShapeError, UnknownName
+from gradproof.core.program import Claim, Paper, Program, Tensor, shapes
+from gradproof.core.spec import check
+from gradproof.trace.equations import Writer, write_equations
+from gradproof.trace.graph import Node, Recording, Traced, show_shape
+from gradproof.trace.names import distinct
+from gradproof.trace.signature import Signature, tensors, where_defined
+
+PREFIXES = ("my_dl_d", "dl_d", "grad_", "d_", "d")
+"""How a claim is spelled: a prefix and the name of a value; the longest prefix is tried first."""
+
+SURE_PREFIXES = ("my_dl_d", "dl_d", "grad_")
+"""With these a claim is meant, so an unknown name after them is an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardRun:
+    """A finished run of forward: its program, and the user's own objects by name."""
+
+    program: Program
+    loss: str
+    recording: Recording
+    names: dict[int, str]
+    locals: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def trace(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any] | None,
+    signature: Signature,
+    sizes: Mapping[str, int],
+) -> Paper:
+    """Runs both functions on traced tensors and writes down what they compute.
+
+    Args:
+        forward: the network; it returns the scalar loss.
+        backward: the user's formulas, or `None`.
+        signature: the tensors that forward takes (see `read_signature`).
+        sizes: a number for each size symbol, for code that asks for a size.
+
+    Raises:
+        GradproofError: the functions are not a network, or use what gradproof does not know;
+            the message names the user's line.
+    """
+    first = _trace_forward(forward, signature, sizes)
+    operations = {
+        first.names[number]: count
+        for number, count in first.recording.operations.items()
+        if number in first.names
+    }
+    if backward is None:
+        return Paper(first.program, first.loss, None, (), operations, first.notes,
+                     dict(first.recording.constants))
+    program, claims, constants = _trace_backward(backward, first, sizes)
+    return Paper(first.program, first.loss, program, claims, operations, first.notes,
+                 {**first.recording.constants, **constants})
+
+
+def _run(recording: Recording, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    recording.namer.root = sys._getframe()
+    recording.namer.kind = Traced
+    return function(**arguments)
+
+
+def _trace_forward(
+    forward: Callable[..., Any], signature: Signature, sizes: Mapping[str, int]
+) -> ForwardRun:
+    recording = Recording(dict(sizes))
+    arguments: dict[str, Any] = {}
+    for name, entry in signature.items():
+        if isinstance(entry, list):
+            arguments[name] = [recording.input(t.name, t.shape) for t in entry]
+        else:
+            arguments[name] = recording.input(entry.name, entry.shape)
+    result = _run(recording, forward, arguments)
+    place = where_defined(forward)
+    last = _loss_node(result, recording, place)
+    outermost = recording.namer.finish()
+    names = _named(recording)
+    invented_loss = last.number not in names or last.operation == "input"
+    if last.operation == "input":
+        raise NetworkError("forward returns one of its inputs: there is nothing to derive.",
+                           place=place)
+    if invented_loss:
+        names[last.number] = _unused("loss", set(names.values()))
+    writer = write_equations(_needed(recording.nodes, last, names), names, last, name_forward=True)
+    program = _program(recording, writer, signature, (names[last.number],))
+    return ForwardRun(program, names[last.number], recording, writer.names, {**outermost, **arguments},
+                   _notes(names, writer, last))
+
+
+def _named(recording: Recording) -> dict[int, str]:
+    wanted = {
+        number: name
+        for number, (_, _, name) in recording.namer.best.items()
+        if number not in recording.given and number not in recording.superseded
+    }
+    return {**recording.given, **distinct(wanted, set(recording.given.values()))}
+
+
+def _needed(nodes: list[Node], last: Node, names: dict[int, str]) -> list[Node]:
+    """The nodes that a named value or the loss is made of; dead unnamed code is dropped."""
+    alive = {last.number} | {n for n in names if nodes[n].operation != "number"}
+    for node in reversed(nodes):
+        if node.number in alive:
+            alive.update(operand.number for operand in node.operands)
+    return [node for node in nodes if node.number in alive]
+
+
+def _loss_node(result: Any, recording: Recording, place: Place | None) -> Node:
+    if not isinstance(result, Traced):
+        kind = type(result).__name__
+        raise NetworkError(
+            f"forward returns {kind}, not a loss computed from its inputs.",
+            advice="Return the scalar loss, such as 0.5 * np.sum((a - y)**2).",
+            place=place,
+        )
+    if result.node.shape != ():
+        raise ShapeError(
+            f"The loss has the shape {show_shape(result.node.shape)}; a gradient needs a scalar.",
+            advice="Reduce it, for example with np.sum.",
+            place=result.node.place or place,
+        )
+    return result.node
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _program(
+    recording: Recording, writer: Writer, signature: Signature, outputs: tuple[str, ...]
+) -> Program:
+    data = tuple(
+        Tensor(name, tuple(array.shape), role="data")
+        for name, array in recording.constants.items()
+    )
+    return check(Program((*tensors(signature), *data), tuple(writer.equations), outputs))
+
+
+def _notes(names: dict[int, str], writer: Writer, last: Node) -> tuple[str, ...]:
+    invented = [name for number, name in writer.names.items() if number not in names]
+    if not invented:
+        return ()
+    listed = ", ".join(invented[:6]) + (", …" if len(invented) > 6 else "")
+    return (f"Values without a name of their own were given one: {listed}.",)
+
+
+# --- backward ---------------------------------------------------------------------------------
+
+
+def _trace_backward(
+    backward: Callable[..., Any], first: ForwardRun, sizes: Mapping[str, int]
+) -> tuple[Program, tuple[Claim, ...], dict[str, Any]]:
+    place = where_defined(backward)
+    recording = Recording(dict(sizes))
+    known = shapes(first.program)
+    entered = {name: recording.input(name, shape) for name, shape in known.items()}
+    arguments = {}
+    for name, parameter in inspect.signature(backward).parameters.items():
+        found = _entered(name, first, entered)
+        if found is not None:
+            arguments[name] = found
+        elif parameter.default is parameter.empty:
+            raise UnknownName(
+                f"backward asks for {name}, which forward does not have.",
+                advice=f"It has: {', '.join(known)}.", place=place,
+            )
+    result = _run(recording, backward, arguments)
+    if not isinstance(result, dict):
+        raise NetworkError(
+            f"backward returns {type(result).__name__}, not its formulas by name.",
+            advice="End it with  return locals()", place=place,
+        )
+    recording.namer.finish()
+    _take_names(recording, result, set(known))
+    names = _named(recording)
+    clash = set(known)
+    renamed = {n: (name if n in recording.given else _unprimed(name, clash))
+               for n, name in names.items()}
+    if not recording.nodes:
+        raise NetworkError("backward computes nothing.", place=place)
+    nodes = _needed(recording.nodes, recording.nodes[-1], renamed)
+    renamed.setdefault(recording.nodes[-1].number, "_last")
+    writer = write_equations(nodes, renamed, recording.nodes[-1], name_forward=False)
+    claims = tuple(_claims(result, writer, known, first, recording))
+    data = tuple(Tensor(name, tuple(array.shape), role="data")
+                 for name, array in recording.constants.items())
+    inputs = (*(Tensor(name, shape) for name, shape in known.items()), *data)
+    program = check(Program(inputs, tuple(writer.equations), tuple(c.name for c in claims)))
+    return program, claims, dict(recording.constants)
+
+
+def _unprimed(name: str, clash: set[str]) -> str:
+    while name in clash:
+        name += "'"
+    return name
+
+
+def _entered(name: str, first: ForwardRun, entered: dict[str, Traced]) -> Any:
+    """The forward's value that a parameter of backward names: a tensor, or a list of them."""
+    if name in entered:
+        return entered[name]
+    value = first.locals.get(name)
+    if isinstance(value, Traced):
+        return entered.get(first.names.get(value.node.number, ""))
+    if isinstance(value, list | tuple) and all(isinstance(v, Traced) for v in value):
+        return [entered[first.names[v.node.number]] for v in value]
+    if value is not None and not callable(value):
+        return value
+    return None
+
+
+def _take_names(recording: Recording, result: dict[str, Any], taken: set[str]) -> None:
+    """The keys of the returned dictionary name what they hold, before any local variable."""
+    for key, value in result.items():
+        items = value if isinstance(value, list | tuple) else [value]
+        for number, item in enumerate(items, 1):
+            if isinstance(item, Traced) and item.node.number not in recording.given:
+                label = f"{key}[{number}]" if isinstance(value, list | tuple) else key
+                old = recording.namer.best.get(item.node.number)
+                if old is None or old[2] not in result:
+                    recording.namer.best[item.node.number] = (0, 0, label)
+
+
+def _claims(
+    result: dict[str, Any], writer: Writer, known: Mapping[str, Any], first: ForwardRun,
+    recording: Recording,
+) -> list[Claim]:
+    claims: list[Claim] = []
+    for key, value in result.items():
+        of = claimed(key, known, first.locals)
+        if of is None:
+            if isinstance(value, Traced | list) and key.startswith(SURE_PREFIXES):
+                raise UnknownName(
+                    f"{key} claims a gradient of a value that forward does not have.",
+                    advice=f"It has: {', '.join(known)}.",
+                    place=value.node.place if isinstance(value, Traced) else None,
+                )
+            continue
+        for name, item in _targets(of, value, first):
+            claims.append(_claim(key, name, item, writer, known))
+    return claims
+
+
+def claimed(key: str, known: Mapping[str, Any], local: Mapping[str, Any]) -> str | None:
+    """The value whose gradient a variable's name claims to be, or `None`."""
+    for prefix in PREFIXES:
+        rest = key.removeprefix(prefix)
+        if rest != key and (rest in known or isinstance(local.get(rest), list | Traced)):
+            return rest
+    return None
+
+
+def _targets(of: str, value: Any, first: ForwardRun) -> list[tuple[str, Any]]:
+    target = first.locals.get(of)
+    if isinstance(target, list) and isinstance(value, list | tuple):
+        if len(target) != len(value):
+            raise ShapeError(
+                f"There are {len(value)} gradients for the {len(target)} tensors of {of}."
+            )
+        return [
+            (first.names[t.node.number], v) for t, v in zip(target, value, strict=True)
+        ]
+    if isinstance(target, Traced):
+        return [(first.names[target.node.number], value)]
+    return [(of, value)]
+
+
+def _claim(
+    key: str, of: str, value: Any, writer: Writer, known: Mapping[str, Any]
+) -> Claim:
+    if not isinstance(value, Traced):
+        raise GradproofError(
+            f"{key} is {type(value).__name__}, not a tensor computed from forward's values.",
+            advice="For a gradient that is zero, write 0 * " + of + ".",
+        )
+    if value.node.shape != known[of]:
+        raise ShapeError(
+            f"{key} is {show_shape(value.node.shape)}, but {of} is {show_shape(known[of])}; a "
+            "gradient has the shape of its tensor, and nothing is broadcast.",
+            advice=_shape_advice(value.node.shape, known[of]),
+            place=value.node.place,
+        )
+    return Claim(of, writer.names[value.node.number], value.node.place)
+
+
+def _shape_advice(got: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:
+    if len(got) == 2 and got[::-1] == wanted:
+        return "It looks transposed: try .T"
+    if len(got) == len(wanted) + 1 and got[1:] == wanted:
+        return "Sum over the first axis: .sum(axis=0), without keepdims."
+    return ""

@@ -1,0 +1,144 @@
+"""A function's annotations and the given inputs to the tensors that it takes."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradproof.core.errors import DataError, NetworkError, Place, ShapeError
+from gradproof.core.index import Size
+from gradproof.core.program import LAWS, Tensor
+
+DATA = "data"
+"""Said after a comma of what is given and not differentiated: ``"n 3, data"``."""
+
+Signature = dict[str, Tensor | list[Tensor]]
+"""Parameter name to its tensor, or to the tensors of a list of weights."""
+
+
+def where_defined(function: Callable[..., Any]) -> Place | None:
+    """The line on which a function is defined."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return None
+    name = code.co_filename if code.co_filename.startswith("<") else Path(code.co_filename).name
+    return Place(name, code.co_firstlineno, f"def {function.__name__}(...)")
+
+
+def read_signature(
+    function: Callable[..., Any], inputs: Mapping[str, Any] | None = None
+) -> Signature:
+    """The tensors that a forward function takes, from its annotations and the inputs given.
+
+    Raises:
+        NetworkError: a parameter has neither an annotation nor an input.
+        ShapeError: an annotation cannot be read.
+    """
+    inputs = dict(inputs or {})
+    if not callable(function):
+        raise NetworkError(f"forward is {type(function).__name__}, not a function.")
+    place = where_defined(function)
+    annotations = getattr(function, "__annotations__", {})
+    found: Signature = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise NetworkError(
+                f"forward takes *{name}: gradproof needs to know each tensor by name.",
+                advice="Use a list of tensors, annotated as a list of shapes.", place=place,
+            )
+        annotation = _plain(annotations.get(name, parameter.empty))
+        if annotation is not parameter.empty:
+            found[name] = _tensors(name, annotation, place)
+        elif name in inputs:
+            found[name] = _tensors(name, _shape_of_input(inputs[name]), place)
+        else:
+            raise NetworkError(
+                f"The parameter {name} has neither a shape nor an input.",
+                advice=f'Annotate it, as in  {name}: "n 3"  or pass inputs={{"{name}": ...}}.',
+                place=place,
+            )
+    surplus = set(inputs) - set(found)
+    if surplus:
+        raise DataError(
+            f"The inputs {', '.join(sorted(surplus))} are not parameters of the network, which "
+            f"takes {', '.join(found)}.",
+            place=place,
+        )
+    return found
+
+
+def _plain(annotation: Any) -> Any:
+    """An annotation as a string or list: unquoted where `from __future__` quoted it."""
+    if isinstance(annotation, str) and annotation[:1] in "'\"[(":
+        try:
+            return ast.literal_eval(annotation)
+        except (ValueError, SyntaxError):
+            return annotation
+    return getattr(annotation, "dim_str", annotation)
+
+
+def _shape_of_input(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return [_shape_of_input(item) for item in value]
+    if isinstance(value, tuple) and all(isinstance(item, int | str) for item in value):
+        return " ".join(str(item) for item in value)
+    return " ".join(str(size) for size in np.shape(value))
+
+
+def _tensors(name: str, annotation: Any, place: Place | None) -> Tensor | list[Tensor]:
+    if isinstance(annotation, list | tuple):
+        return [
+            _tensor(f"{name}[{number}]", part, place) for number, part in enumerate(annotation, 1)
+        ]
+    return _tensor(name, annotation, place)
+
+
+def _tensor(name: str, annotation: Any, place: Place | None) -> Tensor:
+    if not isinstance(annotation, str):
+        raise ShapeError(
+            f"The shape of {name} cannot be read from {annotation!r}.",
+            advice='Write a string of symbols and numbers, such as "n 3".', place=place,
+        )
+    shape_text, *promises = (part.strip() for part in annotation.split(","))
+    for promise in promises:
+        if promise not in (*LAWS, DATA):
+            raise ShapeError(
+                f"{name} promises {promise!r}, which gradproof does not know.",
+                advice=f"It knows: {', '.join((*LAWS, DATA))}.", place=place,
+            )
+    law = next((promise for promise in promises if promise != DATA), "")
+    sizes: list[Size] = []
+    for part in shape_text.split():
+        if part.isdecimal() and int(part) > 0:
+            sizes.append(int(part))
+        elif part.isidentifier():
+            sizes.append(part)
+        else:
+            raise ShapeError(
+                f"The size {part!r} of {name} is neither a symbol nor a number above 0.",
+                place=place,
+            )
+    return Tensor(name, tuple(sizes), law, "data" if DATA in promises else "input")
+
+
+def tensors(signature: Signature) -> tuple[Tensor, ...]:
+    """All tensors of a signature, in order."""
+    flat: list[Tensor] = []
+    for entry in signature.values():
+        flat.extend(entry if isinstance(entry, list) else [entry])
+    return tuple(flat)
+
+
+def symbols(signature: Signature) -> tuple[str, ...]:
+    """The size symbols of a signature, in order of appearance."""
+    seen: dict[str, None] = {}
+    for tensor in tensors(signature):
+        seen.update((size, None) for size in tensor.shape if isinstance(size, str))
+    return tuple(seen)
