@@ -1,0 +1,133 @@
+"""What an engine is: the user's function, run on a framework's tensors under its autodiff."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from gradproof.core.errors import EngineError
+
+Argument = np.ndarray | list[np.ndarray]
+"""An array, or one for each layer where the parameter is a list of weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one engine computed, as NumPy arrays in the engine's dtype.
+
+    ``values`` holds the inputs, every requested value and the loss; ``gradients`` holds ``∂l/∂v``
+    for each of them that is floating but the loss, zeros where the loss does not depend on it.
+    """
+
+    engine: str
+    version: str
+    dtype: str
+    values: Mapping[str, np.ndarray]
+    gradients: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How people call an engine, which module it needs, and which extra of ours installs it."""
+
+    title: str
+    module: str
+    extra: str
+
+
+ENGINES: dict[str, Listing] = {
+    "numpy": Listing("NumPy", "autograd", ""),
+    "tensorflow": Listing("TensorFlow", "tensorflow", "tensorflow"),
+    "torch": Listing("PyTorch", "torch", "torch"),
+    "jax": Listing("JAX", "jax", "jax"),
+}
+
+
+class Engine(ABC):
+    """A framework with its own automatic differentiation."""
+
+    name: str
+
+    @final
+    @property
+    def title(self) -> str:
+        """The framework's name as people write it."""
+        return ENGINES[self.name].title
+
+    @final
+    @property
+    def extra(self) -> str:
+        """The extra of gradproof that installs the framework; empty where none is needed."""
+        return ENGINES[self.name].extra
+
+    @abstractmethod
+    def version(self) -> str:
+        """The version of what computes."""
+
+    @abstractmethod
+    def run(
+        self,
+        forward: Callable[..., Any],
+        arguments: Mapping[str, Argument],
+        operations: Mapping[str, int],
+        loss: str,
+        dtype: str,
+    ) -> Run:
+        """The values and the gradients of `forward`, which returns the scalar loss.
+
+        Floating-point arguments are cast to the dtype (``"float32"`` or ``"float64"``) and
+        differentiated; integers stay data. The elements of a list ``Ws`` are called ``Ws[1]``,
+        ``Ws[2]``, … `operations` maps the names of intermediate values to the numbers of the
+        operations that make them, counted from 0 in the order in which `forward` asks for them.
+
+        Raises:
+            EngineError: a number that no operation has, or a loss that is not a tensor.
+            ShapeError: a loss with axes.
+        """
+
+
+def installed() -> dict[str, bool]:
+    """Which engines can be loaded; imports none of them."""
+    return {
+        name: importlib.util.find_spec(listing.module) is not None
+        for name, listing in ENGINES.items()
+    }
+
+
+def load(name: str) -> Engine:
+    """The engine with this name; its framework is imported now.
+
+    Raises:
+        EngineError: no engine has this name, or its framework is missing or does not import.
+    """
+    if name not in ENGINES:
+        raise EngineError(
+            f"There is no engine called {name!r}.", advice=f"The engines are {', '.join(ENGINES)}."
+        )
+    listing = ENGINES[name]
+    try:
+        engine: Engine = importlib.import_module(f"gradproof.engines.{name}").ENGINE
+    except ImportError as problem:
+        if importlib.util.find_spec(listing.module) is None:
+            raise EngineError(
+                f"{listing.title} is not installed.", advice=_how_to_install(name)
+            ) from problem
+        raise EngineError(
+            f"{listing.title} is installed but does not import: {problem}.",
+            advice=_how_to_install(name),
+        ) from problem
+    return engine
+
+
+def _how_to_install(name: str) -> str:
+    if name == "tensorflow" and sys.version_info >= (3, 14):
+        return "TensorFlow has no release for Python 3.14 yet: use Python 3.13 or another engine."
+    extra = ENGINES[name].extra
+    return f'Try: pip install "gradproof[{extra}]"' if extra else "Try: pip install gradproof"

@@ -1,0 +1,260 @@
+"""The NumPy face on any framework's tensors, and the counting of its operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import reduce
+from typing import Any, final
+
+import numpy as np
+
+from gradproof.core.errors import DataError, EngineError, NotYet, ShapeError
+from gradproof.core.term import Add, Apply, Compare, Number, Power, Product, Read, Term
+from gradproof.engines.engine import Argument
+from gradproof.prims.caller import place
+from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
+from gradproof.prims.face import Face
+from gradproof.prims.formula import Formula, formula
+
+DTYPES = ("float32", "float64")
+
+_MOVES = ("getitem", "transpose")
+"""The operations that only move elements: integers stay integers."""
+
+_RELATIONS = {">": "greater", ">=": "greater_equal", "==": "equal"}
+_POWERS = {Fraction(2): "square", Fraction(1, 2): "sqrt", Fraction(-1): "reciprocal"}
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """A framework's functions on its tensors, by the names of the face's operations.
+
+    Beside those names the table holds ``square`` and ``reciprocal``. A fold takes ``axis`` and
+    ``keepdims``, a function along an axis ``axis``, ``power`` a number as ``exponent``. An
+    elementwise function that is absent is composed from its meaning.
+    """
+
+    functions: Mapping[str, Callable[..., Any]]
+    tensor: Callable[[np.ndarray], Any]
+    cast: Callable[[Any, str], Any]
+    array: Callable[[Any], np.ndarray]
+
+
+@dataclass(slots=True, eq=False)
+class Recording:
+    """One run of a user's function: it counts the operations and keeps those that are wanted.
+
+    ``meet(number, tensor)`` is called with each wanted result and gives the tensor to go on with.
+    """
+
+    arithmetic: Arithmetic
+    dtype: str
+    wanted: frozenset[int] = frozenset()
+    meet: Callable[[int, Any], Any] = lambda number, tensor: tensor
+    kept: dict[int, Any] = field(default_factory=dict)
+    count: int = 0
+
+    def face(self, native: Any, *, whole: bool = False) -> Tensor:
+        """The NumPy face on a tensor of the framework; `whole` for integers."""
+        return Tensor(self, native, whole=whole)
+
+    def operand(self, value: Any) -> Any:
+        """The framework's tensor for an operand: numbers and arrays take the run's dtype."""
+        if isinstance(value, Tensor):
+            native = value.native
+            return self.arithmetic.cast(native, self.dtype) if value.whole else native
+        if isinstance(value, Fraction):
+            value = float(value)
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise DataError(
+                f"{type(value).__name__} cannot be used in arithmetic here.", place=place()
+            )
+        return self.arithmetic.tensor(array.astype(self.dtype))
+
+
+@final
+class Tensor(Face):
+    """A framework's tensor that behaves like a NumPy array."""
+
+    def __init__(self, recording: Recording, native: Any, *, whole: bool) -> None:
+        self.recording = recording
+        self.native = native
+        self.whole = whole
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(int(size) for size in self.native.shape)
+
+    def operate(self, name: str, operands: tuple[Any, ...], **attributes: Any) -> Tensor:
+        recording = self.recording
+        number = recording.count
+        recording.count += 1
+        whole = self.whole and name in _MOVES
+        natives = (self.native,) if whole else tuple(recording.operand(o) for o in operands)
+        result = compute(recording, name, natives, **attributes)
+        if number in recording.wanted:
+            if not whole:
+                result = recording.meet(number, result)
+            recording.kept[number] = result
+        return recording.face(result, whole=whole)
+
+    def __repr__(self) -> str:
+        return f"<tensor of shape {self.shape}>"
+
+
+def compute(
+    recording: Recording, name: str, operands: tuple[Any, ...], *, order: int = 0, **attributes: Any
+) -> Any:
+    """One operation of the face on the framework's tensors."""
+    functions = recording.arithmetic.functions
+    if name == "power":
+        return _power(recording, operands[0], attributes["exponent"])
+    if name == "sum" and not attributes["axes"]:
+        return operands[0]  # torch takes no axes for all axes
+    if order == 0 and name in functions:
+        return functions[name](*operands, **attributes)
+    record = ELEMENTWISE_BY_NAME.get(name)
+    if record is None or (order == 0 and record.meaning is None):
+        raise NotYet(f"This engine has no {name}.", advice="Try another engine.", place=place())
+    values = dict(zip(record.arguments, operands, strict=True))
+    arguments = tuple(Formula(Read(argument, ())) for argument in record.arguments)
+    if order == 0:
+        assert record.meaning is not None
+        return _evaluate(recording, formula(record.meaning(*arguments)).term, values)
+    slope = record.slopes[0]
+    if slope is None:
+        raise NotYet(f"{name} has no derivative.", place=place())
+    values["result"] = compute(recording, name, operands)
+    term = formula(slope(Formula(Read("result", ())), *arguments)).term
+    if isinstance(term, Number):  # the derivative has the shape of its argument all the same
+        return recording.operand(np.full(tuple(operands[0].shape), float(term.value)))
+    return _evaluate(recording, term, values)
+
+
+def _power(recording: Recording, base: Any, exponent: Fraction) -> Any:
+    functions = recording.arithmetic.functions
+    if exponent in _POWERS:
+        return functions[_POWERS[exponent]](base)
+    whole = exponent.denominator == 1
+    return functions["power"](base, exponent=int(exponent) if whole else float(exponent))
+
+
+def _evaluate(recording: Recording, term: Term, values: Mapping[str, Any]) -> Any:
+    """A written-out elementwise formula on the framework's tensors."""
+
+    def of(below: Term) -> Any:
+        return _evaluate(recording, below, values)
+
+    functions = recording.arithmetic.functions
+    match term:
+        case Number(value):
+            return recording.operand(value)
+        case Read(name, _):
+            return values[name]
+        case Add(terms):
+            return reduce(functions["add"], map(of, terms))
+        case Product(factors):
+            return reduce(functions["multiply"], map(of, factors))
+        case Power(base, exponent):
+            return _power(recording, of(base), exponent)
+        case Apply(function, arguments, order):
+            return compute(recording, function, tuple(map(of, arguments)), order=order)
+        case Compare(relation, left, right):
+            return functions[_RELATIONS[relation]](of(left), of(right))
+        case _:
+            raise TypeError(f"{type(term).__name__} does not stand in an elementwise formula.")
+
+
+# --- a run, seen from the engines -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The arguments by the names of their tensors, and how to hand them to the function.
+
+    ``floats`` are in the run's dtype and are differentiated; ``wholes`` are integers.
+    """
+
+    floats: dict[str, np.ndarray]
+    wholes: dict[str, np.ndarray]
+    places: dict[str, str | list[str]]
+
+    def bind(self, recording: Recording, natives: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the user's function as faces, from the framework's tensors by name."""
+
+        def face(name: str) -> Tensor:
+            return recording.face(natives[name], whole=name in self.wholes)
+
+        return {
+            parameter: face(names) if isinstance(names, str) else [face(name) for name in names]
+            for parameter, names in self.places.items()
+        }
+
+
+def read_inputs(arguments: Mapping[str, Argument], dtype: str) -> Inputs:
+    """The arguments in the dtype, under the names of their tensors.
+
+    Raises:
+        EngineError: the dtype is not one that the engines compute in.
+        DataError: an argument that is not an array of numbers.
+    """
+    if dtype not in DTYPES:
+        raise EngineError(f"{dtype} is not a dtype of the engines.", advice="Try float32, float64.")
+    inputs = Inputs({}, {}, {})
+
+    def enter(name: str, value: Any) -> str:
+        array = np.asarray(value)
+        match array.dtype.kind:
+            case "f":
+                inputs.floats[name] = array.astype(dtype)
+            case "i" | "u" | "b":
+                inputs.wholes[name] = array.astype(np.int64)
+            case _:
+                raise DataError(f"{name} is not an array of numbers.")
+        return name
+
+    for parameter, value in arguments.items():
+        if isinstance(value, list | tuple):
+            inputs.places[parameter] = [
+                enter(f"{parameter}[{number}]", one) for number, one in enumerate(value, 1)
+            ]
+        else:
+            inputs.places[parameter] = enter(parameter, value)
+    return inputs
+
+
+def read_loss(result: Any) -> Any:
+    """The framework's scalar that a forward function returned.
+
+    Raises:
+        EngineError: the function returned something else than a tensor.
+        ShapeError: the loss has axes.
+    """
+    if not isinstance(result, Tensor):
+        raise EngineError(
+            f"The function returned {type(result).__name__} and not a tensor.",
+            advice="It must return the loss.",
+        )
+    if result.shape:
+        raise ShapeError(
+            f"The loss has the shape {result.shape}.", advice="Sum it to a scalar, as with np.sum."
+        )
+    return result.native
+
+
+def read_kept(recording: Recording, operations: Mapping[str, int]) -> dict[str, Any]:
+    """The framework's tensors by the names of the values.
+
+    Raises:
+        EngineError: the run had no operation with this number.
+    """
+    for name, number in operations.items():
+        if number not in recording.kept:
+            raise EngineError(
+                f"{name} is operation {number}, and the run had {recording.count}.",
+                advice="The function must do the same operations each time it is called.",
+            )
+    return {name: recording.kept[number] for name, number in operations.items()}

@@ -1,0 +1,257 @@
+"""NumPy as an engine: the values by NumPy, the gradients by HIPS autograd; and plain runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, final
+
+import autograd.numpy as anp
+import numpy as np
+from autograd.core import VJPNode, add_outgrads
+from autograd.extend import defvjp, primitive
+from autograd.tracer import Box, getval, new_box, toposort, trace_stack
+
+from gradproof.engines.engine import Argument, Engine, Run
+from gradproof.engines.face import (
+    Arithmetic,
+    Recording,
+    Tensor,
+    read_inputs,
+    read_kept,
+    read_loss,
+)
+from gradproof.prims.along import ALONG
+from gradproof.prims.elementwise import ELEMENTWISE
+from gradproof.prims.fold import FOLDS
+
+# --- NumPy alone ----------------------------------------------------------------------------
+
+
+def _mask(compare: Callable[..., Any]) -> Callable[..., Any]:
+    """A comparison that gives ones and zeros in the dtype of its operands."""
+    return lambda a, b: np.asarray(compare(getval(a), getval(b))).astype(getval(a).dtype)
+
+
+def _folding(forward: Callable[..., Any]) -> Callable[..., Any]:
+    def fold(x: np.ndarray, axis: int, keepdims: bool) -> np.ndarray:
+        kept = forward(x, axis)
+        return kept if keepdims else np.squeeze(kept, axis)
+
+    return fold
+
+
+def _table(np: Any) -> dict[str, Callable[..., Any]]:
+    """The face's operations with the functions of NumPy or of its double in autograd."""
+    return {
+        "add": np.add,
+        "subtract": np.subtract,
+        "multiply": np.multiply,
+        "divide": np.divide,
+        "negative": np.negative,
+        "square": np.square,
+        "reciprocal": np.reciprocal,
+        "power": lambda x, exponent: x**exponent,
+        "matmul": np.matmul,
+        "sum": lambda x, axes, keepdims: np.sum(x, axis=axes, keepdims=keepdims),
+        "transpose": lambda x, order: np.transpose(x, order),
+        "getitem": lambda x, key: x[key],
+        "exp": np.exp,
+        "log": np.log,
+        "sqrt": np.sqrt,
+        "tanh": np.tanh,
+        "abs": np.abs,
+        "maximum": np.maximum,
+        "minimum": np.minimum,
+        "max": lambda x, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims),
+    }
+
+
+_MASKS = {
+    "greater": _mask(np.greater),
+    "greater_equal": _mask(np.greater_equal),
+    "equal": _mask(np.equal),
+}
+
+PLAIN = Arithmetic(
+    functions={
+        **_table(np),
+        **_MASKS,
+        **{record.name: record.forward for record in ELEMENTWISE},
+        **{record.name: _folding(record.forward) for record in FOLDS},
+        **{record.name: record.forward for record in ALONG},
+    },
+    tensor=lambda array: array,
+    cast=lambda array, dtype: array.astype(dtype),
+    array=np.array,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRun:
+    """What a function returned, with arrays for tensors, and the values that were asked for."""
+
+    result: Any
+    values: dict[str, np.ndarray]
+
+
+def record_plain(
+    function: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    operations: Mapping[str, int],
+    dtype: str,
+) -> PlainRun:
+    """Any user's function on plain NumPy arrays, without autodiff, with some of its values.
+
+    `arguments` and `operations` are those of `Engine.run`; ``values`` holds the inputs too.
+
+    Raises:
+        EngineError: a number that no operation has.
+    """
+    inputs = read_inputs(arguments, dtype)
+    recording = Recording(PLAIN, dtype, frozenset(operations.values()))
+    natives = {**inputs.floats, **inputs.wholes}
+    result = _unwrap(function(**inputs.bind(recording, natives)))
+    kept = read_kept(recording, operations)
+    return PlainRun(result, {name: np.array(a) for name, a in (natives | kept).items()})
+
+
+def run_plain(function: Callable[..., Any], arguments: Mapping[str, Any], dtype: str) -> Any:
+    """What a user's function returns on plain NumPy arrays, with arrays for tensors."""
+    return record_plain(function, arguments, {}, dtype).result
+
+
+def _unwrap(value: Any) -> Any:
+    match value:
+        case Tensor():
+            return np.array(value.native)
+        case dict():
+            return {key: _unwrap(one) for key, one in value.items()}
+        case list():
+            return [_unwrap(one) for one in value]
+        case tuple():
+            return tuple(_unwrap(one) for one in value)
+        case _:
+            return value
+
+
+# --- with autograd --------------------------------------------------------------------------
+
+
+@primitive
+def _keep(x: Any) -> Any:
+    return x
+
+
+# autograd's rules for max, maximum, minimum and where give float64 gradients of float32 arrays:
+# each is rounded back to the dtype of the value, where it arrives.
+defvjp(_keep, lambda y, x: lambda g: np.asarray(g, dtype=x.dtype))
+
+
+def _sigmoid(z: Any) -> Any:
+    # −|z| as a choice: the slope of abs at 0 is 0, and would make that of the sigmoid 0 too.
+    e = anp.exp(anp.where(z >= 0, -z, z))
+    return anp.where(z >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def _softmax(x: Any, axis: int) -> Any:
+    e = anp.exp(x - getval(x).max(axis=axis, keepdims=True))
+    return e / anp.sum(e, axis=axis, keepdims=True)
+
+
+def _logsumexp(x: Any, axis: int, keepdims: bool) -> Any:
+    top = getval(x).max(axis=axis, keepdims=True)
+    total = anp.log(anp.sum(anp.exp(x - top), axis=axis, keepdims=True)) + top
+    return total if keepdims else anp.squeeze(total, axis)
+
+
+def _arriving(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *operands, **attributes: function(*map(_keep, operands), **attributes)
+
+
+TRACED = Arithmetic(
+    functions={
+        **_MASKS,
+        **{
+            name: _arriving(function)
+            for name, function in {
+                **_table(anp),
+                "sigmoid": _sigmoid,
+                "relu": lambda z: anp.where(z > 0, z, 0 * z),
+                "where": lambda mask, a, b: anp.where(getval(mask) != 0, a, b),
+                "softmax": _softmax,
+                "logsumexp": _logsumexp,
+            }.items()
+        },
+    },
+    tensor=lambda array: array,
+    cast=lambda array, dtype: array.astype(dtype),
+    array=lambda box: np.array(getval(box)),
+)
+
+
+def _pull_back(loss: Any, roots: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """autograd's backward pass, which keeps what arrives at each of the roots."""
+    arrived: dict[Any, Any] = {}
+    if isinstance(loss, Box):
+        value = np.asarray(getval(loss))
+        arrived[loss._node] = (np.ones_like(value), False)
+        for node in toposort(loss._node):
+            for parent, g in zip(node.parents, node.vjp(arrived[node][0]), strict=True):
+                arrived[parent] = add_outgrads(arrived.get(parent), g)
+    gradients = {}
+    for name, root in roots.items():
+        value = np.asarray(getval(root))
+        g = arrived.get(root._node)
+        gradients[name] = np.zeros_like(value) if g is None else np.array(g[0], dtype=value.dtype)
+    return gradients
+
+
+@final
+class NumpyEngine(Engine):
+    """NumPy, differentiated by HIPS autograd."""
+
+    name = "numpy"
+
+    def version(self) -> str:
+        return f"{np.__version__} with autograd {version('autograd')}"
+
+    def run(
+        self,
+        forward: Callable[..., Any],
+        arguments: Mapping[str, Argument],
+        operations: Mapping[str, int],
+        loss: str,
+        dtype: str,
+    ) -> Run:
+        inputs = read_inputs(arguments, dtype)
+        perturbations: dict[int, Any] = {}
+        with trace_stack.new_trace() as level:
+
+            def root(array: np.ndarray) -> Any:
+                return new_box(array, level, VJPNode.new_root())
+
+            def perturb(number: int, value: Any) -> Any:
+                # Minus zero changes no bit of any number; its gradient is that of the value.
+                plain = np.asarray(getval(value))
+                perturbations[number] = root(np.full_like(plain, -0.0))
+                return anp.add(value, perturbations[number])
+
+            recording = Recording(TRACED, dtype, frozenset(operations.values()), perturb)
+            boxes = {name: root(array) for name, array in inputs.floats.items()}
+            result = read_loss(forward(**inputs.bind(recording, boxes | inputs.wholes)))
+        kept = read_kept(recording, operations)
+        values = {
+            name: TRACED.array(value)
+            for name, value in (boxes | inputs.wholes | kept | {loss: result}).items()
+        }
+        roots = boxes | {
+            name: perturbations[number]
+            for name, number in operations.items()
+            if number in perturbations and name != loss
+        }
+        return Run(self.name, self.version(), dtype, values, _pull_back(result, roots))
+
+
+ENGINE = NumpyEngine()

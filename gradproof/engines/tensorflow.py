@@ -1,0 +1,180 @@
+"""TensorFlow as an engine: eager operations under one persistent GradientTape."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, final
+
+import numpy as np
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Holds back what is written to the standard error, and lets it out after an exception.
+
+    TensorFlow's C++ writes four lines when it is loaded, before its own log level counts.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        error = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(error, held.read())
+            raise
+        finally:
+            os.dup2(error, 2)
+            os.close(error)
+
+
+with _quiet():
+    import tensorflow as tf
+
+from gradproof.engines.engine import Argument, Engine, Run  # noqa: E402
+from gradproof.engines.face import (  # noqa: E402
+    Arithmetic,
+    Recording,
+    read_inputs,
+    read_kept,
+    read_loss,
+)
+
+
+def _matmul(a: Any, b: Any) -> Any:
+    """NumPy's rules: an operand with one axis is a row on the left and a column on the right."""
+    match len(a.shape), len(b.shape):
+        case 1, 1:
+            return tf.tensordot(a, b, 1)
+        case 1, _:
+            return tf.linalg.matvec(b, a, transpose_a=True)
+        case _, 1:
+            return tf.linalg.matvec(a, b)
+        case _:
+            return tf.matmul(a, b)
+
+
+def _mask(compare: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda a, b: tf.cast(compare(a, b), a.dtype)
+
+
+TENSORFLOW = Arithmetic(
+    functions={
+        "add": tf.add,
+        "subtract": tf.subtract,
+        "multiply": tf.multiply,
+        "divide": tf.divide,
+        "negative": tf.negative,
+        "square": tf.square,
+        "reciprocal": tf.math.reciprocal,
+        "power": lambda x, exponent: tf.pow(x, tf.constant(exponent, x.dtype)),
+        "matmul": _matmul,
+        "sum": lambda x, axes, keepdims: tf.reduce_sum(x, axis=axes, keepdims=keepdims),
+        "greater": _mask(tf.greater),
+        "greater_equal": _mask(tf.greater_equal),
+        "equal": _mask(tf.equal),
+        "transpose": lambda x, order: tf.transpose(x, perm=order),
+        "getitem": lambda x, key: x[key],
+        "exp": tf.exp,
+        "log": tf.math.log,
+        "sqrt": tf.sqrt,
+        "sigmoid": tf.sigmoid,
+        "tanh": tf.tanh,
+        "relu": tf.nn.relu,
+        "abs": tf.abs,
+        "maximum": tf.maximum,
+        "minimum": tf.minimum,
+        "where": lambda mask, a, b: tf.where(tf.not_equal(mask, 0), a, b),
+        "max": lambda x, axis, keepdims: tf.reduce_max(x, axis=axis, keepdims=keepdims),
+        "logsumexp": lambda x, axis, keepdims: tf.reduce_logsumexp(
+            x, axis=axis, keepdims=keepdims
+        ),
+        "softmax": lambda x, axis: tf.nn.softmax(x, axis=axis),
+    },
+    tensor=tf.constant,
+    cast=tf.cast,
+    array=lambda tensor: np.array(tensor),
+)
+
+
+@final
+class TensorFlowEngine(Engine):
+    """TensorFlow in eager mode on the CPU, differentiated by `tf.GradientTape`."""
+
+    name = "tensorflow"
+
+    def version(self) -> str:
+        return str(tf.__version__)
+
+    def run(
+        self,
+        forward: Callable[..., Any],
+        arguments: Mapping[str, Argument],
+        operations: Mapping[str, int],
+        loss: str,
+        dtype: str,
+    ) -> Run:
+        inputs = read_inputs(arguments, dtype)
+        with tf.device("CPU:0"), tf.GradientTape(persistent=True) as tape:
+
+            def watch(number: int, tensor: Any) -> Any:
+                tape.watch(tensor)
+                return tensor
+
+            recording = Recording(TENSORFLOW, dtype, frozenset(operations.values()), watch)
+            floats = {name: tf.constant(array) for name, array in inputs.floats.items()}
+            wholes = {name: tf.constant(array) for name, array in inputs.wholes.items()}
+            for tensor in floats.values():
+                tape.watch(tensor)
+            result = read_loss(forward(**inputs.bind(recording, floats | wholes)))
+        tensors = floats | wholes | read_kept(recording, operations) | {loss: result}
+        sources = {
+            name: tensor
+            for name, tensor in tensors.items()
+            if name != loss and tensor.dtype.is_floating
+        }
+        with tf.device("CPU:0"):
+            gradients = tape.gradient(
+                result, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            )
+        return Run(
+            self.name,
+            self.version(),
+            dtype,
+            {name: np.array(tensor) for name, tensor in tensors.items()},
+            {name: np.array(tf.convert_to_tensor(g)) for name, g in gradients.items()},
+        )
+
+    def native(
+        self, layers: Callable[..., Mapping[str, Any]], arguments: Mapping[str, Argument], dtype: str
+    ) -> dict[str, np.ndarray]:
+        """What Keras' own layers give: the tensors that ``layers(tf, **arguments)`` returns.
+
+        The arguments are TensorFlow tensors, or lists of them, in the dtype, which is Keras'
+        dtype meanwhile.
+        """
+        inputs = read_inputs(arguments, dtype)
+        natives = {n: tf.constant(array) for n, array in (inputs.floats | inputs.wholes).items()}
+        bound = {
+            parameter: natives[names] if isinstance(names, str) else [natives[n] for n in names]
+            for parameter, names in inputs.places.items()
+        }
+        before = tf.keras.config.floatx()
+        tf.keras.config.set_floatx(dtype)
+        try:
+            with tf.device("CPU:0"):
+                tensors = layers(tf, **bound)
+        finally:
+            tf.keras.config.set_floatx(before)
+        return {name: np.array(tensor) for name, tensor in tensors.items()}
+
+
+ENGINE = TensorFlowEngine()
