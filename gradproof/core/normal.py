@@ -122,17 +122,18 @@ def _is_size_power(term: Term) -> bool:
     return isinstance(term, Power) and isinstance(term.base, SizeOf)
 
 
+def plus(*terms: Term) -> Term:
+    """The sum as it was written: flattened, and nothing else."""
+    flat: list[Term] = []
+    for term in terms:
+        flat.extend(term.terms if isinstance(term, Add) else (term,))
+    return flat[0] if len(flat) == 1 else Add(tuple(flat))
+
+
 def add(*terms: Term) -> Term:
     """The sum, flattened; numbers and like terms are collected, zeros dropped."""
-    flat: list[Term] = []
-    stack = list(reversed(terms))
-    while stack:
-        term = stack.pop()
-        match term:
-            case Add(below):
-                stack.extend(reversed(below))
-            case _:
-                flat.append(term)
+    together = plus(*terms) if terms else ZERO
+    flat = together.terms if isinstance(together, Add) else (together,)
     counts: dict[Term, Fraction] = {}
     for term in flat:
         scale, core = _scaled(term)

@@ -68,7 +68,8 @@ class Paper:
     each named forward value to the number of the operation that made it, which is how an
     engine's run of the same function finds the same value. ``notes`` are sentences for the
     reader, such as that names had to be invented. ``constants`` holds the plain arrays that the
-    functions brought along.
+    functions brought along; ``parameters`` says which tensor, or tuple of tensors, each parameter
+    of backward is.
     """
 
     forward: Program
@@ -78,15 +79,21 @@ class Paper:
     operations: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     constants: Mapping[str, object] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One gradient equation and the rule that gave it; ``paths`` are the readers' names."""
+    """One gradient equation; ``paths`` names the values through which it reaches the loss.
+
+    ``raw`` is the equation's term with nothing collected or cancelled, as an engine adds it up:
+    rounding errors are bounded on it.
+    """
 
     of: str
     equation: Equation
     paths: tuple[str, ...]
+    raw: Term
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,18 +114,7 @@ class Bracket:
 
 
 Term = (
-    Number
-    | SizeOf
-    | Read
-    | Add
-    | Product
-    | Sum
-    | Power
-    | Apply
-    | Fold
-    | Along
-    | Compare
-    | Bracket
+    Number | SizeOf | Read | Add | Product | Sum | Power | Apply | Fold | Along | Compare | Bracket
 )
 
 ZERO = Number(Fraction(0))

@@ -6,11 +6,11 @@ program. There is no recursion over equations.
 
 from __future__ import annotations
 
-from gradproof.core.index import Affine, Index, at
+from gradproof.core.index import Index, at
 from gradproof.core.normal import add, canonical
 from gradproof.core.program import Derivation, Equation, Program, Step, Tensor, shapes
 from gradproof.core.spec import check
-from gradproof.core.term import ONE, ZERO, Read, Term, reads, substitute
+from gradproof.core.term import ONE, ZERO, Add, Read, Term, reads
 from gradproof.derive.pull import Contribution, pull
 
 SYMBOL = "∂l/∂"
@@ -33,10 +33,10 @@ def derive(program: Program) -> Derivation:
     zero: list[str] = []
 
     def settle(name: str) -> None:
-        equation, paths = _gradient(name, known[name], pending.pop(name))
+        equation, paths, raw = _gradient(name, known[name], pending.pop(name))
         if equation.term == ZERO:
             zero.append(name)
-        steps.append(Step(name, equation, paths))
+        steps.append(Step(name, equation, paths, raw))
 
     for position in reversed(range(len(program.equations))):
         forward = program.equations[position]
@@ -81,15 +81,11 @@ def _by_kind(names: list[str], known: dict[str, tuple[int | str, ...]]) -> list[
 
 def _gradient(
     name: str, shape: tuple[int | str, ...], paths: list[tuple[str, Contribution]]
-) -> tuple[Equation, tuple[str, ...]]:
+) -> tuple[Equation, tuple[str, ...], Term]:
     free = tuple(Index(axis, size) for axis, size in enumerate(shape))
-    terms: list[Term] = []
-    for _, contribution in paths:
-        left, term = canonical(contribution.free, contribution.term)
-        mapping: dict[Index, Affine] = {
-            old: at(new) for old, new in zip(left, free, strict=True) if old != new
-        }
-        terms.append(substitute(term, mapping))
-    _, term = canonical(free, add(*terms))
+    tidy = [canonical(c.free, c.term)[1] for _, c in paths]
+    raw = [canonical(c.free, c.raw)[1] for _, c in paths]
+    _, term = canonical(free, add(*tidy))
+    _, uncollected = canonical(free, raw[0] if len(raw) == 1 else Add((ZERO, *raw)))
     readers = tuple(dict.fromkeys(reader for reader, _ in paths))
-    return Equation(SYMBOL + name, free, term), readers
+    return Equation(SYMBOL + name, free, term), readers, uncollected

@@ -37,11 +37,15 @@ from gradproof.prims.formula import Formula
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one read sends to the gradient of its tensor, at the positions `free`."""
+    """What one read sends to the gradient of its tensor, at the positions `free`.
+
+    ``raw`` is the same with nothing collected or cancelled: as an engine adds it up.
+    """
 
     tensor: str
     free: tuple[Index, ...]
     term: Term
+    raw: Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,9 @@ class _Here:
     scope: frozenset[Index]
 
 
-def pull(equation: Equation, seed: Term, sizes: dict[str, tuple[int | str, ...]],
-         active: frozenset[str]) -> Iterator[Contribution]:
+def pull(
+    equation: Equation, seed: Term, sizes: dict[str, tuple[int | str, ...]], active: frozenset[str]
+) -> Iterator[Contribution]:
     """The contributions of every read of an active tensor in an equation.
 
     Args:
@@ -175,12 +180,12 @@ def _contribution(
     summed = sorted(here.scope - set(solution), key=lambda index: index.number)
     term = substitute(here.seed, solution)
     moved = [Bracket(b.relation, _substituted(b.position, solution)) for b in brackets]
-    return Contribution(read.tensor, targets, total(summed, product(term, *moved)))
+    inside = product(term, *moved)
+    raw = Sum(tuple(summed), inside) if summed else inside
+    return Contribution(read.tensor, targets, total(summed, inside), raw)
 
 
 def _substituted(position: Affine, solution: dict[Index, Affine]) -> Affine:
     bracket = substitute(Bracket("==", position), solution)
     assert isinstance(bracket, Bracket)
     return bracket.position
-
-

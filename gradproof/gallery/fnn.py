@@ -29,3 +29,46 @@ def backward(x, W2, y, z1, a1, z2, a2):
     dl_dW1 = x.T @ dl_dz1
     dl_db1 = dl_dz1.sum(axis=0)
     return locals()
+
+
+ARTICLE = {
+    "x": np.array([[1.0, 2.0]]),
+    "W1": np.array(
+        [
+            [-0.96988726, -0.84827805, 0.312042, 0.8871379],
+            [0.6567688, -0.29099226, -0.80029106, -0.15143871],
+        ]
+    ),
+    "b1": np.zeros(4),
+    # Not published: a reconstruction that reproduces every published digit.
+    "W2": np.array(
+        [
+            [-0.09240232, 0.18740368, -0.8926871],
+            [0.0831057, 0.12599131, 0.27013755],
+            [-0.11556352, 0.78803474, 0.85851794],
+            [-0.21581969, -0.7942696, 0.05350183],
+        ]
+    ),
+    "b2": np.zeros(3),
+    "y": np.array([[0.3, 0.5, 0.2]]),
+}
+"""The published sample of one; W2 is reconstructed."""
+
+SAMPLES = {"the article's sample (its W2 is a reconstruction)": ARTICLE}
+
+
+def _keras_layers(tf, x, W1, b1, W2, b2, y):
+    """The same network in Keras: a kernel is (in, out), as here, so nothing is transposed."""
+    values = {}
+    inside = x
+    for number, (kernel, bias) in enumerate(((W1, b1), (W2, b2)), 1):
+        for name, activation in ((f"z{number}", None), (f"a{number}", "sigmoid")):
+            layer = tf.keras.layers.Dense(kernel.shape[1], activation=activation)
+            layer.build(inside.shape)
+            layer.set_weights([kernel, bias])
+            values[name] = layer(inside)
+        inside = values[f"a{number}"]
+    return values
+
+
+NATIVE = {"tensorflow": _keras_layers}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from gradproof.core.index import Affine, Index, at, extent, shift
-from gradproof.core.normal import add, apart, canonical, negate, power, product, total
+from gradproof.core.normal import apart, canonical, negate, plus, power, product
 from gradproof.core.program import Equation
 from gradproof.core.term import (
     Along,
@@ -144,7 +144,7 @@ def _heavy(term: Term) -> bool:
     return any(isinstance(part, Sum | Apply | Fold | Along) for part in walk(term))
 
 
-def _summed(term: Term) -> bool:
+def _has_sum(term: Term) -> bool:
     return any(isinstance(part, Sum | Fold | Along) for part in walk(term))
 
 
@@ -158,11 +158,11 @@ def _to_name(writer: Writer, node: Node) -> list[Node]:
     match node.operation:
         case "multiply":
             varying = [o for o in operands if o.operation != "number"]
-            found = [o for o in varying if _summed(term(o))] if len(varying) > 1 else []
+            found = [o for o in varying if _has_sum(term(o))] if len(varying) > 1 else []
         case "divide":
             found = [o for o in operands[1:] if _heavy(term(o))]
             if operands[1].operation != "number":
-                found += [o for o in operands[:1] if _summed(term(o))]
+                found += [o for o in operands[:1] if _has_sum(term(o))]
         case "power" | "matmul":
             found = [o for o in operands if _heavy(term(o))]
         case "greater" | "greater_equal" | "equal":
@@ -178,9 +178,10 @@ def _term(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
     operands = node.operands
     match node.operation:
         case "add":
-            return add(*(writer.spread(o, axes) for o in operands))
+            return plus(*(writer.spread(o, axes) for o in operands))
         case "subtract":
-            return add(writer.spread(operands[0], axes), negate(writer.spread(operands[1], axes)))
+            left, right = (writer.spread(o, axes) for o in operands)
+            return plus(left, negate(right))
         case "multiply":
             return product(*(writer.spread(o, axes) for o in operands))
         case "divide":
@@ -231,7 +232,7 @@ def _matmul(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
     columns = (at(axes[-1]),) if has_columns else ()
     left_term = writer.use(left, (*_batch(left, batch), *rows, at(k)))
     right_term = writer.use(right, (*_batch(right, batch), at(k), *columns))
-    return total((k,), product(left_term, right_term))
+    return _summed((k,), product(left_term, right_term))
 
 
 def _batch(node: Node, batch: tuple[Index, ...]) -> tuple[Affine, ...]:
@@ -249,8 +250,11 @@ def _reduced_places(
     """Positions in the operand of a reduction, and the indices that it reduces."""
     operand = node.operands[0]
     over = {axis: writer.index(operand, axis) for axis in gone}
-    kept = iter(axes if not node.attributes["keepdims"] else
-                [i for axis, i in enumerate(axes) if axis not in gone])
+    kept = iter(
+        axes
+        if not node.attributes["keepdims"]
+        else [i for axis, i in enumerate(axes) if axis not in gone]
+    )
     places = tuple(
         at(over[axis]) if axis in over else at(next(kept)) for axis in range(len(operand.shape))
     )
@@ -259,7 +263,12 @@ def _reduced_places(
 
 def _sum(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
     places, over = _reduced_places(writer, node, axes, node.attributes["axes"])
-    return total(over, writer.use(node.operands[0], places))
+    return _summed(over, writer.use(node.operands[0], places))
+
+
+def _summed(over: tuple[Index, ...], body: Term) -> Term:
+    """A sum as it was written: nested sums become one, and nothing is cancelled."""
+    return Sum((*over, *body.over), body.body) if isinstance(body, Sum) else Sum(over, body)
 
 
 def _fold(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:

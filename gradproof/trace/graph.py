@@ -42,8 +42,15 @@ class Recording:
     superseded: set[int] = field(default_factory=set)
     namer: Namer = field(default_factory=Namer)
 
-    def node(self, operation: str, operands: tuple[Node, ...], shape: tuple[Size, ...],
-             where: Place | None = None, term: Term | None = None, **attributes: Any) -> Node:
+    def node(
+        self,
+        operation: str,
+        operands: tuple[Node, ...],
+        shape: tuple[Size, ...],
+        where: Place | None = None,
+        term: Term | None = None,
+        **attributes: Any,
+    ) -> Node:
         """Records a node."""
         made = Node(len(self.nodes), operation, operands, attributes, shape, where, term)
         self.nodes.append(made)
@@ -222,8 +229,9 @@ def _item_shape(
                 raise NotYet("A slice with a step is not supported yet.", place=where)
             result.append(max(0, stop - start))
         else:
-            raise NotYet(f"A slice of the symbolic size {size} is not supported yet.",
-                         advice="Give that axis a number in the annotation.", place=where)
+            raise NotYet(
+                f"A slice of the symbolic size {size} is not supported yet.",
+                advice="Give that axis a number in the annotation.",
+                place=where,
+            )
     return tuple(result)
-
-

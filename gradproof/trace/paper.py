@@ -60,11 +60,26 @@ def trace(
         if number in first.names
     }
     if backward is None:
-        return Paper(first.program, first.loss, None, (), operations, first.notes,
-                     dict(first.recording.constants))
-    program, claims, constants = _trace_backward(backward, first, sizes)
-    return Paper(first.program, first.loss, program, claims, operations, first.notes,
-                 {**first.recording.constants, **constants})
+        return Paper(
+            first.program,
+            first.loss,
+            None,
+            (),
+            operations,
+            first.notes,
+            dict(first.recording.constants),
+        )
+    program, claims, constants, parameters = _trace_backward(backward, first, sizes)
+    return Paper(
+        first.program,
+        first.loss,
+        program,
+        claims,
+        operations,
+        first.notes,
+        {**first.recording.constants, **constants},
+        parameters,
+    )
 
 
 def _run(recording: Recording, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
@@ -90,14 +105,21 @@ def _trace_forward(
     names = _named(recording)
     invented_loss = last.number not in names or last.operation == "input"
     if last.operation == "input":
-        raise NetworkError("forward returns one of its inputs: there is nothing to derive.",
-                           place=place)
+        raise NetworkError(
+            "forward returns one of its inputs: there is nothing to derive.", place=place
+        )
     if invented_loss:
         names[last.number] = _unused("loss", set(names.values()))
     writer = write_equations(_needed(recording.nodes, last, names), names, last, name_forward=True)
     program = _program(recording, writer, signature, (names[last.number],))
-    return ForwardRun(program, names[last.number], recording, writer.names, {**outermost, **arguments},
-                   _notes(names, writer, last))
+    return ForwardRun(
+        program,
+        names[last.number],
+        recording,
+        writer.names,
+        {**outermost, **arguments},
+        _notes(names, writer, last),
+    )
 
 
 def _named(recording: Recording) -> dict[int, str]:
@@ -145,8 +167,7 @@ def _program(
     recording: Recording, writer: Writer, signature: Signature, outputs: tuple[str, ...]
 ) -> Program:
     data = tuple(
-        Tensor(name, tuple(array.shape), role="data")
-        for name, array in recording.constants.items()
+        Tensor(name, tuple(array.shape), role="data") for name, array in recording.constants.items()
     )
     return check(Program((*tensors(signature), *data), tuple(writer.equations), outputs))
 
@@ -164,7 +185,7 @@ def _notes(names: dict[int, str], writer: Writer, last: Node) -> tuple[str, ...]
 
 def _trace_backward(
     backward: Callable[..., Any], first: ForwardRun, sizes: Mapping[str, int]
-) -> tuple[Program, tuple[Claim, ...], dict[str, Any]]:
+) -> tuple[Program, tuple[Claim, ...], dict[str, Any], dict[str, Any]]:
     place = where_defined(backward)
     recording = Recording(dict(sizes))
     known = shapes(first.program)
@@ -177,31 +198,45 @@ def _trace_backward(
         elif parameter.default is parameter.empty:
             raise UnknownName(
                 f"backward asks for {name}, which forward does not have.",
-                advice=f"It has: {', '.join(known)}.", place=place,
+                advice=f"It has: {', '.join(known)}.",
+                place=place,
             )
     result = _run(recording, backward, arguments)
     if not isinstance(result, dict):
         raise NetworkError(
             f"backward returns {type(result).__name__}, not its formulas by name.",
-            advice="End it with  return locals()", place=place,
+            advice="End it with  return locals()",
+            place=place,
         )
     recording.namer.finish()
     _take_names(recording, result, set(known))
     names = _named(recording)
     clash = set(known)
-    renamed = {n: (name if n in recording.given else _unprimed(name, clash))
-               for n, name in names.items()}
+    renamed = {
+        n: (name if n in recording.given else _unprimed(name, clash)) for n, name in names.items()
+    }
     if not recording.nodes:
         raise NetworkError("backward computes nothing.", place=place)
     nodes = _needed(recording.nodes, recording.nodes[-1], renamed)
     renamed.setdefault(recording.nodes[-1].number, "_last")
     writer = write_equations(nodes, renamed, recording.nodes[-1], name_forward=False)
     claims = tuple(_claims(result, writer, known, first, recording))
-    data = tuple(Tensor(name, tuple(array.shape), role="data")
-                 for name, array in recording.constants.items())
+    data = tuple(
+        Tensor(name, tuple(array.shape), role="data") for name, array in recording.constants.items()
+    )
     inputs = (*(Tensor(name, shape) for name, shape in known.items()), *data)
     program = check(Program(inputs, tuple(writer.equations), tuple(c.name for c in claims)))
-    return program, claims, dict(recording.constants)
+    parameters = {name: _tensor_names(value, recording) for name, value in arguments.items()}
+    return program, claims, dict(recording.constants), parameters
+
+
+def _tensor_names(value: Any, recording: Recording) -> Any:
+    """The name of the tensor that an argument is, or the names in a list of them."""
+    if isinstance(value, Traced):
+        return recording.given[value.node.number]
+    if isinstance(value, list):
+        return tuple(_tensor_names(item, recording) for item in value)
+    return value
 
 
 def _unprimed(name: str, clash: set[str]) -> str:
@@ -237,7 +272,10 @@ def _take_names(recording: Recording, result: dict[str, Any], taken: set[str]) -
 
 
 def _claims(
-    result: dict[str, Any], writer: Writer, known: Mapping[str, Any], first: ForwardRun,
+    result: dict[str, Any],
+    writer: Writer,
+    known: Mapping[str, Any],
+    first: ForwardRun,
     recording: Recording,
 ) -> list[Claim]:
     claims: list[Claim] = []
@@ -272,17 +310,13 @@ def _targets(of: str, value: Any, first: ForwardRun) -> list[tuple[str, Any]]:
             raise ShapeError(
                 f"There are {len(value)} gradients for the {len(target)} tensors of {of}."
             )
-        return [
-            (first.names[t.node.number], v) for t, v in zip(target, value, strict=True)
-        ]
+        return [(first.names[t.node.number], v) for t, v in zip(target, value, strict=True)]
     if isinstance(target, Traced):
         return [(first.names[target.node.number], value)]
     return [(of, value)]
 
 
-def _claim(
-    key: str, of: str, value: Any, writer: Writer, known: Mapping[str, Any]
-) -> Claim:
+def _claim(key: str, of: str, value: Any, writer: Writer, known: Mapping[str, Any]) -> Claim:
     if not isinstance(value, Traced):
         raise GradproofError(
             f"{key} is {type(value).__name__}, not a tensor computed from forward's values.",

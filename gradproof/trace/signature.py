@@ -49,7 +49,8 @@ def read_signature(
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise NetworkError(
                 f"forward takes *{name}: gradproof needs to know each tensor by name.",
-                advice="Use a list of tensors, annotated as a list of shapes.", place=place,
+                advice="Use a list of tensors, annotated as a list of shapes.",
+                place=place,
             )
         annotation = _plain(annotations.get(name, parameter.empty))
         if annotation is not parameter.empty:
@@ -104,14 +105,16 @@ def _tensor(name: str, annotation: Any, place: Place | None) -> Tensor:
     if not isinstance(annotation, str):
         raise ShapeError(
             f"The shape of {name} cannot be read from {annotation!r}.",
-            advice='Write a string of symbols and numbers, such as "n 3".', place=place,
+            advice='Write a string of symbols and numbers, such as "n 3".',
+            place=place,
         )
     shape_text, *promises = (part.strip() for part in annotation.split(","))
     for promise in promises:
         if promise not in (*LAWS, DATA):
             raise ShapeError(
                 f"{name} promises {promise!r}, which gradproof does not know.",
-                advice=f"It knows: {', '.join((*LAWS, DATA))}.", place=place,
+                advice=f"It knows: {', '.join((*LAWS, DATA))}.",
+                place=place,
             )
     law = next((promise for promise in promises if promise != DATA), "")
     sizes: list[Size] = []

@@ -69,8 +69,12 @@ class _Arithmetic:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **extra: Any) -> Any:
         if ufunc is np.sqrt and method == "__call__" and not extra:
             return self ** Fraction(1, 2)
-        if any(getattr(i, "__array_ufunc__", None) and not isinstance(i, _Arithmetic)
-               and not isinstance(i, np.ndarray | np.generic) for i in inputs):
+        if any(
+            getattr(i, "__array_ufunc__", None)
+            and not isinstance(i, _Arithmetic)
+            and not isinstance(i, np.ndarray | np.generic)
+            for i in inputs
+        ):
             return NotImplemented
         plain = [float(i) if isinstance(i, _Arithmetic) else i for i in inputs]  # type: ignore[arg-type]
         return getattr(ufunc, method)(*plain, **extra)

@@ -1,0 +1,7 @@
+"""``python -m gradproof``."""
+
+import sys
+
+from gradproof.cli import main
+
+sys.exit(main())

@@ -1,0 +1,166 @@
+"""The command line: words to verbs, and errors to exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradproof import __version__
+from gradproof.core.errors import DataError, GradproofError, NetworkError
+
+if TYPE_CHECKING:
+    from gradproof.trace.source import Source
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns 0 all hold, 1 refuted, 2 wrong call or input, 3 undecided."""
+    _speak_utf8()
+    options = _parser().parse_args(arguments)
+    try:
+        result: int = options.run(options)
+        return result
+    except GradproofError as problem:
+        print(f"gradproof: {problem}", file=sys.stderr)
+        return 2
+
+
+def _speak_utf8() -> None:
+    """∂ and σ cannot be written in the C and GBK locales; UTF-8 is readable everywhere."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gradproof",
+        description="Derive the gradients of a network, and verify every formula and number.",
+    )
+    parser.add_argument("--version", action="version", version=f"gradproof {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _verify_parser(commands)
+    _derive_parser(commands)
+    gallery = commands.add_parser("gallery", help="list the networks that come with gradproof")
+    gallery.set_defaults(run=_gallery)
+    return parser
+
+
+def _network_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("network", help="a network of the gallery, or a file my_network.py")
+    parser.add_argument(
+        "--size",
+        action="append",
+        default=[],
+        metavar="n=5",
+        help="a number for a size symbol; may be repeated",
+    )
+    parser.add_argument("--inputs", metavar="DATA.npz", help="your own arrays, by parameter name")
+
+
+def _verify_parser(commands: Any) -> None:
+    parser = commands.add_parser("verify", help="check every formula and every engine's number")
+    _network_arguments(parser)
+    parser.add_argument(
+        "--engine", default="auto", help="numpy, tensorflow, torch, jax or auto (default)"
+    )
+    parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
+    parser.add_argument("--seed", type=int, default=0, help="of the data that is drawn")
+    parser.add_argument("--show", choices=("values",), help="print the tensors side by side")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--replay",
+        action="store_true",
+        help="the published float32 numbers, operation by operation (fnn)",
+    )
+    parser.set_defaults(run=_verify)
+
+
+def _derive_parser(commands: Any) -> None:
+    parser = commands.add_parser("derive", help="print the forward and the gradient equations")
+    _network_arguments(parser)
+    parser.add_argument("--convention", choices=("row", "column"), default="row")
+    parser.add_argument("--format", choices=("text", "latex"), default="text")
+    parser.set_defaults(run=_derive)
+
+
+def _source(options: argparse.Namespace) -> Source:
+    from gradproof.gallery import catalogue
+
+    return catalogue.find(options.network)
+
+
+def _sizes(options: argparse.Namespace) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for given in options.size:
+        name, _, number = given.partition("=")
+        if not (name.isidentifier() and number.isdecimal()):
+            raise DataError(f"--size {given} is not of the form n=5.")
+        sizes[name] = int(number)
+    return sizes
+
+
+def _inputs(options: argparse.Namespace) -> dict[str, Any]:
+    if options.inputs is None:
+        return {}
+    import numpy as np
+
+    path = Path(options.inputs)
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.")
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return dict(data)
+    except (OSError, ValueError) as problem:
+        raise DataError(f"{path} cannot be read as .npz data: {problem}") from problem
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from gradproof.report.console import show
+    from gradproof.workbench import verify_source
+
+    source = _source(options)
+    if options.replay:
+        return _replay(source)
+    report = verify_source(
+        source, _inputs(options), options.engine, options.dtype, options.seed, _sizes(options)
+    )
+    if options.json:
+        print(report.to_json())
+    else:
+        show(report, Console(highlight=False), values=options.show == "values")
+    return report.exit_code
+
+
+def _replay(source: Source) -> int:
+    if source.name != "fnn":
+        raise NetworkError("--replay reproduces published numbers; only fnn has any.")
+    from gradproof.gallery import fnn_replay
+
+    print(fnn_replay.story())
+    return 0
+
+
+def _derive(options: argparse.Namespace) -> int:
+    from gradproof.workbench import derivation_page, read
+
+    traced, _ = read(_source(options), _inputs(options), _sizes(options))
+    print(derivation_page(traced, options.convention, options.format))
+    return 0
+
+
+def _gallery(options: argparse.Namespace) -> int:
+    from gradproof.gallery import catalogue
+
+    for name, sentence in catalogue.contents():
+        print(f"{name:20} {sentence}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""Programs over Arb balls of any precision: the judge of true values.
+
+Arb: F. Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic",
+IEEE Transactions on Computers 66 (2017). Every result encloses the exact one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import final
+
+import flint
+import numpy as np
+
+from gradproof.core.term import Relation
+from gradproof.engines.arithmetic import Arithmetic, Value
+
+_ZERO_ONE = flint.arb(0.5, 0.5)
+
+
+@contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Arb's working precision, put back afterwards."""
+    before = flint.ctx.prec
+    flint.ctx.prec = bits
+    try:
+        yield
+    finally:
+        flint.ctx.prec = before
+
+
+def _each(function: object, *arrays: np.ndarray) -> np.ndarray:
+    made = np.frompyfunc(function, len(arrays), 1)(*arrays)
+    result = np.empty(np.shape(made), dtype=object)
+    result[...] = made
+    return result
+
+
+@final
+class Arb(Arithmetic):
+    """Balls of arbitrary precision as elements of object arrays.
+
+    ``undecided`` counts the comparisons whose balls overlap: a kink or tie lies in the enclosure.
+    """
+
+    def __init__(self) -> None:
+        self.undecided = 0
+
+    def lift(self, array: np.ndarray) -> Value:
+        return (_each(lambda x: flint.arb(float(x)), np.asarray(array)),)
+
+    def number(self, value: Fraction) -> Value:
+        exact = flint.arb(flint.fmpq(value.numerator, value.denominator))
+        return (_each(lambda _: exact, np.zeros(())),)
+
+    def add(self, values: Sequence[Value]) -> Value:
+        return (np.asarray(sum(value[0] for value in values), dtype=object),)
+
+    def repeat(self, value: Value, count: int) -> Value:
+        return (np.asarray(value[0] * count, dtype=object),)
+
+    def multiply(self, left: Value, right: Value) -> Value:
+        return (np.asarray(left[0] * right[0], dtype=object),)
+
+    def power(self, base: Value, exponent: Fraction) -> Value:
+        if exponent == 2:
+            return (_each(lambda x: x * x, base[0]),)
+        if exponent == -1:
+            return (_each(lambda x: 1 / x, base[0]),)
+        if exponent == Fraction(1, 2):
+            return (_each(lambda x: x.sqrt(), base[0]),)
+        if exponent == Fraction(-1, 2):
+            return (_each(lambda x: x.rsqrt(), base[0]),)
+        if exponent.denominator == 1:
+            return (_each(lambda x: x ** int(exponent), base[0]),)
+        q = flint.arb(flint.fmpq(exponent.numerator, exponent.denominator))
+        return (_each(lambda x: x**q, base[0]),)
+
+    def total(self, value: Value, axes: tuple[int, ...]) -> Value:
+        return (np.asarray(np.sum(value[0], axis=axes, initial=flint.arb(0)), dtype=object),)
+
+    def matmul(self, left: Value, right: Value) -> Value:
+        a, b = left[0], right[0]
+        if a.ndim == 2 and b.ndim == 2:
+            return (_matrix_product(a, b),)
+        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        a = np.broadcast_to(a, (*batch, *a.shape[-2:]))
+        b = np.broadcast_to(b, (*batch, *b.shape[-2:]))
+        result = np.empty((*batch, a.shape[-2], b.shape[-1]), dtype=object)
+        for place in np.ndindex(*batch):
+            result[place] = _matrix_product(a[place], b[place])
+        return (result,)
+
+    def elementary(self, name: str, value: Value) -> Value:
+        if name == "exp":
+            return (_each(lambda x: x.exp(), value[0]),)
+        return (_each(lambda x: x.log(), value[0]),)
+
+    def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
+        match name, order:
+            case "sigmoid", 0:
+                return (_each(lambda x: 1 / (1 + (-x).exp()), arguments[0][0]),)
+            case "sigmoid", 1:  # s(1−s) = 1/((1+e⁻ᶻ)(1+eᶻ)): no cancellation
+                return (_each(lambda x: 1 / ((1 + (-x).exp()) * (1 + x.exp())), arguments[0][0]),)
+            case "tanh", 0:
+                return (_each(lambda x: x.tanh(), arguments[0][0]),)
+            case "tanh", 1:
+                return (_each(lambda x: x.sech() ** 2, arguments[0][0]),)
+            case "abs", 0:
+                return (_each(lambda x: abs(x), arguments[0][0]),)
+            case _:
+                return None
+
+    def compare(self, relation: Relation, left: Value, right: Value) -> Value:
+        def one(a: flint.arb, b: flint.arb) -> flint.arb:
+            if relation == "==":
+                if not a.overlaps(b):
+                    return flint.arb(0)
+                holds = a.is_exact() and b.is_exact() and a == b
+                certain = holds
+            else:
+                holds = a > b if relation == ">" else a >= b
+                certain = holds or (a <= b if relation == ">" else a < b)
+            if not certain:
+                self.undecided += 1
+                return _ZERO_ONE
+            return flint.arb(1 if holds else 0)
+
+        return (_each(one, *np.broadcast_arrays(left[0], right[0])),)
+
+    def largest(self, value: Value, axis: int) -> Value:
+        moved = np.moveaxis(value[0], axis, -1)
+        result = moved[..., 0]
+        for k in range(1, moved.shape[-1]):
+            result = _each(lambda a, b: a.max(b), result, moved[..., k])
+        return (np.asarray(result, dtype=object),)
+
+    def along(self, name: str, value: Value) -> Value | None:
+        if name != "softmax":
+            return None
+        shifted = _shifted(value[0])
+        exponentials = _each(lambda x: x.exp(), shifted)
+        total = np.sum(exponentials, axis=-1, keepdims=True)
+        return (np.asarray(exponentials / total, dtype=object),)
+
+    def fold(self, name: str, value: Value) -> Value | None:
+        if name != "logsumexp":
+            return None
+        shifted = _shifted(value[0])
+        total = np.sum(_each(lambda x: x.exp(), shifted), axis=-1)
+        top = value[0][..., 0] - shifted[..., 0]
+        return (np.asarray(_each(lambda x: x.log(), np.asarray(total)) + top, dtype=object),)
+
+
+def _shifted(x: np.ndarray) -> np.ndarray:
+    """x minus the midpoint of an element near the largest: exact, so the function is unmoved."""
+    middle = np.asarray(midpoints(x))
+    top = np.take_along_axis(x, np.argmax(middle, axis=-1, keepdims=True), axis=-1)
+    return np.asarray(x - _each(lambda a: a.mid(), top), dtype=object)
+
+
+def _matrix_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    left = flint.arb_mat(a.shape[0], a.shape[1], a.ravel().tolist())
+    right = flint.arb_mat(b.shape[0], b.shape[1], b.ravel().tolist())
+    entries = (left * right).entries()
+    result = np.empty(a.shape[0] * b.shape[1], dtype=object)
+    result[:] = entries
+    return result.reshape(a.shape[0], b.shape[1])
+
+
+def midpoints(balls: np.ndarray) -> np.ndarray:
+    """The float64 nearest to each ball's middle."""
+    return _each(lambda x: float(x.mid()), balls).astype(np.float64)
+
+
+def upper_bounds(balls: np.ndarray) -> np.ndarray:
+    """A float64 at least as large as the absolute value of everything in each ball."""
+    found = _each(lambda x: float(abs(x).upper()), balls).astype(np.float64)
+    return np.nextafter(found, np.inf)

@@ -1,0 +1,86 @@
+"""What an arithmetic must do so that programs can be evaluated over it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from gradproof.core.term import Relation
+
+Value = tuple[np.ndarray, ...]
+"""An array of one arithmetic's numbers: one or more NumPy arrays of a common shape
+(a ball is a midpoint and a radius)."""
+
+
+class Arithmetic(ABC):
+    """The verbs over which every program is evaluated. Values broadcast as NumPy arrays do."""
+
+    @abstractmethod
+    def lift(self, array: np.ndarray) -> Value:
+        """A plain array, taken as exact."""
+
+    @abstractmethod
+    def number(self, value: Fraction) -> Value:
+        """An exact rational as a scalar."""
+
+    @abstractmethod
+    def add(self, values: Sequence[Value]) -> Value:
+        """The sum of two or more values."""
+
+    @abstractmethod
+    def repeat(self, value: Value, count: int) -> Value:
+        """The sum of `count` equal values."""
+
+    @abstractmethod
+    def multiply(self, left: Value, right: Value) -> Value:
+        """The elementwise product."""
+
+    @abstractmethod
+    def power(self, base: Value, exponent: Fraction) -> Value:
+        """A rational power, elementwise."""
+
+    @abstractmethod
+    def total(self, value: Value, axes: tuple[int, ...]) -> Value:
+        """The sum over axes, which are lost."""
+
+    @abstractmethod
+    def matmul(self, left: Value, right: Value) -> Value:
+        """The matrix product over the last two axes, the others broadcast."""
+
+    @abstractmethod
+    def elementary(self, name: str, value: Value) -> Value:
+        """``exp`` or ``log``, elementwise."""
+
+    @abstractmethod
+    def compare(self, relation: Relation, left: Value, right: Value) -> Value:
+        """1 where the comparison holds and 0 elsewhere."""
+
+    @abstractmethod
+    def largest(self, value: Value, axis: int) -> Value:
+        """The largest element along an axis, which is lost."""
+
+    def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
+        """A function of the dictionary, where this arithmetic has a better way than its meaning."""
+        return None
+
+    def slope(self, value: Value) -> Value:
+        """The derivative of an elementary function, computed by its usual formula; a bound on
+        engines widens here, because an engine may use another formula of the same function."""
+        return value
+
+    def along(self, name: str, value: Value) -> Value | None:
+        """A function along the last axis, where this arithmetic has a way of its own."""
+        return None
+
+    def fold(self, name: str, value: Value) -> Value | None:
+        """A fold of the last axis, where this arithmetic has a way of its own."""
+        return None
+
+
+def structural(value: Value, change: Any) -> Value:
+    """The value with its arrays rearranged: no arithmetic, so it is the same for all."""
+    return tuple(change(part) for part in value)

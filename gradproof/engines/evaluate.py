@@ -1,0 +1,367 @@
+"""Programs to arrays, over any arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from gradproof.core.errors import NotYet
+from gradproof.core.index import Affine, Index, Size, is_index, the_index
+from gradproof.core.program import Equation, Program
+from gradproof.core.term import (
+    Add,
+    Along,
+    Apply,
+    Bracket,
+    Compare,
+    Fold,
+    Number,
+    Power,
+    Product,
+    Read,
+    SizeOf,
+    Sum,
+    Term,
+)
+from gradproof.engines.arithmetic import Arithmetic, Value, structural
+from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
+from gradproof.prims.formula import Formula
+from gradproof.prims.record import Elementwise
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A value whose axes are index variables."""
+
+    value: Value
+    axes: tuple[Index, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a term is evaluated in: the tensors, the sizes, the arithmetic."""
+
+    tensors: Mapping[str, Value]
+    sizes: Mapping[str, int]
+    arithmetic: Arithmetic
+
+
+def evaluate(
+    program: Program,
+    inputs: Mapping[str, Value],
+    sizes: Mapping[str, int],
+    arithmetic: Arithmetic,
+) -> dict[str, Value]:
+    """Every tensor of a program, inputs included, in order."""
+    tensors = dict(inputs)
+    for equation in program.equations:
+        tensors[equation.target] = evaluate_equation(equation, Room(tensors, sizes, arithmetic))
+    return tensors
+
+
+def evaluate_equation(equation: Equation, room: Room) -> Value:
+    """The target of one equation, in the order of its free indices."""
+    labelled = evaluate_term(equation.term, room)
+    shape = tuple(number_of(index.size, room.sizes) for index in equation.free)
+    value = _laid_out(labelled, equation.free)
+    return structural(value, lambda part: np.broadcast_to(part, shape).copy())
+
+
+def number_of(size: Size, sizes: Mapping[str, int]) -> int:
+    """A size as a number."""
+    return size if isinstance(size, int) else sizes[size]
+
+
+def _laid_out(labelled: Labelled, axes: tuple[Index, ...]) -> Value:
+    """The value with exactly these axes in order; missing ones have length 1."""
+    present = [axis for axis in axes if axis in labelled.axes]
+    order = [labelled.axes.index(axis) for axis in present]
+    key = tuple(slice(None) if axis in labelled.axes else None for axis in axes)
+    return structural(labelled.value, lambda part: np.transpose(part, order)[key])
+
+
+def _aligned(parts: Iterable[Labelled]) -> tuple[list[Value], tuple[Index, ...]]:
+    parts = list(parts)
+    axes = tuple(dict.fromkeys(axis for part in parts for axis in part.axes))
+    return [_laid_out(part, axes) for part in parts], axes
+
+
+def evaluate_term(term: Term, room: Room) -> Labelled:
+    """A term at all values of its free indices."""
+    a = room.arithmetic
+    match term:
+        case Number(value):
+            return Labelled(a.number(value), ())
+        case SizeOf(size):
+            return Labelled(a.number(Fraction(room.sizes[size])), ())
+        case Read():
+            return _read(term, room)
+        case Add(terms):
+            values, axes = _aligned(evaluate_term(t, room) for t in terms)
+            return Labelled(a.add(values), axes)
+        case Product(factors):
+            return _multiply([evaluate_term(f, room) for f in factors], a)
+        case Sum(over, body):
+            return _contract(over, body, room)
+        case Power(base, exponent):
+            inside = evaluate_term(base, room)
+            return Labelled(a.power(inside.value, exponent), inside.axes)
+        case Apply(function, arguments, order):
+            values, axes = _aligned(evaluate_term(t, room) for t in arguments)
+            return Labelled(_apply(function, tuple(values), order, a), axes)
+        case Fold(function, over, body):
+            return _fold(function, over, evaluate_term(body, room), room)
+        case Along(function, over, body, position):
+            return _along(function, over, evaluate_term(body, room), position, room)
+        case Compare(relation, left, right):
+            values, axes = _aligned((evaluate_term(left, room), evaluate_term(right, room)))
+            return Labelled(a.compare(relation, values[0], values[1]), axes)
+        case Bracket(relation, position):
+            return _bracket(relation, position, room)
+
+
+def _multiply(parts: list[Labelled], arithmetic: Arithmetic) -> Labelled:
+    values, axes = _aligned(parts)
+    result = values[0]
+    for value in values[1:]:
+        result = arithmetic.multiply(result, value)
+    return Labelled(result, axes)
+
+
+def _read(read: Read, room: Room) -> Labelled:
+    value = room.tensors[read.tensor]
+    if all(is_index(p) for p in read.at):
+        axes = tuple(the_index(p) for p in read.at)
+        if len(set(axes)) == len(axes):
+            return Labelled(value, axes)
+    axes = tuple(dict.fromkeys(v for p in read.at for v, _ in p.terms if isinstance(v, Index)))
+    places = tuple(_positions(p, axes, room) for p in read.at)
+    return Labelled(structural(value, lambda part: part[places]), axes)
+
+
+def _positions(position: Affine, axes: tuple[Index, ...], room: Room) -> np.ndarray:
+    """An affine position at all values of the axes."""
+    grid = np.full((1,) * len(axes), position.constant)
+    for variable, coefficient in position.terms:
+        if isinstance(variable, str):
+            grid = grid + coefficient * room.sizes[variable]
+        else:
+            steps = np.arange(number_of(variable.size, room.sizes))
+            shape = [1] * len(axes)
+            shape[axes.index(variable)] = -1
+            grid = grid + coefficient * steps.reshape(shape)
+    return grid
+
+
+def _bracket(relation: str, position: Affine, room: Room) -> Labelled:
+    axes = tuple(v for v, _ in position.terms if isinstance(v, Index))
+    grid = _positions(position, axes, room)
+    holds = grid == 0 if relation == "==" else grid >= 0
+    return Labelled(room.arithmetic.lift(holds.astype(np.float64)), axes)
+
+
+# --- sums of products -------------------------------------------------------------------------
+
+
+def _contract(over: tuple[Index, ...], body: Term, room: Room) -> Labelled:
+    """``Σ`` of a product, two factors at a time, as matrix products where they are."""
+    a = room.arithmetic
+    factors = body.factors if isinstance(body, Product) else (body,)
+    parts = [evaluate_term(factor, room) for factor in factors]
+    held = {axis for part in parts for axis in part.axes}
+    count = 1
+    for index in over:
+        count *= 1 if index in held else number_of(index.size, room.sizes)
+    summed = _summed(parts, {index for index in over if index in held}, a)
+    return summed if count == 1 else Labelled(a.repeat(summed.value, count), summed.axes)
+
+
+def _summed(parts: list[Labelled], waiting: set[Index], a: Arithmetic) -> Labelled:
+    while True:
+        parts = _merge_same(parts, a)
+        parts, waiting = _sum_lonely(parts, waiting, a)
+        if not waiting:
+            return _multiply(parts, a)
+        parts, waiting = _join_two(parts, waiting, a)
+
+
+def _merge_same(parts: list[Labelled], a: Arithmetic) -> list[Labelled]:
+    """Factors over the same indices, multiplied; and scalars among themselves."""
+    groups: dict[frozenset[Index], list[Labelled]] = {}
+    for part in parts:
+        groups.setdefault(frozenset(part.axes), []).append(part)
+    return [_multiply(group, a) for group in groups.values()]
+
+
+def _sum_lonely(
+    parts: list[Labelled], waiting: set[Index], a: Arithmetic
+) -> tuple[list[Labelled], set[Index]]:
+    """Indices that one factor alone has, summed inside it."""
+    result = []
+    for spot, part in enumerate(parts):
+        others = {axis for k, p in enumerate(parts) if k != spot for axis in p.axes}
+        lonely = [axis for axis in part.axes if axis in waiting and axis not in others]
+        if lonely:
+            spots = tuple(part.axes.index(axis) for axis in lonely)
+            kept = tuple(axis for axis in part.axes if axis not in lonely)
+            part = Labelled(a.total(part.value, spots), kept)
+            waiting = waiting - set(lonely)
+        result.append(part)
+    return result, waiting
+
+
+def _join_two(
+    parts: list[Labelled], waiting: set[Index], a: Arithmetic
+) -> tuple[list[Labelled], set[Index]]:
+    """The first two factors that share a summed index, joined into one."""
+    index = next(axis for part in parts for axis in part.axes if axis in waiting)
+    holders = [part for part in parts if index in part.axes]
+    left, right = min(
+        ((x, y) for i, x in enumerate(holders) for y in holders[i + 1 :]),
+        key=lambda pair: len(set(pair[0].axes) | set(pair[1].axes)),
+    )
+    rest = [part for part in parts if part is not left and part is not right]
+    elsewhere = {axis for part in rest for axis in part.axes}
+    shared = [axis for axis in left.axes if axis in right.axes]
+    gone = [axis for axis in shared if axis in waiting and axis not in elsewhere]
+    return [_matmul(left, right, gone, a), *rest], waiting - set(gone)
+
+
+def _matmul(left: Labelled, right: Labelled, gone: list[Index], a: Arithmetic) -> Labelled:
+    batch = [axis for axis in left.axes if axis in right.axes and axis not in gone]
+    rows = [axis for axis in left.axes if axis not in right.axes]
+    columns = [axis for axis in right.axes if axis not in left.axes]
+    if not gone:
+        return _multiply([left, right], a)
+    first = _flattened(left, batch, rows, gone)
+    second = _flattened(right, batch, gone, columns)
+    joined = a.matmul(first, second)
+    lengths = {axis: left.value[0].shape[left.axes.index(axis)] for axis in (*batch, *rows)} | {
+        axis: right.value[0].shape[right.axes.index(axis)] for axis in columns
+    }
+    axes = (*batch, *rows, *columns)
+    shape = tuple(lengths[axis] for axis in axes)
+    return Labelled(structural(joined, lambda part: part.reshape(shape)), axes)
+
+
+def _flattened(
+    part: Labelled, batch: list[Index], rows: list[Index], columns: list[Index]
+) -> Value:
+    """As a stack of matrices: the batch axes, then rows and columns flattened into one each."""
+    order = [part.axes.index(axis) for axis in (*batch, *rows, *columns)]
+
+    def change(array: np.ndarray) -> np.ndarray:
+        moved = np.transpose(array, order)
+        lengths = moved.shape
+        b, r = len(batch), len(batch) + len(rows)
+        return moved.reshape((*lengths[:b], int(np.prod(lengths[b:r])), int(np.prod(lengths[r:]))))
+
+    return structural(part.value, change)
+
+
+# --- functions --------------------------------------------------------------------------------
+
+
+def _apply(name: str, arguments: tuple[Value, ...], order: int, a: Arithmetic) -> Value:
+    own = a.function(name, arguments, order)
+    if own is not None:
+        return own
+    record = ELEMENTWISE_BY_NAME[name]
+    formula = written_out(record, order)
+    room = Room({f"#{k}": v for k, v in enumerate(arguments)}, {}, a)
+    value = _elementwise_term(formula, room)
+    return a.slope(value) if order == 1 else value
+
+
+def written_out(record: Elementwise, order: int) -> Term:
+    """A function (or its first derivative) of the arguments ``#0, #1, …`` by its meaning."""
+    arguments = [Formula(Read(f"#{k}", ())) for k in range(len(record.arguments))]
+    if order == 0:
+        if record.meaning is None:
+            return Apply(record.name, tuple(x.term for x in arguments))
+        meaning: Term = record.meaning(*arguments).term
+        return meaning
+    rule = record.slopes[0]
+    assert rule is not None
+    value = Formula(Apply(record.name, tuple(x.term for x in arguments)))
+    slope: Term = rule(value, *arguments).term
+    return slope
+
+
+def _elementwise_term(term: Term, room: Room) -> Value:
+    """A term whose reads are whole arrays: no index, plain broadcasting."""
+    a = room.arithmetic
+    match term:
+        case Read(tensor, _):
+            return room.tensors[tensor]
+        case Number(value):
+            return a.number(value)
+        case Add(terms):
+            return a.add([_elementwise_term(part, room) for part in terms])
+        case Product(factors):
+            result = _elementwise_term(factors[0], room)
+            for part in factors[1:]:
+                result = a.multiply(result, _elementwise_term(part, room))
+            return result
+        case Power(base, exponent):
+            return a.power(_elementwise_term(base, room), exponent)
+        case Compare(relation, left, right):
+            return a.compare(
+                relation, _elementwise_term(left, room), _elementwise_term(right, room)
+            )
+        case Apply("exp" | "log" as name, (argument,), 0):
+            return a.elementary(name, _elementwise_term(argument, room))
+        case Apply(function, arguments, order):
+            values = tuple(_elementwise_term(x, room) for x in arguments)
+            return _apply(function, values, order, a)
+        case SizeOf() | Sum() | Fold() | Along() | Bracket():
+            raise NotYet("A record's meaning is elementwise: no sums, sizes or brackets.")
+
+
+def _fold(name: str, over: tuple[Index, ...], inside: Labelled, room: Room) -> Labelled:
+    a = room.arithmetic
+    (index,) = over
+    kept = tuple(axis for axis in inside.axes if axis != index)
+    value = _full_last(inside, (*kept, index), room)
+    own = a.fold(name, value)
+    if own is not None:
+        return Labelled(own, kept)
+    match name:
+        case "max":
+            return Labelled(a.largest(value, len(kept)), kept)
+        case "logsumexp":
+            total = a.total(a.elementary("exp", value), (len(kept),))
+            return Labelled(a.elementary("log", total), kept)
+        case _:
+            raise NotYet(f"{name} has no evaluation.")
+
+
+def _full_last(inside: Labelled, axes: tuple[Index, ...], room: Room) -> Value:
+    length = number_of(axes[-1].size, room.sizes)
+    value = _laid_out(inside, axes)
+    return structural(value, lambda p: np.broadcast_to(p, (*p.shape[:-1], length)))
+
+
+def _along(name: str, over: Index, inside: Labelled, position: Affine, room: Room) -> Labelled:
+    a = room.arithmetic
+    kept = tuple(axis for axis in inside.axes if axis != over)
+    value = _full_last(inside, (*kept, over), room)
+    result = a.along(name, value)
+    if result is None:
+        if name != "softmax":
+            raise NotYet(f"{name} has no evaluation.")
+        exponentials = a.elementary("exp", value)
+        total = structural(a.total(exponentials, (len(kept),)), lambda p: p[..., None])
+        result = a.multiply(exponentials, a.power(total, Fraction(-1)))
+    if is_index(position):
+        index = the_index(position)
+        if index not in kept:
+            return Labelled(result, (*kept, index))
+        spot = kept.index(index)  # the diagonal: the axis stands in the body too
+        diagonal = structural(result, lambda p: np.diagonal(p, axis1=spot, axis2=len(kept)))
+        return Labelled(diagonal, (*(k for k in kept if k != index), index))
+    places = _positions(position, (), room)
+    return Labelled(structural(result, lambda p: p[..., int(places)]), kept)

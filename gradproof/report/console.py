@@ -1,0 +1,268 @@
+"""A report to a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
+from gradproof.verify.verdict import EngineVerdict, FormulaVerdict
+
+MARKS = {"proved": "✓", "agrees": "✓", "derived": "·", "refuted": "✗", "undecided": "?"}
+COLOURS = {
+    "proved": "green",
+    "agrees": "green",
+    "derived": "dim",
+    "refuted": "bold red",
+    "undecided": "yellow",
+}
+
+
+def show(report: Report, console: Console, *, values: bool = False) -> None:
+    """Prints a report; with `values` the tensors stand side by side at 8 digits."""
+    console.print(_head(report))
+    for batch in report.batches:
+        console.print()
+        console.print(_batch_head(batch), style="bold")
+        console.print()
+        console.print(_forward_table(batch, report))
+        console.print()
+        console.print(_gradient_table(batch, report))
+        for line in _details(batch, report):
+            console.print(Padding(line, (0, 0, 0, 2)))
+        if values:
+            console.print(_values(batch, report))
+    console.print()
+    for note in (*_coverage(report), *report.notes, *_missing(report)):
+        console.print(Text(note, style="dim"))
+    console.print(summary(report))
+
+
+def _head(report: Report) -> Text:
+    shapes = "  ".join(f"{name} {shape}" for name, shape in report.shapes.items())
+    text = Text()
+    text.append(f"gradproof verify {report.network}\n", style="bold")
+    text.append(
+        f"engine  {report.engine} {report.engine_version} · {report.dtype} · seed {report.seed}\n"
+    )
+    text.append(f"shapes  {shapes}\n")
+    text.append(f"bounds  {report.contract}", style="dim")
+    return text
+
+
+def _batch_head(batch: Batch) -> str:
+    sizes = ", ".join(f"{name} = {size}" for name, size in batch.sizes.items())
+    return f"── {batch.title}" + (f" ({sizes})" if sizes else "") + " ──"
+
+
+def _forward_table(batch: Batch, report: Report) -> Table:
+    native = any(row.native_verdict is not None for row in batch.forward)
+    table = Table(title="Forward", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("value")
+    table.add_column("formula", ratio=1)
+    table.add_column(f"{report.engine}'s first element", justify="right")
+    table.add_column("by formula", justify="right")
+    table.add_column("of bound", justify="right")
+    table.add_column("engine")
+    if native:
+        table.add_column("layers")
+    for row in batch.forward:
+        cells: list[Text | str] = [
+            row.name,
+            _right_side(row.formula),
+            _number(row.engine),
+            _number(row.plain),
+            _share(row.verdict.share),
+            _verdict(row.verdict),
+        ]
+        if native:
+            cells.append(_verdict(row.native_verdict) if row.native_verdict else "")
+        table.add_row(*cells)
+    return table
+
+
+def _right_side(formula: str) -> str:
+    return formula.partition(" = ")[2] or formula
+
+
+def _number(array: np.ndarray) -> str:
+    return digits(array.reshape(-1)[0]) if array.size else ""
+
+
+def digits(value: np.floating) -> str:
+    """A number at 8 digits, as NumPy prints its dtype."""
+    return (
+        np.format_float_positional(value, precision=8, unique=True, trim="-")
+        if (1e-4 <= abs(value) < 1e8 or value == 0)
+        else np.format_float_scientific(value, precision=7, unique=True)
+    )
+
+
+def _gradient_table(batch: Batch, report: Report) -> Table:
+    table = Table(
+        title="Gradients, back to front", title_justify="left", box=None, padding=(0, 2, 0, 0)
+    )
+    table.add_column("gradient", no_wrap=True)
+    table.add_column("formula", ratio=1)
+    table.add_column("of bound", justify="right")
+    table.add_column("digits", justify="right")
+    table.add_column("formula", no_wrap=True)
+    table.add_column("engine", no_wrap=True)
+    for row in batch.gradients:
+        formula = Text(_right_side(row.derived))
+        if row.claimed is not None and _right_side(row.claimed) != _right_side(row.derived):
+            formula.append(f"\nyours: {_right_side(row.claimed)}", style="dim")
+        if row.zero:
+            formula.append("\nthe loss does not depend on it", style="dim")
+        table.add_row(
+            row.symbol,
+            formula,
+            _share(row.engine_verdict.share),
+            _digits(row.engine_verdict.digits),
+            _verdict(row.formula_verdict),
+            _verdict(row.engine_verdict),
+        )
+    return table
+
+
+def _share(share: float) -> str:
+    if not np.isfinite(share):
+        return "—"
+    return f"{share:.2f}" if share < 1000 else f"{share:.1e}"
+
+
+def _digits(found: float) -> str:
+    if np.isnan(found):
+        return "—"
+    return "all" if np.isinf(found) else f"{found:.1f}"
+
+
+def _verdict(verdict: FormulaVerdict | EngineVerdict) -> Text:
+    kind: str = verdict.kind
+    word = "inherited" if getattr(verdict, "inherited", False) else kind
+    return Text(f"{MARKS[kind]} {word}", style=COLOURS[kind])
+
+
+def _details(batch: Batch, report: Report) -> list[Text]:
+    lines: list[Text] = []
+    for row in batch.gradients:
+        lines += _formula_detail(row)
+        lines += _engine_detail(row.symbol, row.engine_verdict, row.engine, report.engine)
+    for forward in batch.forward:
+        lines += _engine_detail(forward.name, forward.verdict, forward.engine, report.engine)
+        if forward.native_verdict is not None and forward.native is not None:
+            lines += _engine_detail(
+                forward.name, forward.native_verdict, forward.native, f"{report.engine}'s layer"
+            )
+    return lines
+
+
+def _formula_detail(row: GradientRow) -> list[Text]:
+    verdict = row.formula_verdict
+    if verdict.kind not in ("refuted", "undecided"):
+        return []
+    text = Text()
+    text.append(f"{row.symbol}  {row.line}  ", style="bold")
+    text.append(f"{verdict.kind}: {verdict.because}.")
+    found = verdict.counter_example
+    if found is not None:
+        where = f"[{', '.join(map(str, found.index))}]" if found.index else ""
+        text.append(f"\n  at {row.symbol}{where} yours is {found.claimed}")
+        text.append(f"\n  {' ' * len(f'at {row.symbol}{where}')} the true one {found.true}")
+    if verdict.kind == "refuted" and not verdict.inherited and row.claimed:
+        text.append(f"\n  yours:   {row.claimed}\n  derived: {row.derived}")
+    return [text]
+
+
+def _engine_detail(
+    symbol: str, verdict: EngineVerdict, engine: np.ndarray, title: str
+) -> list[Text]:
+    if verdict.kind not in ("refuted", "undecided"):
+        return []
+    where = f"[{', '.join(map(str, verdict.worst))}]" if verdict.worst else ""
+    text = Text()
+    text.append(f"{symbol}  {title}  ", style="bold")
+    text.append(f"{verdict.kind}: {verdict.because}; worst at {symbol}{where}")
+    if verdict.worst or engine.ndim == 0:
+        text.append(f" = {engine[verdict.worst]!s}")
+    return [text]
+
+
+def _values(batch: Batch, report: Report) -> Group:
+    parts: list[Text] = [Text()]
+    for row in batch.forward:
+        parts.append(_side_by_side(row.name, _forward_columns(row, report)))
+    for gradient in batch.gradients:
+        columns = [(report.engine, gradient.engine)]
+        if gradient.hand is not None:
+            columns.append(("by hand", gradient.hand))
+        columns.append(("true", gradient.true))
+        parts.append(_side_by_side(f"{gradient.symbol}  {gradient.shape}", columns))
+    return Group(*parts)
+
+
+def _forward_columns(row: ForwardRow, report: Report) -> list[tuple[str, np.ndarray]]:
+    columns = [(report.engine, row.engine), ("by formula", row.plain)]
+    if row.native is not None:
+        columns.append((f"{report.engine}'s layers", row.native))
+    return columns
+
+
+def _side_by_side(title: str, columns: Sequence[tuple[str, np.ndarray]]) -> Text:
+    """Tensors beside one another where they fit in 96 columns, else one above the other."""
+    blocks = [
+        [label, *np.array2string(a, precision=8, max_line_width=96).splitlines()]
+        for label, a in columns
+    ]
+    widths = [max(len(line) for line in block) for block in blocks]
+    text = Text(f"{title}\n", style="bold")
+    if sum(widths) + 3 * len(widths) <= 96:
+        height = max(len(block) for block in blocks)
+        for k in range(height):
+            cells = [
+                (b[k] if k < len(b) else "").ljust(w) for b, w in zip(blocks, widths, strict=True)
+            ]
+            text.append("  " + "   ".join(cells).rstrip() + "\n", style="not bold")
+    else:
+        for block in blocks:
+            text.append("  " + "\n    ".join(block) + "\n", style="not bold")
+    return text
+
+
+def _coverage(report: Report) -> list[str]:
+    rows = report.batches[-1].gradients
+    if not any(row.covered for row in rows):
+        return []
+    bare = [row.symbol for row in rows if not row.covered]
+    return [f"Not covered by a formula of yours: {', '.join(bare)}."] if bare else []
+
+
+def _missing(report: Report) -> list[str]:
+    return [f"{title} is not installed: {how}" for title, how in report.missing_engines.items()]
+
+
+def summary(report: Report) -> Text:
+    """The last line: what holds and what does not."""
+    formulas = Counter(row.formula_verdict.kind for row in report.batches[-1].gradients)
+    engine = Counter(row.engine_verdict.kind for batch in report.batches for row in batch.gradients)
+    shares = [row.engine_verdict.share for b in report.batches for row in b.gradients]
+    said = ", ".join(f"{count} {kind}" for kind, count in formulas.items())
+    heard = ", ".join(f"{count} {kind}" for kind, count in engine.items())
+    word, style = {
+        0: ("All hold", "bold green"),
+        1: ("REFUTED", "bold red"),
+        3: ("UNDECIDED", "bold yellow"),
+    }[report.exit_code]
+    text = Text()
+    text.append(f"{word}: ", style=style)
+    text.append(
+        f"formulas: {said} · {report.engine}: {heard} "
+        f"(largest share of a bound {_share(max(shares, default=0.0))})"
+    )
+    return text

@@ -1,0 +1,140 @@
+"""A report as plain data: everything that a page or a terminal shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from gradproof.verify.verdict import EngineVerdict, FormulaVerdict
+
+
+class RefutedError(AssertionError):
+    """A formula or an engine was refuted, or something stayed undecided."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardRow:
+    """One forward value: its formula, and the engine's number for it."""
+
+    name: str
+    shape: str
+    formula: str
+    verdict: EngineVerdict
+    engine: np.ndarray
+    native: np.ndarray | None
+    native_verdict: EngineVerdict | None
+    plain: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class GradientRow:
+    """One gradient: the derived formula, the user's, and the engine's number for it."""
+
+    name: str
+    symbol: str
+    shape: str
+    derived: str
+    claimed: str | None
+    line: str
+    formula_verdict: FormulaVerdict
+    engine_verdict: EngineVerdict
+    engine: np.ndarray
+    hand: np.ndarray | None
+    true: np.ndarray
+    zero: bool
+
+    @property
+    def covered(self) -> bool:
+        """Whether the user has a formula for it."""
+        return self.claimed is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One set of data on which everything was checked."""
+
+    title: str
+    sizes: Mapping[str, int]
+    inputs: Mapping[str, np.ndarray]
+    forward: tuple[ForwardRow, ...]
+    gradients: tuple[GradientRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that was checked for one network on one engine."""
+
+    network: str
+    loss: str
+    dtype: str
+    seed: int
+    engine: str
+    engine_version: str
+    contract: str
+    shapes: Mapping[str, str]
+    batches: tuple[Batch, ...]
+    notes: tuple[str, ...]
+    missing_engines: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> GradientRow:
+        for batch in reversed(self.batches):
+            for row in batch.gradients:
+                if row.name == name:
+                    return row
+        raise KeyError(name)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Every verdict of the report, in order."""
+        found: list[str] = []
+        for batch in self.batches:
+            for forward in batch.forward:
+                found.append(forward.verdict.kind)
+                if forward.native_verdict is not None:
+                    found.append(forward.native_verdict.kind)
+            for gradient in batch.gradients:
+                found += [gradient.formula_verdict.kind, gradient.engine_verdict.kind]
+        return tuple(found)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all hold, 1 something refuted, 3 something undecided."""
+        if "refuted" in self.kinds:
+            return 1
+        return 3 if "undecided" in self.kinds else 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything holds."""
+        return self.exit_code == 0
+
+    def raise_if_refuted(self) -> None:
+        """Raises `RefutedError` naming the first tensor that does not hold."""
+        for batch in self.batches:
+            for row in batch.gradients:
+                for kind, because in (
+                    (row.formula_verdict.kind, row.formula_verdict.because),
+                    (row.engine_verdict.kind, row.engine_verdict.because),
+                ):
+                    if kind == "refuted":
+                        raise RefutedError(f"{row.symbol} is refuted: {because} {row.line}")
+
+    def to_json(self) -> str:
+        """The report as JSON; numbers are exact, infinities are strings."""
+        return json.dumps(_plain(asdict(self)), ensure_ascii=False, indent=1)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    return value

@@ -1,0 +1,83 @@
+"""A file to the functions of a paper."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gradproof.core.errors import GradproofError, NetworkError, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A paper as its author wrote it.
+
+    ``samples`` are sets of inputs with a title, checked beside the generic data. ``native`` maps
+    an engine to a function that computes forward values with the engine's own layers.
+    """
+
+    name: str
+    forward: Callable[..., Any]
+    backward: Callable[..., Any] | None = None
+    samples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    native: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+
+
+def read_module(name: str, module: ModuleType) -> Source:
+    """The paper in a module: its ``forward`` and, where there is one, its ``backward``.
+
+    Raises:
+        NetworkError: the module has no function ``forward``.
+    """
+    forward = getattr(module, "forward", None)
+    if not callable(forward):
+        functions = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
+        raise NetworkError(
+            f"{name} has no function called forward.",
+            advice='Write  def forward(x: "n 2", W: "2 3", ...): ... return loss'
+            + (f"  It has: {', '.join(functions[:5])}." if functions else ""),
+        )
+    return Source(
+        name,
+        forward,
+        getattr(module, "backward", None),
+        getattr(module, "SAMPLES", {}),
+        getattr(module, "NATIVE", {}),
+    )
+
+
+def read_file(path: Path) -> Source:
+    """The paper in a Python file.
+
+    Raises:
+        NetworkError: the file is missing, is not Python, fails to run, or has no forward.
+    """
+    if not path.is_file():
+        raise NetworkError(f"There is no file {path}.")
+    spec = importlib.util.spec_from_file_location(f"paper_{path.stem}", path)
+    if path.suffix != ".py" or spec is None or spec.loader is None:
+        raise NetworkError(f"{path} is not a Python file.", advice="A paper is a file name.py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as problem:
+        line = problem.lineno or 1
+        raise NetworkError(
+            f"{problem.msg}.", place=Place(path.name, line, (problem.text or "").strip())
+        ) from problem
+    except GradproofError:
+        raise
+    except Exception as problem:  # the user's own code may raise anything: it is reported
+        frame = traceback.extract_tb(problem.__traceback__)[-1]
+        raise NetworkError(
+            f"Running the file raised {type(problem).__name__}: {problem}",
+            place=Place(Path(frame.filename).name, frame.lineno or 0, frame.line or ""),
+        ) from problem
+    return read_module(path.stem, module)

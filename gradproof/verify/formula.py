@@ -1,0 +1,108 @@
+"""A user's formulas to verdicts: proved, refuted at a concrete input, or undecided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import flint
+import numpy as np
+
+from gradproof.core.program import Claim, Derivation, Equation, Paper
+from gradproof.core.term import rename
+from gradproof.engines.arb import Arb, precision
+from gradproof.engines.evaluate import Room, evaluate_equation
+from gradproof.verify.identity import Proof
+from gradproof.verify.truth import TrueValues
+from gradproof.verify.verdict import CounterExample, FormulaVerdict
+
+
+def judge_formula(
+    claim: Claim,
+    paper: Paper,
+    derivation: Derivation,
+    proof: Proof,
+    truth: TrueValues,
+    sizes: Mapping[str, int],
+) -> FormulaVerdict:
+    """The verdict on one claim.
+
+    Args:
+        claim: the claim.
+        paper: the traced paper that makes it.
+        derivation: the right gradients.
+        proof: what the identity test found.
+        truth: Arb enclosures of forward, derived backward and the user's backward.
+        sizes: a number for each size symbol.
+    """
+    if proof.chain:
+        return FormulaVerdict(
+            "proved", proof.method, hypotheses=proof.hypotheses, error=proof.error
+        )
+    right = truth.balls[derivation.gradients[claim.of]]
+    found = first_disjoint(truth.balls[claim.name], right, truth.bits)
+    if found is None:
+        needs = f"; it would hold if {' and '.join(proof.needs)}" if proof.needs else ""
+        return FormulaVerdict(
+            "undecided", f"no proof was found, and no difference at this input{needs}"
+        )
+    inherited = (
+        proof.own
+        or first_disjoint(_own_value(claim, paper, derivation, truth, sizes), right, truth.bits)
+        is None
+    )
+    because = (
+        "the formula is right; it builds on an earlier mistake"
+        if inherited
+        else "the two values lie in disjoint certified intervals"
+    )
+    return FormulaVerdict("refuted", because, inherited, counter_example=found)
+
+
+def own_equation(claim: Claim, paper: Paper, derivation: Derivation) -> Equation:
+    """The claim's equation with the right gradients in the place of earlier claims."""
+    assert paper.backward is not None
+    right = {c.name: derivation.gradients[c.of] for c in paper.claims if c.name != claim.name}
+    equation = next(e for e in paper.backward.equations if e.target == claim.name)
+    return Equation(equation.target, equation.free, rename(equation.term, right), equation.place)
+
+
+def _own_value(
+    claim: Claim,
+    paper: Paper,
+    derivation: Derivation,
+    truth: TrueValues,
+    sizes: Mapping[str, int],
+) -> np.ndarray:
+    """The claim on right operands; its own helper values are worked out again on them too."""
+    assert paper.backward is not None
+    right = {c.name: derivation.gradients[c.of] for c in paper.claims if c.name != claim.name}
+    arb = Arb()
+    tensors = {name: (balls,) for name, balls in truth.balls.items()}
+    with precision(truth.bits):
+        for equation in paper.backward.equations:
+            moved = Equation(equation.target, equation.free, rename(equation.term, right))
+            tensors[equation.target] = evaluate_equation(moved, Room(tensors, sizes, arb))
+            if equation.target == claim.name:
+                break
+    return tensors[claim.name][0]
+
+
+def first_disjoint(claimed: np.ndarray, right: np.ndarray, bits: int) -> CounterExample | None:
+    """The element at which the two enclosures are farthest apart, if any are disjoint."""
+    best: tuple[float, tuple[int, ...]] | None = None
+    with precision(bits):
+        for index in np.ndindex(*right.shape):
+            a, b = claimed[index], right[index]
+            if not a.overlaps(b):
+                size = max(float(abs(b).mid()), 2.0**-1000)
+                gap = min(float(abs((a - b).mid())) / size, 1e300)
+                if best is None or gap > best[0]:
+                    best = (gap, index)
+        if best is None:
+            return None
+        index = best[1]
+        return CounterExample(index, _show(claimed[index]), _show(right[index]), bits)
+
+
+def _show(ball: flint.arb) -> str:
+    return str(ball.str(15))

@@ -1,0 +1,155 @@
+"""A signature to data on which a mistake can be seen: no symmetry, no constants, sizes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gradproof.core.errors import DataError, ShapeError
+from gradproof.core.program import Tensor
+from gradproof.trace.signature import Signature, symbols, tensors
+
+POOL = (5, 3, 7, 6, 4, 8, 9, 11, 10, 12, 13)
+"""Sizes to choose from, in this order: at least 2, because a batch of one hides a missing Σ."""
+
+
+def choose_sizes(
+    signature: Signature, given: Mapping[str, int], arrays: Mapping[str, Any]
+) -> dict[str, int]:
+    """A number for every size symbol: as given, as the arrays have it, or generic.
+
+    Raises:
+        ShapeError: an array does not have the shape of its annotation, or sizes contradict.
+        DataError: a size is given for a symbol that the network does not have.
+    """
+    wanted = symbols(signature)
+    unknown = set(given) - set(wanted)
+    if unknown:
+        raise DataError(
+            f"There is no size called {', '.join(sorted(unknown))}.",
+            advice=f"The sizes are {', '.join(wanted) or 'all numbers'}.",
+        )
+    for symbol, size in given.items():
+        if size < 1:
+            raise DataError(f"The size {symbol} must be at least 1, not {size}.")
+    sizes = dict(given)
+    for tensor, array in pairs(signature, arrays):
+        _bind(tensor, np.shape(array), sizes)
+    literal = {size for t in tensors(signature) for size in t.shape if isinstance(size, int)}
+    free = [size for size in POOL if size not in literal | set(sizes.values())]
+    for number, symbol in enumerate(s for s in wanted if s not in sizes):
+        sizes[symbol] = free[number] if number < len(free) else 14 + number
+    return sizes
+
+
+def pairs(signature: Signature, arrays: Mapping[str, Any]) -> list[tuple[Tensor, Any]]:
+    """Each tensor that an array is given for, with the array."""
+    found: list[tuple[Tensor, Any]] = []
+    for name, entry in signature.items():
+        if name not in arrays or _only_a_shape(arrays[name]):
+            continue
+        given = arrays[name]
+        if isinstance(entry, list):
+            if len(entry) != len(given):
+                raise ShapeError(f"{name} is a list of {len(entry)} tensors, not {len(given)}.")
+            found.extend((t, a) for t, a in zip(entry, given, strict=True) if not _only_a_shape(a))
+        else:
+            found.append((entry, given))
+    return found
+
+
+def _only_a_shape(value: Any) -> bool:
+    if isinstance(value, str):
+        return True
+    return isinstance(value, tuple) and all(isinstance(part, int | str) for part in value)
+
+
+def _bind(tensor: Tensor, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
+    annotated = " ".join(str(size) for size in tensor.shape)
+    if len(shape) != len(tensor.shape):
+        raise ShapeError(
+            f'{tensor.name} has {len(shape)} axes {shape}, but its annotation says "{annotated}".'
+        )
+    for size, length in zip(tensor.shape, shape, strict=True):
+        if isinstance(size, str) and size not in sizes:
+            sizes[size] = length
+        expected = sizes[size] if isinstance(size, str) else size
+        if expected != length:
+            raise ShapeError(
+                f'{tensor.name} has the shape {shape}, but its annotation says "{annotated}"'
+                + (f" and {size} is {expected}." if isinstance(size, str) else ".")
+            )
+
+
+def draw(
+    signature: Signature,
+    sizes: Mapping[str, int],
+    arrays: Mapping[str, Any],
+    dtype: str,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """An array for every tensor by its own name, given or drawn; floats in the dtype.
+
+    Raises:
+        DataError: a given array has NaN, infinity, or no floating-point numbers.
+    """
+    random = np.random.default_rng(seed)
+    given = {t.name: a for t, a in pairs(signature, arrays)}
+    found: dict[str, np.ndarray] = {}
+    for tensor in tensors(signature):
+        shape = tuple(size if isinstance(size, int) else sizes[size] for size in tensor.shape)
+        drawn = _drawn(tensor, shape, random).astype(dtype)
+        found[tensor.name] = (
+            _checked(tensor, given[tensor.name], dtype) if tensor.name in given else drawn
+        )
+    return found
+
+
+def _drawn(tensor: Tensor, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+    match tensor.law:
+        case "positive" | "nonnegative":
+            return random.uniform(0.25, 2.0, shape)
+        case "probabilities":
+            raw = random.uniform(0.1, 1.0, shape)
+            # Multiples of 1/1024 add up to exactly one in every dtype.
+            parts = np.floor(1024 * raw / raw.sum(axis=-1, keepdims=True)) / 1024
+            parts[..., -1] += 1 - parts.sum(axis=-1)
+            return parts
+        case "one-hot":
+            choice = random.integers(0, shape[-1], shape[:-1])
+            return np.eye(shape[-1])[choice]
+        case _:
+            scale = 1.0
+            if len(shape) == 2 and all(isinstance(s, int) for s in tensor.shape):
+                scale = min(1.0, 1.5 / np.sqrt(shape[0]))  # a weight: units are not saturated
+            return random.normal(0.0, scale, shape)
+
+
+def _checked(tensor: Tensor, value: Any, dtype: str) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind in "iub" and tensor.role == "data":
+        return array.astype(dtype)
+    if array.dtype.kind not in "f":
+        raise DataError(
+            f"{tensor.name} has the dtype {array.dtype}; a gradient needs floating-point numbers.",
+            advice=f"Convert it: {tensor.name}.astype(np.float32)",
+        )
+    if not np.all(np.isfinite(array)):
+        index = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
+        raise DataError(
+            f"{tensor.name}{list(index)} is {array[index]}: no gradient can be checked there.",
+            advice="Give finite data.",
+        )
+    return array.astype(dtype)
+
+
+def by_parameter(
+    signature: Signature, arrays: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray | list[np.ndarray]]:
+    """The arrays as the forward function takes them: lists where it takes lists."""
+    return {
+        name: [arrays[t.name] for t in entry] if isinstance(entry, list) else arrays[entry.name]
+        for name, entry in signature.items()
+    }
