@@ -1,0 +1,114 @@
+"""The published float32 numbers of `fnn`, replayed operation by operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import flint
+import numpy as np
+
+from gradproof.core.program import Paper
+from gradproof.engines.arb import precision
+from gradproof.engines.evaluate import Room, evaluate, evaluate_equation
+from gradproof.engines.rounded import BITS, Rounded
+from gradproof.gallery import fnn
+from gradproof.trace.paper import trace
+from gradproof.trace.signature import read_signature
+
+PUBLISHED = {
+    "a1": "[[0.585077   0.19305778 0.2161     0.64204717]]",
+    "∂l/∂a2": "[[ 0.1497804  -0.05124322  0.23775901]]",
+    "∂l/∂z2 by hand": "[[ 0.03706735 -0.01267625  0.05851869]]",
+    "∂l/∂z2 TensorFlow": "[[ 0.03706735 -0.01267625  0.05851868]]",
+    "∂l/∂W2 by hand": "[[ 0.02168725 -0.00741658  0.03423794]\n"
+    " [ 0.00715614 -0.00244725  0.01129749]\n"
+    " [ 0.00801025 -0.00273934  0.01264589]\n"
+    " [ 0.02379899 -0.00813875  0.03757175]]",
+    "∂l/∂W2 TensorFlow": "[[ 0.02168725 -0.00741658  0.03423793]\n"
+    " [ 0.00715614 -0.00244725  0.01129749]\n"
+    " [ 0.00801025 -0.00273934  0.01264589]\n"
+    " [ 0.02379899 -0.00813875  0.03757175]]",
+}
+"""What was printed, as NumPy prints it."""
+
+_ONE = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The famous pair: two float32 results of one product, and the exact one between them."""
+
+    exact: str
+    hand: np.float32
+    tensorflow: np.float32
+    hand_ulps: float
+    tensorflow_ulps: float
+
+
+def _paper() -> Paper:
+    signature = read_signature(fnn.forward)
+    return trace(fnn.forward, fnn.backward, signature, {"n": 1})
+
+
+def replay() -> dict[str, np.ndarray]:
+    """Every published tensor, by a correctly rounded float32 machine, in both orders."""
+    paper = _paper()
+    assert paper.backward is not None
+    machine = Rounded()
+    inputs = {name: machine.lift(array) for name, array in fnn.ARTICLE.items()}
+    sizes = {"n": 1}
+    values = evaluate(paper.forward, inputs, sizes, machine)
+    hand = evaluate(paper.backward, values, sizes, machine)
+    g, s = hand["dl_da2"], values["a2"]
+    other = machine.add([machine.number(_ONE), machine.multiply(machine.number(-_ONE), s)])
+    tensorflow = {**hand, "dl_dz2": machine.multiply(machine.multiply(g, s), other)}
+    product = next(e for e in paper.backward.equations if e.target == "dl_dW2")
+    room = Room(tensorflow, sizes, machine)
+    return {
+        "a1": values["a1"][0],
+        "a2": s[0],
+        "∂l/∂a2": g[0],
+        "∂l/∂z2 by hand": hand["dl_dz2"][0],
+        "∂l/∂z2 TensorFlow": tensorflow["dl_dz2"][0],
+        "∂l/∂W2 by hand": hand["dl_dW2"][0],
+        "∂l/∂W2 TensorFlow": evaluate_equation(product, room)[0],
+    }
+
+
+def the_pair() -> Pair:
+    """The last element of ∂l/∂z2, exactly from the float32 operands and in both orders."""
+    found = replay()
+    g, s = float(found["∂l/∂a2"][0, 2]), float(found["a2"][0, 2])
+    hand, tensorflow = found["∂l/∂z2 by hand"][0, 2], found["∂l/∂z2 TensorFlow"][0, 2]
+    with precision(BITS):
+        exact = flint.arb(g) * flint.arb(s) * (1 - flint.arb(s))
+        ulp = float(np.spacing(hand))
+        distances = [float(abs((exact - flint.arb(float(x))) / ulp)) for x in (hand, tensorflow)]
+        return Pair(exact.str(17, radius=False), hand, tensorflow, *distances)
+
+
+def shown(array: np.ndarray) -> str:
+    """A tensor as NumPy prints it, at 8 digits."""
+    return np.array2string(array, precision=8)
+
+
+def story() -> str:
+    """The replayed numbers beside the published ones, and why two of them differ."""
+    lines = ["fnn, replayed: every operation exact, then rounded once to float32", ""]
+    found = replay()
+    for name, published in PUBLISHED.items():
+        same = shown(found[name]) == published
+        lines += [f"{name}   {'as published' if same else 'published: ' + published}",
+                  shown(found[name]), ""]
+    pair = the_pair()
+    lines += [
+        "Why two last digits differ",
+        f"  exact g·s·(1−s)        {pair.exact}",
+        f"  by hand g·(s·(1−s))    {pair.hand:.8f}   {pair.hand_ulps:.2f} ulp away",
+        f"  TensorFlow (g·s)·(1−s) {pair.tensorflow:.8f}   {pair.tensorflow_ulps:.2f} ulp away",
+        "Both are right within float32: the order of the two products differs, and each product",
+        "is rounded. The hand value is the nearer one. W2 is not published: the one used is a",
+        "reconstruction that gives every published digit.",
+    ]
+    return "\n".join(lines)
