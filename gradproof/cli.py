@@ -122,7 +122,6 @@ def _verify(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from gradproof.report.console import show
-    from gradproof.workbench import verify_source
 
     source = _source(options)
     if options.replay:

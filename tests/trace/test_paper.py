@@ -1,0 +1,242 @@
+"""The user's functions become programs under the user's own names."""
+
+import numpy as np
+import pytest
+
+import gradproof as gp
+from gradproof.core.errors import (
+    DataError,
+    NetworkError,
+    Never,
+    NotYet,
+    ShapeError,
+    UnknownName,
+)
+from gradproof.core.program import Paper
+from gradproof.trace.paper import trace
+from gradproof.trace.signature import read_signature
+
+
+def traced(forward, backward=None, inputs=None, n=5) -> Paper:
+    signature = read_signature(forward, inputs)
+    return trace(forward, backward, signature, {"n": n, "d": 3, "k": 4})
+
+
+def names(paper: Paper) -> list[str]:
+    return [equation.target for equation in paper.forward.equations]
+
+
+def affine_loss(x: "n 3", W: "3 2"):
+    z = x @ W
+    return np.sum(z**2)
+
+
+def test_names_are_those_of_the_local_variables():
+    def forward(x: "n 3", W: "3 2"):
+        z = x @ W
+        p, q = np.tanh(z), np.exp(z)
+        s = p * q
+        return np.sum(s)
+
+    assert names(traced(forward)) == ["z", "p", "q", "s", "loss"]
+
+
+def test_an_augmented_assignment_is_one_value():
+    def forward(x: "n 3", W: "3 2", b: "2"):
+        z = x @ W
+        z += b
+        return np.sum(z**2)
+
+    assert names(traced(forward)) == ["z", "loss"]
+
+
+def test_a_loop_over_a_list_of_weights_numbers_its_values():
+    def forward(x: "n 3", Ws: ["3 4", "4 2"]):
+        a = x
+        for W in Ws:
+            a = np.tanh(a @ W)
+        return np.sum(a)
+
+    assert names(traced(forward)) == ["a[1]_1", "a[1]", "a[2]_1", "a[2]", "loss"]
+
+
+def test_a_helper_function_of_the_user_does_not_hide_the_outer_name():
+    def layer(v, W):
+        out = np.tanh(v @ W)
+        return out
+
+    def forward(x: "n 3", W: "3 2"):
+        h = layer(x, W)
+        return np.sum(h)
+
+    assert names(traced(forward)) == ["h_1", "h", "loss"]
+
+
+def test_a_lambda_gets_invented_names_and_a_note_that_says_so():
+    paper = traced(lambda x, W: np.sum(np.tanh(x @ W)), inputs={"x": "n 3", "W": "3 2"})
+    assert names(paper) == ["loss_1", "loss"]
+    assert paper.notes
+
+
+def test_code_without_source_keeps_its_names():
+    space = {"np": np}
+    exec(
+        'def forward(x: "n 3", W: "3 2"):\n    z = x @ W\n    a = np.tanh(z)\n    return np.sum(a)\n',
+        space,
+    )
+    assert names(traced(space["forward"])) == ["z", "a", "loss"]
+
+
+def test_tracing_works_while_a_debugger_traces():
+    import sys
+
+    before = sys.gettrace()
+    sys.settrace(lambda *event: None)
+    try:
+        assert names(traced(affine_loss)) == ["z", "loss"]
+    finally:
+        sys.settrace(before)
+
+
+def test_a_mean_divides_by_the_size_symbol_and_not_by_its_number():
+    def forward(x: "n 3"):
+        return np.mean(x**2)
+
+    five, seven = traced(forward, n=5), traced(forward, n=7)
+    assert five.forward == seven.forward
+
+
+def test_a_size_asked_for_stays_a_symbol():
+    def forward(x: "n 3"):
+        return np.sum(x**2) / (2 * x.shape[0])
+
+    assert traced(forward, n=5).forward == traced(forward, n=7).forward
+
+
+def test_claims_are_found_under_every_spelling():
+    def backward(x, W, z):
+        dl_dz = 2 * z
+        dW = x.T @ dl_dz
+        grad_x = dl_dz @ W.T
+        return locals()
+
+    paper = traced(affine_loss, backward)
+    assert {(c.of, c.name) for c in paper.claims} == {
+        ("z", "dl_dz"),
+        ("W", "dW"),
+        ("x", "grad_x"),
+    }
+
+
+# --- errors: each names the line ----------------------------------------------------------------
+
+
+def test_shapes_that_do_not_meet():
+    def forward(x: "n 2", W: "4 2"):
+        h = x @ W
+        return np.sum(h)
+
+    with pytest.raises(ShapeError, match=r"h = x @ W\n.*n×2 and the right is 4×2.*\.T"):
+        traced(forward)
+
+
+def test_broadcasting_different_symbols_is_refused():
+    def forward(x: "n 2", v: "d 2"):
+        return np.sum(x + v)
+
+    with pytest.raises(ShapeError, match="n×2 and d×2 do not meet"):
+        traced(forward)
+
+
+def test_a_claim_for_an_unknown_name():
+    def backward(x, z):
+        dl_dq = 2 * z
+        return locals()
+
+    with pytest.raises(UnknownName, match=r"dl_dq = 2 \* z\n.*dl_dq claims"):
+        traced(affine_loss, backward)
+
+
+def test_a_claim_of_the_wrong_shape_is_never_broadcast():
+    def forward(x: "n 3", b: "3"):
+        z = x + b
+        return np.sum(z**2)
+
+    def backward(z):
+        dl_db = (2 * z).sum(axis=0, keepdims=True)
+        return locals()
+
+    with pytest.raises(ShapeError, match=r"dl_db is 1×3, but b is \(3,\).*without keepdims"):
+        traced(forward, backward)
+
+
+def test_backward_asks_for_an_unknown_name():
+    def backward(q):
+        return {"dl_dz": q}
+
+    with pytest.raises(UnknownName, match="backward asks for q"):
+        traced(affine_loss, backward)
+
+
+def test_backward_that_returns_nothing():
+    def backward(z):
+        dl_dz = 2 * z  # noqa: F841
+
+    with pytest.raises(NetworkError, match=r"return locals\(\)"):
+        traced(affine_loss, backward)
+
+
+def test_a_branch_on_data():
+    def forward(x: "n 3"):
+        if np.sum(x) > 0:
+            return np.sum(x)
+        return -np.sum(x)
+
+    with pytest.raises(Never, match=r"if np.sum\(x\) > 0:\nA branch on data"):
+        traced(forward)
+
+
+def test_writing_into_an_input():
+    def forward(x: "n 3"):
+        x[0] = 0
+        return np.sum(x)
+
+    with pytest.raises(Never, match=r"x\[0\] = 0\nWriting into an array"):
+        traced(forward)
+
+
+def test_an_unknown_numpy_function():
+    def forward(x: "n 3"):
+        return np.sum(np.fft.fft(x))
+
+    with pytest.raises(NotYet, match=r"np.fft is not"):
+        traced(forward)
+
+
+def test_a_loss_that_is_not_a_scalar():
+    def forward(x: "n 3"):
+        z = x * 2
+        return z
+
+    with pytest.raises(ShapeError, match=r"z = x \* 2\nThe loss has the shape n×3"):
+        traced(forward)
+
+
+def test_a_parameter_without_a_shape():
+    def forward(x, W: "3 2"):
+        return np.sum(x @ W)
+
+    with pytest.raises(NetworkError, match="x has neither a shape nor an input"):
+        traced(forward)
+
+
+def test_a_surplus_input():
+    with pytest.raises(DataError, match="inputs q are not parameters"):
+        read_signature(affine_loss, {"q": "3"})
+
+
+def test_gradproof_functions_work_on_plain_arrays():
+    x = np.array([-1000.0, 0.0, 2.0], dtype=np.float32)
+    assert gp.sigmoid(x).dtype == np.float32
+    assert gp.sigmoid(x)[0] == 0
+    assert gp.sigmoid.derivative(x)[1] == np.float32(0.25)
