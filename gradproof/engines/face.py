@@ -94,7 +94,7 @@ class Tensor(Face):
         recording.count += 1
         whole = self.whole and name in _MOVES
         natives = (self.native,) if whole else tuple(recording.operand(o) for o in operands)
-        result = compute(recording, name, natives, **attributes)
+        result = compute(recording, name, natives, attributes)
         if number in recording.wanted:
             if not whole:
                 result = recording.meet(number, result)
@@ -106,17 +106,18 @@ class Tensor(Face):
 
 
 def compute(
-    recording: Recording, name: str, operands: tuple[Any, ...], *, order: int = 0, **attributes: Any
+    recording: Recording, name: str, operands: tuple[Any, ...], attributes: Mapping[str, Any]
 ) -> Any:
     """One operation of the face on the framework's tensors."""
     functions = recording.arithmetic.functions
+    record = ELEMENTWISE_BY_NAME.get(name)
     if name == "power":
         return _power(recording, operands[0], attributes["exponent"])
     if name == "sum" and not attributes["axes"]:
         return operands[0]  # torch takes no axes for all axes
+    order = attributes["order"] if record else 0
     if order == 0 and name in functions:
-        return functions[name](*operands, **attributes)
-    record = ELEMENTWISE_BY_NAME.get(name)
+        return functions[name](*operands, **({} if record else attributes))
     if record is None or (order == 0 and record.meaning is None):
         raise NotYet(f"This engine has no {name}.", advice="Try another engine.", place=place())
     values = dict(zip(record.arguments, operands, strict=True))
@@ -127,7 +128,7 @@ def compute(
     slope = record.slopes[0]
     if slope is None:
         raise NotYet(f"{name} has no derivative.", place=place())
-    values["result"] = compute(recording, name, operands)
+    values["result"] = compute(recording, name, operands, {"order": 0})
     term = formula(slope(Formula(Read("result", ())), *arguments)).term
     if isinstance(term, Number):  # the derivative has the shape of its argument all the same
         return recording.operand(np.full(tuple(operands[0].shape), float(term.value)))
@@ -161,7 +162,7 @@ def _evaluate(recording: Recording, term: Term, values: Mapping[str, Any]) -> An
         case Power(base, exponent):
             return _power(recording, of(base), exponent)
         case Apply(function, arguments, order):
-            return compute(recording, function, tuple(map(of, arguments)), order=order)
+            return compute(recording, function, tuple(map(of, arguments)), {"order": order})
         case Compare(relation, left, right):
             return functions[_RELATIONS[relation]](of(left), of(right))
         case _:

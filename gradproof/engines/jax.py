@@ -111,6 +111,7 @@ class JaxEngine(Engine):
             (result, kept), (g_floats, g_kept) = jax.value_and_grad(
                 program, argnums=(0, 1), has_aux=True
             )(floats, perturbations)
+            kept = {name: kept[name] for name in operations}  # JAX has sorted the names
             tensors = floats | wholes | kept | {loss: result}
             gradients = g_floats | {
                 name: g_kept[number]

@@ -94,9 +94,7 @@ TENSORFLOW = Arithmetic(
         "minimum": tf.minimum,
         "where": lambda mask, a, b: tf.where(tf.not_equal(mask, 0), a, b),
         "max": lambda x, axis, keepdims: tf.reduce_max(x, axis=axis, keepdims=keepdims),
-        "logsumexp": lambda x, axis, keepdims: tf.reduce_logsumexp(
-            x, axis=axis, keepdims=keepdims
-        ),
+        "logsumexp": lambda x, axis, keepdims: tf.reduce_logsumexp(x, axis=axis, keepdims=keepdims),
         "softmax": lambda x, axis: tf.nn.softmax(x, axis=axis),
     },
     tensor=tf.constant,
@@ -154,7 +152,10 @@ class TensorFlowEngine(Engine):
         )
 
     def native(
-        self, layers: Callable[..., Mapping[str, Any]], arguments: Mapping[str, Argument], dtype: str
+        self,
+        layers: Callable[..., Mapping[str, Any]],
+        arguments: Mapping[str, Argument],
+        dtype: str,
     ) -> dict[str, np.ndarray]:
         """What Keras' own layers give: the tensors that ``layers(tf, **arguments)`` returns.
 
@@ -167,13 +168,16 @@ class TensorFlowEngine(Engine):
             parameter: natives[names] if isinstance(names, str) else [natives[n] for n in names]
             for parameter, names in inputs.places.items()
         }
-        before = tf.keras.config.floatx()
-        tf.keras.config.set_floatx(dtype)
+        settings = tf.keras.config
+        before = settings.floatx(), settings.dtype_policy()
+        settings.set_floatx(dtype)
+        settings.set_dtype_policy(dtype)  # the policy does not follow floatx once it is used
         try:
             with tf.device("CPU:0"):
                 tensors = layers(tf, **bound)
         finally:
-            tf.keras.config.set_floatx(before)
+            settings.set_floatx(before[0])
+            settings.set_dtype_policy(before[1])
         return {name: np.array(tensor) for name, tensor in tensors.items()}
 
 
