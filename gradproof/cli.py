@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result: int = options.run(options)
         return result
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        return 0
     except GradproofError as problem:
         print(f"gradproof: {problem}", file=sys.stderr)
         return 2
@@ -126,6 +130,9 @@ def _verify(options: argparse.Namespace) -> int:
     source = _source(options)
     if options.replay:
         return _replay(source)
+    from gradproof.report.console import show
+    from gradproof.workbench import verify_source
+
     report = verify_source(
         source, _inputs(options), options.engine, options.dtype, options.seed, _sizes(options)
     )

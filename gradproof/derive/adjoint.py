@@ -17,11 +17,12 @@ SYMBOL = "∂l/∂"
 """What stands before a tensor's name in the name of its gradient."""
 
 
-def derive(program: Program) -> Derivation:
+def derive(program: Program, symbol: str = SYMBOL) -> Derivation:
     """The gradients of a program's one scalar output, back to front.
 
     A value used in several places gets the sum of its paths. What the loss does not depend on
-    has a gradient of zero and is listed.
+    has a gradient of zero and is listed. `symbol` stands before a tensor's name in the name of its
+    gradient: a program that holds gradients already is derived again under another one.
     """
     (loss,) = program.outputs
     known = shapes(program)
@@ -33,7 +34,7 @@ def derive(program: Program) -> Derivation:
     zero: list[str] = []
 
     def settle(name: str) -> None:
-        equation, paths, raw = _gradient(name, known[name], pending.pop(name))
+        equation, paths, raw = _gradient(symbol + name, known[name], pending.pop(name))
         if equation.term == ZERO:
             zero.append(name)
         steps.append(Step(name, equation, paths, raw))
@@ -44,7 +45,7 @@ def derive(program: Program) -> Derivation:
             seed: Term = ONE
         else:
             settle(forward.target)
-            seed = Read(SYMBOL + forward.target, tuple(at(i) for i in forward.free))
+            seed = Read(symbol + forward.target, tuple(at(i) for i in forward.free))
             if steps[-1].equation.term == ZERO:
                 seed = ZERO
         if seed != ZERO:
@@ -80,7 +81,7 @@ def _by_kind(names: list[str], known: dict[str, tuple[int | str, ...]]) -> list[
 
 
 def _gradient(
-    name: str, shape: tuple[int | str, ...], paths: list[tuple[str, Contribution]]
+    target: str, shape: tuple[int | str, ...], paths: list[tuple[str, Contribution]]
 ) -> tuple[Equation, tuple[str, ...], Term]:
     free = tuple(Index(axis, size) for axis, size in enumerate(shape))
     tidy = [canonical(c.free, c.term)[1] for _, c in paths]
@@ -88,4 +89,4 @@ def _gradient(
     _, term = canonical(free, add(*tidy))
     _, uncollected = canonical(free, raw[0] if len(raw) == 1 else Add((ZERO, *raw)))
     readers = tuple(dict.fromkeys(reader for reader, _ in paths))
-    return Equation(SYMBOL + name, free, term), readers, uncollected
+    return Equation(target, free, term), readers, uncollected
