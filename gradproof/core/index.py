@@ -97,6 +97,10 @@ def the_index(position: Affine) -> Index:
 
 def replace(position: Affine, mapping: Mapping[Index, Affine]) -> Affine:
     """The position with indices replaced by positions, all at once."""
+    if len(position.terms) == 1 and position.constant == 0:
+        ((variable, coefficient),) = position.terms
+        if coefficient == 1:  # a bare index: nearly all there are
+            return mapping.get(variable, position) if isinstance(variable, Index) else position
     if not any(isinstance(v, Index) and v in mapping for v, _ in position.terms):
         return position
     total = Affine((), position.constant)

@@ -27,6 +27,7 @@ from gradproof.core.term import (
     Number,
     Power,
     Product,
+    Read,
     SizeOf,
     Sum,
     Term,
@@ -35,7 +36,6 @@ from gradproof.core.term import (
     free,
     rebuild,
     size_term,
-    substitute,
     walk,
 )
 
@@ -51,29 +51,41 @@ def highest(term: Term, among: Iterable[Index] = ()) -> int:
 def apart(term: Term, first: int) -> tuple[Term, int]:
     """The term with every bound index renumbered from `first`, and the next free number.
 
-    Without it the indices of a factor that stands twice would capture each other.
+    Without it the indices of a factor that stands twice would capture each other. `first` is
+    higher than every index that is free in the term.
     """
-    fresh: dict[Index, Affine] = {}
-    new: dict[Index, Index] = {}
-    for index in bound(term):
-        new[index] = Index(first, index.size)
-        fresh[index] = at(new[index])
-        first += 1
+    return _renamed(term, {}, first)
+
+
+def _renamed(term: Term, mapping: dict[Index, Affine], first: int) -> tuple[Term, int]:
+    """Free indices replaced by the mapping and bound ones renumbered, in one walk.
+
+    All are replaced at once, so nothing is captured as long as the new numbers are new.
+    """
+    outside = mapping
+    mine = bound(term)
+    new: tuple[Index, ...] = ()
+    if mine:
+        new = tuple(Index(first + k, index.size) for k, index in enumerate(mine))
+        first += len(new)
+        mapping = {**mapping, **{old: at(i) for old, i in zip(mine, new, strict=True)}}
     below = []
     for child in children(term):
-        renamed, first = apart(substitute(child, fresh) if fresh else child, first)
+        renamed, first = _renamed(child, mapping, first)
         below.append(renamed)
-    if not below:
-        return term, first
     match term:
-        case Sum(over, _):
-            return Sum(tuple(new[i] for i in over), below[0]), first
-        case Fold(function, over, _):
-            return Fold(function, tuple(new[i] for i in over), below[0]), first
-        case Along(function, index, _, position):
-            return Along(function, new[index], below[0], position), first
+        case Read(tensor, places):
+            return Read(tensor, tuple(replace(p, mapping) for p in places)), first
+        case Bracket(relation, position):
+            return Bracket(relation, replace(position, mapping)), first
+        case Sum():
+            return Sum(new, below[0]), first
+        case Fold(function, _, _):
+            return Fold(function, new, below[0]), first
+        case Along(function, _, _, position):
+            return Along(function, new[0], below[0], replace(position, outside)), first
         case _:
-            return rebuild(term, tuple(below)), first
+            return (rebuild(term, tuple(below)) if below else term), first
 
 
 def product(*factors: Term) -> Term:
@@ -221,12 +233,9 @@ def tidy(term: Term) -> Term:
 
 def canonical(free_indices: tuple[Index, ...], term: Term) -> tuple[tuple[Index, ...], Term]:
     """Free indices numbered from 0 in order, bound ones after them in reading order."""
-    base = max(highest(term, free_indices) + 1, len(free_indices))
-    term, _ = apart(term, base)
     left = tuple(Index(number, index.size) for number, index in enumerate(free_indices))
-    term = substitute(term, {old: at(new) for old, new in zip(free_indices, left, strict=True)})
-    term, _ = apart(term, len(left))
-    return left, term
+    mapping = {old: at(new) for old, new in zip(free_indices, left, strict=True)}
+    return left, _renamed(term, mapping, len(left))[0]
 
 
 def solve(

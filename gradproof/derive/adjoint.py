@@ -85,8 +85,14 @@ def _gradient(
 ) -> tuple[Equation, tuple[str, ...], Term]:
     free = tuple(Index(axis, size) for axis, size in enumerate(shape))
     tidy = [canonical(c.free, c.term)[1] for _, c in paths]
-    raw = [canonical(c.free, c.raw)[1] for _, c in paths]
-    _, term = canonical(free, add(*tidy))
-    _, uncollected = canonical(free, raw[0] if len(raw) == 1 else Add((ZERO, *raw)))
+    raw = [
+        one if c.raw == c.term else canonical(c.free, c.raw)[1]
+        for one, (_, c) in zip(tidy, paths, strict=True)
+    ]
+    if len(paths) == 1:
+        term, uncollected = tidy[0], raw[0]
+    else:
+        _, term = canonical(free, add(*tidy))
+        _, uncollected = canonical(free, Add((ZERO, *raw)))
     readers = tuple(dict.fromkeys(reader for reader, _ in paths))
     return Equation(target, free, term), readers, uncollected
