@@ -13,8 +13,16 @@ _WHERE = {
     ),
     **dict.fromkeys(("derive", "verify"), "gradproof.workbench"),
     **dict.fromkeys(
-        ("GradproofError", "ShapeError", "UnknownName", "DataError", "NetworkError", "EngineError",
-         "NotYet", "Never"),
+        (
+            "GradproofError",
+            "ShapeError",
+            "UnknownName",
+            "DataError",
+            "NetworkError",
+            "EngineError",
+            "NotYet",
+            "Never",
+        ),
         "gradproof.core.errors",
     ),
 }

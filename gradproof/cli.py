@@ -125,8 +125,6 @@ def _inputs(options: argparse.Namespace) -> dict[str, Any]:
 def _verify(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from gradproof.report.console import show
-
     source = _source(options)
     if options.replay:
         return _replay(source)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-
 from gradproof.core.errors import NotYet
 from gradproof.core.index import Affine, Index, at, is_index, the_index
 from gradproof.core.normal import apart, highest, power, product, solve, total

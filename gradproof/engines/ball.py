@@ -264,7 +264,7 @@ class Ball(Arithmetic):
     def along(self, name: str, value: Value) -> Value | None:
         if name != "softmax":
             return None
-        m, r, e = value
+        m = value[0]
         # softmax(z) = exp(z − top) / Σ exp(z − top): top is an exact number, so nothing moves;
         # the engine subtracts its own largest element, one rounding.
         top = m.max(axis=-1, keepdims=True)

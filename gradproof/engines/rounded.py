@@ -25,8 +25,11 @@ def nearest(ball: flint.arb) -> np.float32:
         ArithmeticError: the ball is too wide to tell between two neighbours.
     """
     guess = np.float32(float(ball.mid()))
-    neighbours = [np.nextafter(guess, np.float32(-np.inf)), guess,
-                  np.nextafter(guess, np.float32(np.inf))]
+    neighbours = [
+        np.nextafter(guess, np.float32(-np.inf)),
+        guess,
+        np.nextafter(guess, np.float32(np.inf)),
+    ]
     distances = [abs(ball - flint.arb(float(n))) for n in neighbours]
     closest = [k for k in range(3) if not any(d < distances[k] for d in distances)]
     if len(closest) > 1 and not ball.is_exact():

@@ -99,8 +99,11 @@ def story() -> str:
     found = replay()
     for name, published in PUBLISHED.items():
         same = shown(found[name]) == published
-        lines += [f"{name}   {'as published' if same else 'published: ' + published}",
-                  shown(found[name]), ""]
+        lines += [
+            f"{name}   {'as published' if same else 'published: ' + published}",
+            shown(found[name]),
+            "",
+        ]
     pair = the_pair()
     lines += [
         "Why two last digits differ",

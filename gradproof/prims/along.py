@@ -10,7 +10,8 @@ from gradproof.prims.record import Floats, Keeping
 
 def _softmax(x: Floats, axis: int) -> Floats:
     e = np.exp(x - x.max(axis=axis, keepdims=True))
-    return e / e.sum(axis=axis, keepdims=True)
+    result: Floats = e / e.sum(axis=axis, keepdims=True)
+    return result
 
 
 ALONG: tuple[Keeping, ...] = (

@@ -12,5 +12,7 @@ FOLD_BY_NAME: dict[str, Folding] = {record.name: record for record in FOLDS}
 ALONG_BY_NAME: dict[str, Keeping] = {record.name: record for record in ALONG}
 
 BY_NAME: dict[str, Elementwise | Folding | Keeping] = {
-    record.name: record for record in (*ELEMENTWISE, *FOLDS, *ALONG)
+    **ELEMENTWISE_BY_NAME,
+    **FOLD_BY_NAME,
+    **ALONG_BY_NAME,
 }

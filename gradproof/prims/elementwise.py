@@ -24,6 +24,10 @@ def _sigmoid(z: Floats) -> Floats:
     return np.where(z >= 0, 1 / (1 + e), e / (1 + e)).astype(z.dtype)
 
 
+def _where(mask: Floats, a: Floats, b: Floats) -> Floats:
+    return np.where(mask != 0, a, b)
+
+
 ELEMENTWISE: tuple[Elementwise, ...] = (
     Elementwise(
         "exp",
@@ -144,7 +148,7 @@ ELEMENTWISE: tuple[Elementwise, ...] = (
         ("mask", "a", "b"),
         meaning=lambda m, a, b: m * a + (1 - m) * b,
         slopes=(None, lambda y, m, a, b: m, lambda y, m, a, b: 1 - m),
-        forward=lambda m, a, b: np.where(m != 0, a, b),
+        forward=_where,
         text="where",
         tex=r"\operatorname{where}",
         words="one or the other, by a mask",

@@ -216,7 +216,8 @@ def _call_ufunc(face: Face, name: str, inputs: tuple[Any, ...]) -> Face:
             return face.operate("power", inputs, exponent=Fraction(-1))
         case "power" | "float_power":
             return _power(face, *inputs)
-    raise _unknown(f"np.{name}", {})
+        case _:
+            raise _unknown(f"np.{name}", {})
 
 
 def _power(face: Face, base: Any, exponent: Any) -> Face:
@@ -249,7 +250,8 @@ def _mean(x: Face, axis: Any = None, dtype: None = None, *, keepdims: bool = Fal
     count: Any = 1
     for one in _axes(x, axis):
         count = x.shape[one] * count
-    return _sum(x, axis, keepdims=keepdims) / count
+    mean: Face = _sum(x, axis, keepdims=keepdims) / count
+    return mean
 
 
 def fold(name: str, x: Face, axis: Any = None, keepdims: bool = False) -> Face:
@@ -300,15 +302,18 @@ def _expand(x: Face, axis: int) -> Face:
 
 
 def _zeros_like(x: Face, dtype: None = None) -> Face:
-    return x * 0
+    zeros: Face = x * 0
+    return zeros
 
 
 def _ones_like(x: Face, dtype: None = None) -> Face:
-    return x * 0 + 1
+    ones: Face = x * 0 + 1
+    return ones
 
 
 def _outer(a: Face, b: Any) -> Face:
-    return a[:, None] * b
+    product: Face = a[:, None] * b
+    return product
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -8,9 +8,11 @@ from gradproof.prims.record import Floats, Folding
 
 ROWS = ((-1.25, 0.5, 2.125, -0.75), (0.375, -2.5, 0.25, 1.0))
 
+
 def _logsumexp(x: Floats, axis: int) -> Floats:
     top = x.max(axis=axis, keepdims=True)
-    return np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
+    result: Floats = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
+    return result
 
 
 FOLDS: tuple[Folding, ...] = (

@@ -67,7 +67,7 @@ def test_a_value_used_twice_gets_the_sum_of_its_paths():
 
 
 def test_no_gradient_inlines_another():
-    def forward(x: "n 3", Ws: ["3 3"] * 6):  # noqa: F722
+    def forward(x: "n 3", Ws: ["3 3"] * 6):
         a = x
         for W in Ws:
             a = gp.sigmoid(a @ W)
@@ -79,7 +79,7 @@ def test_no_gradient_inlines_another():
 
 def test_what_the_loss_does_not_depend_on_is_zero_and_said_so():
     def forward(x: "n 3", W: "3 2", c: "4"):
-        unused = c * 2  # noqa: F841
+        unused = c * 2
         return np.sum(x @ W)
 
     derivation = derived(forward)
@@ -97,7 +97,7 @@ def test_a_broadcast_is_summed_and_a_constant_index_keeps_its_bracket():
 
 
 def test_a_thousand_layers_need_no_recursion():
-    def forward(x: "n 2", Ws: ["2 2"] * 1000):  # noqa: F722
+    def forward(x: "n 2", Ws: ["2 2"] * 1000):
         a = x
         for W in Ws:
             a = np.tanh(a @ W)

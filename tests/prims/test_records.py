@@ -18,7 +18,7 @@ from gradproof.prims.record import Elementwise, Folding, Keeping
 
 BITS = 500
 STEP = flint.fmpq(1, 2**150)
-I = Index(0, "n")  # noqa: E741
+I = Index(0, "n")
 
 
 def network(record) -> Program:

@@ -81,7 +81,8 @@ def test_a_lambda_gets_invented_names_and_a_note_that_says_so():
 def test_code_without_source_keeps_its_names():
     space = {"np": np}
     exec(
-        'def forward(x: "n 3", W: "3 2"):\n    z = x @ W\n    a = np.tanh(z)\n    return np.sum(a)\n',
+        'def forward(x: "n 3", W: "3 2"):\n    z = x @ W\n    a = np.tanh(z)\n'
+        "    return np.sum(a)\n",
         space,
     )
     assert names(traced(space["forward"])) == ["z", "a", "loss"]
@@ -180,7 +181,7 @@ def test_backward_asks_for_an_unknown_name():
 
 def test_backward_that_returns_nothing():
     def backward(z):
-        dl_dz = 2 * z  # noqa: F841
+        dl_dz = 2 * z
 
     with pytest.raises(NetworkError, match=r"return locals\(\)"):
         traced(affine_loss, backward)
