@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gradproof.core.errors import GradproofError, NetworkError, Place, ShapeError, UnknownName
-from gradproof.core.program import Claim, Paper, Program, Tensor, shapes
+from gradproof.core.index import Index, at
+from gradproof.core.program import Claim, Equation, Paper, Program, Tensor, shapes
 from gradproof.core.spec import check
+from gradproof.core.term import Read
 from gradproof.trace.equations import Writer, write_equations
 from gradproof.trace.graph import Node, Recording, Traced, show_shape
 from gradproof.trace.names import distinct
@@ -220,12 +222,14 @@ def _trace_backward(
     nodes = _needed(recording.nodes, recording.nodes[-1], renamed)
     renamed.setdefault(recording.nodes[-1].number, "_last")
     writer = write_equations(nodes, renamed, recording.nodes[-1], name_forward=False)
-    claims = tuple(_claims(result, writer, known, first, recording))
+    found = list(_claims(result, known, first))
+    claims = tuple(_claim(label, of, value, known) for label, of, value in found)
+    equations = [*writer.equations, *_aliases(found, writer)]
     data = tuple(
         Tensor(name, tuple(array.shape), role="data") for name, array in recording.constants.items()
     )
     inputs = (*(Tensor(name, shape) for name, shape in known.items()), *data)
-    program = check(Program(inputs, tuple(writer.equations), tuple(c.name for c in claims)))
+    program = check(Program(inputs, tuple(equations), tuple(c.name for c in claims)))
     parameters = {name: _tensor_names(value, recording) for name, value in arguments.items()}
     return program, claims, dict(recording.constants), parameters
 
@@ -272,26 +276,30 @@ def _take_names(recording: Recording, result: dict[str, Any], taken: set[str]) -
 
 
 def _claims(
-    result: dict[str, Any],
-    writer: Writer,
-    known: Mapping[str, Any],
-    first: ForwardRun,
-    recording: Recording,
-) -> list[Claim]:
-    claims: list[Claim] = []
+    result: dict[str, Any], known: Mapping[str, Any], first: ForwardRun
+) -> Iterator[tuple[str, str, Any]]:
+    """The name of each claim, the tensor whose gradient it claims to be, and what it is."""
     for key, value in result.items():
         of = claimed(key, known, first.locals)
-        if of is None:
-            if isinstance(value, Traced | list) and key.startswith(SURE_PREFIXES):
-                raise UnknownName(
-                    f"{key} claims a gradient of a value that forward does not have.",
-                    advice=f"It has: {', '.join(known)}.",
-                    place=value.node.place if isinstance(value, Traced) else None,
-                )
-            continue
-        for name, item in _targets(of, value, first):
-            claims.append(_claim(key, name, item, writer, known))
-    return claims
+        if of is not None:
+            yield from _targets(key, of, value, first)
+        elif isinstance(value, Traced | list) and key.startswith(SURE_PREFIXES):
+            raise UnknownName(
+                f"{key} claims a gradient of a value that forward does not have.",
+                advice=f"It has: {', '.join(known)}.",
+                place=value.node.place if isinstance(value, Traced) else None,
+            )
+
+
+def _aliases(found: list[tuple[str, str, Any]], writer: Writer) -> Iterator[Equation]:
+    """A claim that is another tensor under a second name gets an equation that says so."""
+    defined = {equation.target for equation in writer.equations}
+    for label, _, value in found:
+        if label not in defined:
+            defined.add(label)
+            free = tuple(Index(axis, size) for axis, size in enumerate(value.node.shape))
+            read = Read(writer.names[value.node.number], tuple(at(i) for i in free))
+            yield Equation(label, free, read, value.node.place)
 
 
 def claimed(key: str, known: Mapping[str, Any], local: Mapping[str, Any]) -> str | None:
@@ -303,33 +311,36 @@ def claimed(key: str, known: Mapping[str, Any], local: Mapping[str, Any]) -> str
     return None
 
 
-def _targets(of: str, value: Any, first: ForwardRun) -> list[tuple[str, Any]]:
+def _targets(key: str, of: str, value: Any, first: ForwardRun) -> list[tuple[str, str, Any]]:
     target = first.locals.get(of)
     if isinstance(target, list) and isinstance(value, list | tuple):
         if len(target) != len(value):
             raise ShapeError(
-                f"There are {len(value)} gradients for the {len(target)} tensors of {of}."
+                f"{key} has {len(value)} gradients for the {len(target)} tensors of {of}."
             )
-        return [(first.names[t.node.number], v) for t, v in zip(target, value, strict=True)]
+        return [
+            (f"{key}[{number}]", first.names[tensor.node.number], item)
+            for number, (tensor, item) in enumerate(zip(target, value, strict=True), 1)
+        ]
     if isinstance(target, Traced):
-        return [(first.names[target.node.number], value)]
-    return [(of, value)]
+        return [(key, first.names[target.node.number], value)]
+    return [(key, of, value)]
 
 
-def _claim(key: str, of: str, value: Any, writer: Writer, known: Mapping[str, Any]) -> Claim:
+def _claim(label: str, of: str, value: Any, known: Mapping[str, Any]) -> Claim:
     if not isinstance(value, Traced):
         raise GradproofError(
-            f"{key} is {type(value).__name__}, not a tensor computed from forward's values.",
-            advice="For a gradient that is zero, write 0 * " + of + ".",
+            f"{label} is {type(value).__name__}, not a tensor computed from forward's values.",
+            advice=f"For a gradient that is zero, write 0 * {of}.",
         )
     if value.node.shape != known[of]:
         raise ShapeError(
-            f"{key} is {show_shape(value.node.shape)}, but {of} is {show_shape(known[of])}; a "
+            f"{label} is {show_shape(value.node.shape)}, but {of} is {show_shape(known[of])}; a "
             "gradient has the shape of its tensor, and nothing is broadcast.",
             advice=_shape_advice(value.node.shape, known[of]),
             place=value.node.place,
         )
-    return Claim(of, writer.names[value.node.number], value.node.place)
+    return Claim(of, label, value.node.place)
 
 
 def _shape_advice(got: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:

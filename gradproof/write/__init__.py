@@ -1,0 +1,1 @@
+"""Index equations to the notation of a page, and back."""

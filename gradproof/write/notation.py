@@ -1,0 +1,279 @@
+"""The notation tree: what will stand on the page, before it has characters.
+
+Where a tensor is written as a whole, it has rows and columns; in elementwise nodes a row meets
+every row of a matrix, a column every column, and a scalar everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from gradproof.core.index import Size
+from gradproof.core.term import Relation
+
+Axis = Literal["rows", "columns", "all"]
+"""Which index runs: down the rows (``Σ_i A_ij``), along the columns, or every index there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An index as it is written; one letter stands for one index in an equation."""
+
+    name: str
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A position ``Σ coefficient·letter + constant``; a `str` is a size symbol."""
+
+    terms: tuple[tuple[Letter | str, int], ...]
+    constant: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A tensor as a whole, by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sliced:
+    """A tensor at some positions; `None` is an axis that stays: ``x[t]``, ``x[:,0]``, ``x[n,k]``."""
+
+    name: str
+    places: tuple[Position | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Numeral:
+    """A rational number that is not negative."""
+
+    value: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class SizeSymbol:
+    """A size used as a number."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ones:
+    """The vector of ones: a row or a column, as the convention has it."""
+
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Transposed:
+    """``Aᵀ``."""
+
+    body: Notation
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A matrix product ``A B C``."""
+
+    factors: tuple[Notation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Scalars side by side, and at most one tensor, which is the last: ``½ s A``."""
+
+    factors: tuple[Notation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A fraction of scalars."""
+
+    above: Notation
+    below: Notation
+
+
+@dataclass(frozen=True, slots=True)
+class Hadamard:
+    """An elementwise product ``A ⊙ B``."""
+
+    factors: tuple[Notation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    """An elementwise quotient ``A ⊘ B``."""
+
+    above: Notation
+    below: Notation
+
+
+@dataclass(frozen=True, slots=True)
+class Plus:
+    """An elementwise sum; a negative term is subtracted."""
+
+    terms: tuple[Notation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """``−A``."""
+
+    body: Notation
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An elementwise power with a positive exponent."""
+
+    base: Notation
+    exponent: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An elementwise function of the dictionary; ``order`` 1 is its derivative."""
+
+    function: str
+    arguments: tuple[Notation, ...]
+    order: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """``Σ_n A``: a vector by the convention, or a scalar; ``label`` names the index that runs."""
+
+    axis: Axis
+    label: str
+    body: Notation
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A function of the dictionary that loses an index, as `Total` does."""
+
+    function: str
+    axis: Axis
+    label: str
+    body: Notation
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A function of the dictionary along the rows' or the columns' index, which stays."""
+
+    function: str
+    axis: Axis
+    label: str
+    body: Notation
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """The inner product ``⟨A, B⟩``."""
+
+    left: Notation
+    right: Notation
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """``[A > B]``, elementwise."""
+
+    relation: Relation
+    left: Notation
+    right: Notation
+
+
+@dataclass(frozen=True, slots=True)
+class LetterSum:
+    """``Σ_t`` over letters that stand in the body."""
+
+    letters: tuple[Letter, ...]
+    body: Notation
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFold:
+    """A function that loses its letter, in index notation: ``max_k z[n,k]``."""
+
+    function: str
+    letters: tuple[Letter, ...]
+    body: Notation
+
+
+@dataclass(frozen=True, slots=True)
+class LetterKept:
+    """A function along a letter, at a position, in index notation: ``softmax_k(z[n,k])[j]``."""
+
+    function: str
+    letter: Letter
+    body: Notation
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """``[t − 1 ≥ 0]`` or ``[i − j = 0]``, in index notation."""
+
+    relation: Literal["==", ">="]
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Equality:
+    """An equation."""
+
+    left: Notation
+    right: Notation
+
+
+Notation = (
+    Symbol
+    | Sliced
+    | Numeral
+    | SizeSymbol
+    | Ones
+    | Transposed
+    | Chain
+    | Times
+    | Ratio
+    | Hadamard
+    | Quotient
+    | Plus
+    | Negative
+    | Raised
+    | Applied
+    | Total
+    | Folded
+    | Kept
+    | Inner
+    | Indicator
+    | LetterSum
+    | LetterFold
+    | LetterKept
+    | Condition
+    | Equality
+)
+
+
+def children(notation: Notation) -> tuple[Notation, ...]:
+    """The notations directly below one, left to right."""
+    match notation:
+        case Symbol() | Sliced() | Numeral() | SizeSymbol() | Ones() | Condition():
+            return ()
+        case Transposed(body) | Negative(body) | LetterSum(_, body) | Raised(body, _):
+            return (body,)
+        case Total(_, _, body) | Folded(_, _, _, body) | Kept(_, _, _, body):
+            return (body,)
+        case LetterFold(_, _, body) | LetterKept(_, _, body, _):
+            return (body,)
+        case Chain(parts) | Times(parts) | Hadamard(parts) | Plus(parts) | Applied(_, parts, _):
+            return parts
+        case Ratio(a, b) | Quotient(a, b) | Inner(a, b) | Indicator(_, a, b) | Equality(a, b):
+            return (a, b)
