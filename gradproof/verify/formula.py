@@ -58,14 +58,6 @@ def judge_formula(
     return FormulaVerdict("refuted", because, inherited, counter_example=found)
 
 
-def own_equation(claim: Claim, paper: Paper, derivation: Derivation) -> Equation:
-    """The claim's equation with the right gradients in the place of earlier claims."""
-    assert paper.backward is not None
-    right = {c.name: derivation.gradients[c.of] for c in paper.claims if c.name != claim.name}
-    equation = next(e for e in paper.backward.equations if e.target == claim.name)
-    return Equation(equation.target, equation.free, rename(equation.term, right), equation.place)
-
-
 def _own_value(
     claim: Claim,
     paper: Paper,
