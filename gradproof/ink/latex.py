@@ -1,0 +1,257 @@
+"""Notation to LaTeX, for amsmath."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+
+from gradproof.ink.precedence import Strength, strength
+from gradproof.prims.dictionary import BY_NAME
+from gradproof.write.notation import (
+    Applied,
+    Chain,
+    Condition,
+    Equality,
+    Folded,
+    Hadamard,
+    Indicator,
+    Inner,
+    Kept,
+    Letter,
+    LetterFold,
+    LetterKept,
+    LetterSum,
+    Negative,
+    Notation,
+    Numeral,
+    Ones,
+    Plus,
+    Position,
+    Quotient,
+    Raised,
+    Ratio,
+    SizeSymbol,
+    Sliced,
+    Symbol,
+    Times,
+    Total,
+    Transposed,
+)
+
+FUNCTIONS: dict[str, str] = {name: record.tex for name, record in BY_NAME.items()}
+RELATIONS = {">": ">", ">=": r"\ge", "==": "="}
+GREEK = frozenset(
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "pi",
+        "rho",
+        "sigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Xi",
+        "Pi",
+        "Sigma",
+        "Phi",
+        "Psi",
+        "Omega",
+    ]
+)
+LETTERS = dict(
+    zip("αβγδεηθλμρστφω", ["alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "lambda", "mu", "rho", "sigma", "tau", "phi", "omega"], strict=True)
+)  # fmt: skip
+
+
+def latex(notation: Notation, *, functions: Mapping[str, str] = FUNCTIONS) -> str:
+    """The LaTeX of a notation, without dollar signs."""
+    return _Pen(functions).write(notation)
+
+
+def name_tex(name: str) -> str:
+    r"""A name: ``W2`` is ``W_{2}``, ``∂l/∂z1`` a fraction, ``theta`` ``\theta``."""
+    if "/∂" in name:
+        above, _, below = name.partition("/∂")
+        return (
+            rf"\frac{{\partial {name_tex(above.removeprefix('∂'))}}}{{\partial {name_tex(below)}}}"
+        )
+    match = re.fullmatch(r"(.*?)_?(\d*)(′*)(?:\[(.*)\])?", name)
+    assert match is not None
+    stem, digits, primes, inside = match.groups()
+    if not stem:
+        stem, digits = digits, ""
+    subscripts = [part for part in (digits, inside) if part]
+    head, _, tail = stem.partition("_")
+    if tail and head:
+        stem, subscripts = head, [*(_word(part) for part in tail.split("_")), *subscripts]
+    line = _word(stem) + "'" * len(primes)
+    return line + (f"_{{{','.join(subscripts)}}}" if subscripts else "")
+
+
+def _word(stem: str) -> str:
+    if stem in LETTERS:
+        return rf"\{LETTERS[stem]}"
+    if stem in GREEK:
+        return rf"\{stem}"
+    escaped = stem.replace("_", r"\_")
+    return escaped if len(stem) == 1 else rf"\mathrm{{{escaped}}}"
+
+
+class _Pen:
+    """Writes notation with one table of function names."""
+
+    def __init__(self, functions: Mapping[str, str]) -> None:
+        self.functions = functions
+
+    def write(self, notation: Notation) -> str:
+        """The LaTeX of a notation, without parentheses around it."""
+        match notation:
+            case Symbol(name) | SizeSymbol(name):
+                return name_tex(name)
+            case Sliced(name, places):
+                return self._sliced(name, places)
+            case Numeral(value):
+                return _number(value)
+            case Ones():
+                return r"\mathbf{1}"
+            case Transposed(body):
+                return self.above(body, Strength.ATOM) + r"^{\top}"
+            case Chain(factors):
+                return r" \, ".join(self.above(f, Strength.POSTFIX) for f in factors)
+            case Times(factors):
+                return r" \, ".join(
+                    self._factor(f, n == len(factors) - 1) for n, f in enumerate(factors)
+                )
+            case Ratio(over, under):
+                return rf"\frac{{{self.write(over)}}}{{{self.write(under)}}}"
+            case Hadamard(factors):
+                return r" \odot ".join(self.above(f, Strength.POSTFIX) for f in factors)
+            case Quotient(over, under):
+                top, bottom = (self.above(part, Strength.POSTFIX) for part in (over, under))
+                return rf"{top} \oslash {bottom}"
+            case Plus(terms):
+                return self._plus(terms)
+            case Negative(body):
+                return "-" + self.above(body, Strength.TOTAL)
+            case Raised(base, exponent):
+                return self._raised(base, exponent)
+            case Applied(function, arguments, order):
+                return self._applied(function, arguments, order)
+            case Total(_, label, body):
+                return rf"\sum{_under(label)} {self.above(body, Strength.TOTAL)}"
+            case Folded(function, _, label, body) | Kept(function, _, label, body):
+                return self.functions[function] + _under(label) + _round(self.write(body))
+            case Inner(left, right):
+                inside = f"{self.write(left)},\\, {self.write(right)}"
+                return rf"\left\langle {inside} \right\rangle"
+            case Indicator(relation, left, right):
+                inside = f"{self.write(left)} {RELATIONS[relation]} {self.write(right)}"
+                return rf"\left[ {inside} \right]"
+            case LetterSum(letters, body):
+                return rf"\sum{_letters(letters)} {self.above(body, Strength.TOTAL)}"
+            case LetterFold(function, letters, body):
+                return self.functions[function] + _letters(letters) + _round(self.write(body))
+            case LetterKept(function, letter, body, place):
+                named = self.functions[function] + _letters((letter,))
+                return rf"{named}{_round(self.write(body))}_{{{position(place)}}}"
+            case Condition(relation, place):
+                return rf"\left[ {position(place)} {RELATIONS[relation]} 0 \right]"
+            case Equality(left, right):
+                return f"{self.write(left)} = {self.write(right)}"
+
+    def above(self, notation: Notation, least: Strength) -> str:
+        """The LaTeX, in parentheses where it binds less than it must."""
+        inside = self.write(notation)
+        return inside if strength(notation) >= least else _round(inside)
+
+    def _factor(self, factor: Notation, last: bool) -> str:
+        match factor:
+            case Total() | LetterSum() | Chain() if last:
+                return self.write(factor)
+            case Ratio() | Numeral():
+                return self.write(factor)
+            case _:
+                return self.above(factor, Strength.POSTFIX)
+
+    def _sliced(self, name: str, places: tuple[Position | None, ...]) -> str:
+        kept = list(places)
+        while kept and kept[-1] is None:
+            kept.pop()
+        inside = ",".join(":" if place is None else position(place) for place in kept)
+        return f"{{{name_tex(name)}}}_{{{inside}}}"
+
+    def _plus(self, terms: tuple[Notation, ...]) -> str:
+        line = ""
+        for n, term in enumerate(terms):
+            negative = isinstance(term, Negative)
+            body = self.above(term.body if isinstance(term, Negative) else term, Strength.TOTAL)
+            sign = ("-" if negative else "") if n == 0 else (" - " if negative else " + ")
+            line += sign + body
+        return line
+
+    def _raised(self, base: Notation, exponent: Fraction) -> str:
+        if exponent == Fraction(1, 2):
+            return rf"\sqrt{{{self.write(base)}}}"
+        gradient = isinstance(base, Symbol) and "/" in base.name
+        inside = _round(self.write(base)) if gradient else self.above(base, Strength.ATOM)
+        return f"{inside}^{{{exponent}}}"
+
+    def _applied(self, function: str, arguments: tuple[Notation, ...], order: int) -> str:
+        inside = ", ".join(self.write(a) for a in arguments)
+        if order == 0 and function == "abs":
+            return rf"\left| {inside} \right|"
+        if order == 0 and function == "sqrt":
+            return rf"\sqrt{{{inside}}}"
+        return self.functions[function] + "'" * order + _round(inside)
+
+
+def _number(value: Fraction) -> str:
+    if value.denominator == 1:
+        return str(value)
+    return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
+
+
+def _round(inside: str) -> str:
+    simple = "\\frac" not in inside and "\\sum" not in inside
+    return f"({inside})" if simple else rf"\left( {inside} \right)"
+
+
+def _under(label: str) -> str:
+    return f"_{{{label}}}" if label else ""
+
+
+def _letters(letters: tuple[Letter, ...]) -> str:
+    return f"_{{{','.join(letter.name for letter in letters)}}}"
+
+
+def position(place: Position) -> str:
+    """``t``, ``t-1``, ``2i+r``."""
+    line = ""
+    for variable, coefficient in place.terms:
+        name = variable if isinstance(variable, str) else variable.name
+        size = "" if abs(coefficient) == 1 else str(abs(coefficient))
+        line += ("-" if coefficient < 0 else "+" if line else "") + size + name
+    if place.constant or not line:
+        sign = "-" if place.constant < 0 else "+" if line else ""
+        line += sign + str(abs(place.constant))
+    return line

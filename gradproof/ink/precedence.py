@@ -1,0 +1,64 @@
+"""How strongly each notation binds: one table for every ink."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from fractions import Fraction
+
+from gradproof.write.notation import (
+    Chain,
+    Equality,
+    Hadamard,
+    LetterSum,
+    Negative,
+    Notation,
+    Numeral,
+    Plus,
+    Quotient,
+    Raised,
+    Ratio,
+    Times,
+    Total,
+    Transposed,
+)
+
+
+class Strength(IntEnum):
+    """From the weakest to the strongest."""
+
+    EQUALITY = 0
+    PLUS = 1
+    NEGATIVE = 2
+    TOTAL = 3
+    ELEMENTWISE = 4
+    TIMES = 5
+    POSTFIX = 6
+    ATOM = 7
+
+
+STRENGTHS: dict[type, Strength] = {
+    Equality: Strength.EQUALITY,
+    Plus: Strength.PLUS,
+    Negative: Strength.NEGATIVE,
+    Total: Strength.TOTAL,
+    LetterSum: Strength.TOTAL,
+    Hadamard: Strength.ELEMENTWISE,
+    Quotient: Strength.ELEMENTWISE,
+    Chain: Strength.TIMES,
+    Times: Strength.TIMES,
+    Ratio: Strength.TIMES,
+    Transposed: Strength.POSTFIX,
+    Raised: Strength.POSTFIX,
+}
+"""What is not listed is an atom."""
+
+
+def strength(notation: Notation) -> Strength:
+    """How strongly a notation binds its parts; fractions that need a stroke are ratios."""
+    match notation:
+        case Numeral(value) if value.denominator != 1 and value != Fraction(1, 2):
+            return Strength.TIMES
+        case Raised(_, exponent) if exponent == Fraction(1, 2):
+            return Strength.ATOM
+        case _:
+            return STRENGTHS.get(type(notation), Strength.ATOM)

@@ -1,0 +1,128 @@
+"""Index equations to the matrix notation that a person writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gradproof.core.index import Affine, Index, Size, at, is_index, the_index
+from gradproof.core.normal import apart, highest
+from gradproof.core.program import Equation
+from gradproof.core.term import (
+    Fold,
+    Read,
+    Sum,
+    Term,
+    bound,
+    children,
+    rebuild,
+    substitute,
+    walk,
+)
+from gradproof.write.convention import Convention
+from gradproof.write.indexed import write_indexed
+from gradproof.write.lay import Desk, fill, lay, placed
+from gradproof.write.letters import letters
+from gradproof.write.nest import NoMatrixForm, nest
+from gradproof.write.notation import Equality, Notation
+
+
+def write(
+    equation: Equation,
+    convention: Convention,
+    names: Mapping[str, str] | None = None,
+    shapes: Mapping[str, tuple[Size, ...]] | None = None,
+) -> Equality:
+    """An equation in matrix notation, or in index notation where it has no matrix form.
+
+    Args:
+        equation: what to write.
+        convention: row or column vectors.
+        names: how tensors are called on the page, where not by their names.
+        shapes: of the tensors; axes of size 1 are known from it.
+    """
+    names = names or {}
+    term, _ = apart(equation.term, highest(equation.term, equation.free) + 1)
+    whole = Equation(equation.target, equation.free, term, equation.place)
+    single = _single_axes(whole, shapes or {})
+    flat = _without_size_one(whole)
+    chosen = letters(flat, names)
+    for fixed in _choices_of_letters(flat):
+        try:
+            body = nest(flat.term, fixed)
+            return _equality(flat, body, Desk(convention, names, chosen, fixed, single))
+        except NoMatrixForm:
+            continue
+    return write_indexed(whole, names)
+
+
+def write_term(
+    term: Term,
+    axes: tuple[Index, ...],
+    convention: Convention,
+    names: Mapping[str, str] | None = None,
+    shapes: Mapping[str, tuple[Size, ...]] | None = None,
+) -> Notation:
+    """The right side alone, as a tensor with these axes."""
+    return write(Equation("", axes, term), convention, names, shapes).right
+
+
+def _single_axes(
+    equation: Equation, shapes: Mapping[str, tuple[Size, ...]]
+) -> frozenset[tuple[str, int]]:
+    found = {(name, n) for name, shape in shapes.items() for n, s in enumerate(shape) if s == 1}
+    found |= {(equation.target, n) for n, index in enumerate(equation.free) if index.size == 1}
+    for node in walk(equation.term):
+        if isinstance(node, Read):
+            for n, position in enumerate(node.at):
+                if is_index(position) and the_index(position).size == 1:
+                    found.add((node.tensor, n))
+    return frozenset(found)
+
+
+def _without_size_one(equation: Equation) -> Equation:
+    """An index over one element is 0, and summing over it does nothing."""
+    everything = {*equation.free, *(i for node in walk(equation.term) for i in bound(node))}
+    ones = {i: Affine(()) for i in everything if i.size == 1}
+    if not ones:
+        return equation
+    term = substitute(_unbound(equation.term), ones)
+    left = tuple(i for i in equation.free if i.size != 1)
+    return Equation(equation.target, left, term, equation.place)
+
+
+def _unbound(term: Term) -> Term:
+    """Σ and folds over one element removed: each fold of a single number is that number."""
+    below = tuple(_unbound(child) for child in children(term))
+    kept = tuple(i for i in bound(term) if i.size != 1)
+    match term:
+        case Sum() if not kept:
+            return below[0]
+        case Sum():
+            return Sum(kept, below[0])
+        case Fold() if not kept:
+            return below[0]
+        case Fold(function, _, _):
+            return Fold(function, kept, below[0])
+        case _:
+            return rebuild(term, below) if below else term
+
+
+def _choices_of_letters(equation: Equation) -> Iterator[frozenset[Index]]:
+    """Which indices to write as letters: the surplus ones of the target, then one summed one."""
+    surplus = equation.free[: max(0, len(equation.free) - 2)]
+    yield frozenset(surplus)
+    summed = [i for node in walk(equation.term) if isinstance(node, Sum) for i in node.over]
+    for index in summed:
+        yield frozenset((*surplus, index))
+
+
+def _equality(equation: Equation, body: Term, desk: Desk) -> Equality:
+    remaining = iter(equation.free)
+    single = [axis for name, axis in desk.single if name == equation.target]
+    places = tuple(
+        Affine(()) if axis in single else at(next(remaining))
+        for axis in range(len(equation.free) + len(single))
+    )
+    left = Read(equation.target, places)
+    rows, columns = placed(left, desk)
+    return Equality(lay(left, rows, columns, desk), fill(body, rows, columns, desk))

@@ -1,0 +1,314 @@
+"""Notation back to index equations: what is printed is what is verified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from gradproof.core.index import Affine, Index, Size, affine, at
+from gradproof.core.program import Equation
+from gradproof.core.term import (
+    ONE,
+    Add,
+    Along,
+    Apply,
+    Bracket,
+    Compare,
+    Fold,
+    Number,
+    Power,
+    Product,
+    Read,
+    SizeOf,
+    Sum,
+    Term,
+)
+from gradproof.write.convention import Convention, layout
+from gradproof.write.notation import (
+    Applied,
+    Axis,
+    Chain,
+    Condition,
+    Equality,
+    Folded,
+    Hadamard,
+    Indicator,
+    Inner,
+    Kept,
+    Letter,
+    LetterFold,
+    LetterKept,
+    LetterSum,
+    Negative,
+    Notation,
+    Numeral,
+    Ones,
+    Plus,
+    Position,
+    Quotient,
+    Raised,
+    Ratio,
+    SizeSymbol,
+    Sliced,
+    Symbol,
+    Times,
+    Total,
+    Transposed,
+)
+
+Extent = tuple[Size | None, Size | None]
+"""The sizes of rows and columns; `None` where there is only one."""
+
+
+@dataclass(slots=True, eq=False)
+class Reader:
+    """What a reader knows of the page, and the indices given out so far."""
+
+    shapes: Mapping[str, tuple[Size, ...]]
+    convention: Convention
+    letters: dict[Letter, Index] = field(default_factory=dict)
+    count: int = 0
+
+    def index(self, size: Size) -> Index:
+        """A new index of this size."""
+        self.count += 1
+        return Index(self.count - 1, size)
+
+    def letter(self, letter: Letter) -> Index:
+        """The index that a letter stands for."""
+        if letter not in self.letters:
+            self.letters[letter] = self.index(letter.size)
+        return self.letters[letter]
+
+
+def read(
+    notation: Equality, shapes: Mapping[str, tuple[Size, ...]], convention: Convention
+) -> Equation:
+    """The index equation that a written one means.
+
+    Args:
+        notation: the equation.
+        shapes: of every tensor by its name on the page, the left one's included.
+        convention: the one that it was written under.
+    """
+    reader = Reader(shapes, convention)
+    match notation.left:
+        case Symbol(name):
+            left = tuple(reader.index(size) for size in shapes[name])
+            rows, columns = layout(left, convention)
+        case Sliced(name, places):
+            sizes = shapes[name]
+            left = tuple(
+                reader.index(sizes[axis]) if place is None else reader.letter(_letter(place))
+                for axis, place in enumerate(places)
+            )
+            kept = tuple(i for i, place in zip(left, places, strict=True) if place is None)
+            rows, columns = layout(kept, convention)
+        case _:
+            raise ValueError(f"not the left side of an equation: {notation.left}")
+    return Equation(name, left, read_term(notation.right, rows, columns, reader))
+
+
+def _letter(place: Position) -> Letter:
+    match place:
+        case Position(((Letter() as letter, 1),), 0):
+            return letter
+        case _:
+            raise ValueError(f"not an index on the left side: {place}")
+
+
+def read_term(
+    notation: Notation, rows: Index | None, columns: Index | None, reader: Reader
+) -> Term:
+    """The element of a written tensor at these rows and columns."""
+
+    def here(part: Notation) -> Term:
+        return read_term(part, rows, columns, reader)
+
+    match notation:
+        case Symbol(name):
+            return _tensor(name, (None,) * len(reader.shapes[name]), rows, columns, reader)
+        case Sliced(name, places):
+            return _tensor(name, places, rows, columns, reader)
+        case Numeral(value):
+            return Number(value)
+        case SizeSymbol(size):
+            return SizeOf(size)
+        case Ones():
+            return ONE
+        case Transposed(body):
+            return read_term(body, columns, rows, reader)
+        case Chain(factors):
+            return _chain(factors, rows, columns, reader)
+        case Times(factors) | Hadamard(factors):
+            return Product(tuple(here(f) for f in factors))
+        case Ratio(above, below) | Quotient(above, below):
+            return Product((here(above), Power(here(below), Fraction(-1))))
+        case Plus(terms):
+            return Add(tuple(here(t) for t in terms))
+        case Negative(body):
+            return Product((Number(Fraction(-1)), here(body)))
+        case Raised(base, exponent):
+            return Power(here(base), exponent)
+        case Applied(function, arguments, order):
+            return Apply(function, tuple(here(a) for a in arguments), order)
+        case Total(axis, _, body):
+            over, inside = _reduced(axis, body, rows, columns, reader)
+            return Sum(over, inside)
+        case Folded(function, axis, _, body):
+            over, inside = _reduced(axis, body, rows, columns, reader)
+            return Fold(function, over, inside)
+        case Kept(function, axis, _, body):
+            return _kept(function, axis, body, rows, columns, reader)
+        case Inner(left, right):
+            r, c = _indices(extent(left, reader), reader)
+            both = (read_term(left, r, c, reader), read_term(right, r, c, reader))
+            return Sum(tuple(i for i in (r, c) if i), Product(both))
+        case Indicator(relation, left, right):
+            return Compare(relation, here(left), here(right))
+        case LetterSum(letters, body):
+            return Sum(tuple(reader.letter(x) for x in letters), here(body))
+        case LetterFold(function, letters, body):
+            return Fold(function, tuple(reader.letter(x) for x in letters), here(body))
+        case LetterKept(function, letter, body, position):
+            return Along(function, reader.letter(letter), here(body), _affine(position, reader))
+        case Condition(relation, position):
+            return Bracket(relation, _affine(position, reader))
+        case Equality():
+            raise ValueError("an equation inside a formula")
+
+
+def _affine(position: Position, reader: Reader) -> Affine:
+    terms = {v if isinstance(v, str) else reader.letter(v): c for v, c in position.terms}
+    return affine(terms, position.constant)
+
+
+def _tensor(
+    name: str,
+    places: tuple[Position | None, ...],
+    rows: Index | None,
+    columns: Index | None,
+    reader: Reader,
+) -> Read:
+    kept = tuple(axis for axis, place in enumerate(places) if place is None)
+    laid = dict(zip(layout(kept, reader.convention), (rows, columns), strict=True))
+    positions = []
+    for axis, place in enumerate(places):
+        index = laid.get(axis)
+        if place is not None:
+            positions.append(_affine(place, reader))
+        elif index is None or reader.shapes[name][axis] == 1:
+            assert reader.shapes[name][axis] == 1, f"{name} is read as if it had one {axis}"
+            positions.append(Affine(()))
+        else:
+            assert reader.shapes[name][axis] == index.size, f"{name} does not fit"
+            positions.append(at(index))
+    return Read(name, tuple(positions))
+
+
+def _chain(
+    factors: tuple[Notation, ...], rows: Index | None, columns: Index | None, reader: Reader
+) -> Term:
+    inner: list[Index | None] = []
+    for left, right in zip(factors, factors[1:], strict=False):
+        size, other = extent(left, reader)[1], extent(right, reader)[0]
+        assert size == other, f"{size} meets {other}"
+        inner.append(None if size is None else reader.index(size))
+    edges = [rows, *inner, columns]
+    parts = tuple(
+        read_term(factor, edges[n], edges[n + 1], reader) for n, factor in enumerate(factors)
+    )
+    over = tuple(index for index in inner if index)
+    return Sum(over, Product(parts)) if over else Product(parts)
+
+
+def _indices(sizes: Extent, reader: Reader) -> tuple[Index | None, Index | None]:
+    first, second = (None if size is None else reader.index(size) for size in sizes)
+    return first, second
+
+
+def _reduced(
+    axis: Axis, body: Notation, rows: Index | None, columns: Index | None, reader: Reader
+) -> tuple[tuple[Index, ...], Term]:
+    r, c = _indices(extent(body, reader), reader)
+    stays = rows if reader.convention.vectors == "column" else columns
+    match axis:
+        case "all":
+            over = tuple(i for i in (r, c) if i)
+        case "rows":
+            assert r is not None
+            over, c = (r,), stays
+        case "columns":
+            assert c is not None
+            over, r = (c,), stays
+    return over, read_term(body, r, c, reader)
+
+
+def _kept(
+    function: str,
+    axis: Axis,
+    body: Notation,
+    rows: Index | None,
+    columns: Index | None,
+    reader: Reader,
+) -> Term:
+    here = rows if axis == "rows" else columns
+    assert here is not None
+    over = reader.index(here.size)
+    inside = (over, columns) if axis == "rows" else (rows, over)
+    return Along(function, over, read_term(body, *inside, reader), at(here))
+
+
+def extent(notation: Notation, reader: Reader) -> Extent:
+    """The sizes of what is written."""
+    match notation:
+        case Symbol(name):
+            return _laid_out(reader.shapes[name], reader)
+        case Sliced(name, places):
+            sizes = zip(reader.shapes[name], places, strict=True)
+            return _laid_out(tuple(size for size, place in sizes if place is None), reader)
+        case Numeral() | SizeSymbol() | Inner() | Condition():
+            return None, None
+        case Ones(size):
+            return _laid_out((size,), reader)
+        case Transposed(body):
+            rows, columns = extent(body, reader)
+            return columns, rows
+        case Chain(factors):
+            return extent(factors[0], reader)[0], extent(factors[-1], reader)[1]
+        case Times(parts) | Hadamard(parts) | Plus(parts) | Applied(_, parts, _):
+            return _together(parts, reader)
+        case Ratio(left, right) | Quotient(left, right) | Indicator(_, left, right):
+            return _together((left, right), reader)
+        case Negative(body) | Raised(body, _) | Kept(_, _, _, body) | LetterSum(_, body):
+            return extent(body, reader)
+        case LetterFold(_, _, body) | LetterKept(_, _, body, _):
+            return extent(body, reader)
+        case Total(axis, _, body) | Folded(_, axis, _, body):
+            rows, columns = extent(body, reader)
+            match axis:
+                case "all":
+                    return None, None
+                case "rows":
+                    return _laid_out((columns,), reader) if columns else (None, None)
+                case "columns":
+                    return _laid_out((rows,), reader) if rows else (None, None)
+        case Equality():
+            raise ValueError("an equation inside a formula")
+
+
+def _laid_out(shape: tuple[Size, ...], reader: Reader) -> Extent:
+    rows, columns = layout(shape, reader.convention)
+    return None if rows == 1 else rows, None if columns == 1 else columns
+
+
+def _together(parts: tuple[Notation, ...], reader: Reader) -> Extent:
+    rows: Size | None = None
+    columns: Size | None = None
+    for part in parts:
+        r, c = extent(part, reader)
+        assert None in (rows, r) or rows == r, f"{rows} rows meet {r}"
+        assert None in (columns, c) or columns == c, f"{columns} columns meet {c}"
+        rows, columns = rows or r, columns or c
+    return rows, columns
