@@ -41,46 +41,33 @@ from gradproof.write.notation import (
 
 FUNCTIONS: dict[str, str] = {name: record.tex for name, record in BY_NAME.items()}
 RELATIONS = {">": ">", ">=": r"\ge", "==": "="}
-GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "pi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Pi",
-        "Sigma",
-        "Phi",
-        "Psi",
-        "Omega",
-    ]
+GREEK = {
+    "alpha": "α",
+    "beta": "β",
+    "gamma": "γ",
+    "delta": "δ",
+    "epsilon": "ε",
+    "zeta": "ζ",
+    "eta": "η",
+    "theta": "θ",
+    "kappa": "κ",
+    "lambda": "λ",
+    "mu": "μ",
+    "nu": "ν",
+    "xi": "ξ",
+    "pi": "π",
+    "rho": "ρ",
+    "sigma": "σ",
+    "tau": "τ",
+    "phi": "φ",
+    "chi": "χ",
+    "psi": "ψ",
+    "omega": "ω",
+}
+CAPITALS = frozenset(
+    ("Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega")
 )
-LETTERS = dict(
-    zip("αβγδεηθλμρστφω", ["alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "lambda", "mu", "rho", "sigma", "tau", "phi", "omega"], strict=True)
-)  # fmt: skip
+SPELLED = {letter: name for name, letter in GREEK.items()}
 
 
 def latex(notation: Notation, *, functions: Mapping[str, str] = FUNCTIONS) -> str:
@@ -109,9 +96,9 @@ def name_tex(name: str) -> str:
 
 
 def _word(stem: str) -> str:
-    if stem in LETTERS:
-        return rf"\{LETTERS[stem]}"
-    if stem in GREEK:
+    if stem in SPELLED:
+        return rf"\{SPELLED[stem]}"
+    if stem in GREEK or stem in CAPITALS:
         return rf"\{stem}"
     escaped = stem.replace("_", r"\_")
     return escaped if len(stem) == 1 else rf"\mathrm{{{escaped}}}"

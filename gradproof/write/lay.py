@@ -136,7 +136,7 @@ def _lay(term: Term, rows: Place, columns: Place, desk: Desk) -> Notation:
 
 
 def fill(term: Term, rows: Place, columns: Place, desk: Desk) -> Notation:
-    """A nested term as a tensor of exactly these rows and columns: ones stand where it is constant."""
+    """A nested term as a tensor of these rows and columns, with ones where it is constant."""
     have = axes(term, desk)
     if have == {rows, columns} - {None} or term == Number(Fraction(0)):
         return lay(term, *(place if place in have else None for place in (rows, columns)), desk)
@@ -240,10 +240,19 @@ def _fit(term: Term, rows: Place, columns: Place, desk: Desk) -> Notation:
 
 
 def _chain(*factors: Notation) -> Notation:
+    """The matrix product, with the signs and the scalars of its factors in front."""
+    negative = False
+    scalars: list[Notation] = []
     flat: list[Notation] = []
     for factor in factors:
+        if isinstance(factor, Negative):
+            negative, factor = not negative, factor.body
+        if isinstance(factor, Times):
+            scalars += factor.factors[:-1]
+            factor = factor.factors[-1]
         flat += factor.factors if isinstance(factor, Chain) else (factor,)
-    return Chain(tuple(flat))
+    result = _times(scalars, Chain(tuple(flat)))
+    return Negative(result) if negative else result
 
 
 # --- products ---------------------------------------------------------------------------------

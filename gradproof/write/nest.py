@@ -119,9 +119,10 @@ def _pair(
             touching = [axes_of(f, fixed) for f in factors if axes_of(f, fixed) & both]
             kinds = set(touching)
             # A vector beside the matrix may be written ⊙ v, two of them are a product u A v.
-            if both in kinds and kinds <= {both, frozenset((first,)), frozenset((second,))}:
-                if len(kinds) == 1 or (len(kinds) == 2 and len(touching) > 2):
-                    return first, second
+            single = {frozenset((first,)), frozenset((second,))}
+            few = len(kinds) == 1 or (len(kinds) == 2 and len(touching) > 2)
+            if few and both in kinds and kinds <= {both} | single:
+                return first, second
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 
 from gradproof.core.index import Affine, Index, Size, affine, at
 from gradproof.core.program import Equation
@@ -211,7 +212,7 @@ def _chain(
     factors: tuple[Notation, ...], rows: Index | None, columns: Index | None, reader: Reader
 ) -> Term:
     inner: list[Index | None] = []
-    for left, right in zip(factors, factors[1:], strict=False):
+    for left, right in pairwise(factors):
         size, other = extent(left, reader)[1], extent(right, reader)[0]
         assert size == other, f"{size} meets {other}"
         inner.append(None if size is None else reader.index(size))

@@ -1,0 +1,221 @@
+"""What is written can be read back and means the same: random equations, both conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import product as every
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gradproof.core.index import Affine, Index, Size, at
+from gradproof.core.program import Equation
+from gradproof.core.term import (
+    Add,
+    Along,
+    Apply,
+    Bracket,
+    Compare,
+    Fold,
+    Number,
+    Power,
+    Product,
+    Read,
+    SizeOf,
+    Sum,
+    Term,
+)
+from gradproof.write.convention import Convention
+from gradproof.write.matrix import write
+from gradproof.write.read import read
+
+PRIME = 2_147_483_647
+SIZES = {"n": 2, "k": 3}
+CONVENTIONS = (Convention("row"), Convention("column"))
+
+
+# --- a small evaluator, over the integers mod a prime -------------------------------------------
+
+
+def number_of(size: Size) -> int:
+    return size if isinstance(size, int) else SIZES[size]
+
+
+def scramble(*parts: object) -> int:
+    """A fixed arbitrary function, the same in every run."""
+    state = 1
+    for character in repr(parts):
+        state = (state * 1_103_515_245 + ord(character)) % PRIME
+    return state
+
+
+def place(position: Affine, values: Mapping[Index, int]) -> int:
+    parts = (c * (SIZES[v] if isinstance(v, str) else values[v]) for v, c in position.terms)
+    return sum(parts) + position.constant
+
+
+def runs(over: tuple[Index, ...], values: Mapping[Index, int]) -> list[dict[Index, int]]:
+    ranges = (range(number_of(i.size)) for i in over)
+    return [{**values, **dict(zip(over, point, strict=True))} for point in every(*ranges)]
+
+
+def power(base: int, exponent: Fraction) -> int:
+    if exponent < 0:
+        return pow(power(base, -exponent), PRIME - 2, PRIME)  # the inverse; that of 0 is 0
+    if exponent.denominator == 1:
+        return pow(base, exponent.numerator, PRIME)
+    return scramble("power", base, exponent)
+
+
+def element(tensor: str, places: tuple[int, ...]) -> int:
+    return scramble("tensor", tensor, places)
+
+
+def value(term: Term, values: Mapping[Index, int]) -> int:
+    match term:
+        case Number(v):
+            return v.numerator * pow(v.denominator, -1, PRIME) % PRIME
+        case SizeOf(size):
+            return SIZES[size]
+        case Read(tensor, places):
+            return element(tensor, tuple(place(p, values) for p in places))
+        case Add(terms):
+            return sum(value(t, values) for t in terms) % PRIME
+        case Product(factors):
+            result = 1
+            for factor in factors:
+                result = result * value(factor, values) % PRIME
+            return result
+        case Sum(over, body):
+            return sum(value(body, v) for v in runs(over, values)) % PRIME
+        case Power(base, exponent):
+            return power(value(base, values), exponent)
+        case Apply(function, arguments, order):
+            return scramble(function, order, *(value(a, values) for a in arguments))
+        case Fold(function, over, body):
+            choose = max if function == "max" else min
+            return choose(value(body, v) for v in runs(over, values))
+        case Along(function, over, body, position):
+            row = [value(body, v) for v in runs((over,), values)]
+            return scramble(function, row[place(position, values)], sum(row) % PRIME)
+        case Compare(relation, left, right):
+            a, b = value(left, values), value(right, values)
+            return int({">": a > b, ">=": a >= b, "==": a == b}[relation])
+        case Bracket(relation, position):
+            here = place(position, values)
+            return int(here >= 0 if relation == ">=" else here == 0)
+
+
+def table(equation: Equation) -> list[int]:
+    return [value(equation.term, v) for v in runs(equation.free, {})]
+
+
+# --- random equations -------------------------------------------------------------------------
+
+
+@dataclass
+class Maker:
+    """Draws lawful terms, and remembers the shapes of the tensors that they read."""
+
+    draw: st.DrawFn
+    sizes: tuple[Size, ...]
+    shapes: dict[str, tuple[Size, ...]] = field(default_factory=dict)
+    count: int = 0
+
+    def pick(self, *choices: object) -> object:
+        return self.draw(st.sampled_from(choices))
+
+    def index(self) -> Index:
+        self.count += 1
+        return Index(self.count - 1, self.pick(*self.sizes))
+
+    def read(self, axes: tuple[Index, ...]) -> Term:
+        order = self.draw(st.permutations(axes)) if axes else ()
+        rank = min(len(axes), self.pick(0, 1, 1, 2, 2, 2, 2, 3))
+        chosen = tuple(order[:rank])
+        places = [at(i) for i in chosen]
+        shape = [i.size for i in chosen]
+        if self.pick(*[False] * 9, True):
+            spot = self.draw(st.integers(0, len(places)))
+            places.insert(spot, Affine((), 0))
+            shape.insert(spot, self.pick(*self.sizes, 1))
+        name = f"{self.pick('A', 'B', 'C')}_{'_'.join(map(str, shape))}"
+        self.shapes[name] = tuple(shape)
+        return Read(name, tuple(places))
+
+    def term(self, axes: tuple[Index, ...], depth: int) -> Term:
+        if depth == 0:
+            return self.read(axes)
+        match self.pick(*"rraapppsssswufkcdn"):
+            case "r":
+                return self.read(axes)
+            case "a":
+                return Add(tuple(self.term(axes, depth - 1) for _ in range(self.pick(2, 2, 3))))
+            case "p":
+                parts = [self.term(axes, depth - 1) for _ in range(self.pick(2, 2, 3))]
+                return Product(tuple(parts))
+            case "s":
+                over = tuple(self.index() for _ in range(self.pick(1, 1, 2)))
+                return Sum(over, self.summand((*axes, *over), depth))
+            case "w":
+                exponents = (Fraction(2), Fraction(-1), Fraction(1, 2), Fraction(-2), Fraction(3))
+                return Power(self.term(axes, depth - 1), self.pick(*exponents))
+            case "u":
+                argument = (self.term(axes, depth - 1),)
+                return Apply(self.pick("sigmoid", "exp"), argument, self.pick(0, 1))
+            case "f":
+                over = self.index()
+                body = self.term((*axes, over), depth - 1)
+                return Fold(self.pick("max", "logsumexp"), (over,), body)
+            case "k" if axes:
+                over = self.index()
+                kept = self.pick(*axes)
+                others = tuple(i for i in axes if i != kept)
+                over = Index(over.number, kept.size)
+                body = self.term((*others, over), depth - 1)
+                return Along("softmax", over, body, at(kept))
+            case "c":
+                relation = self.pick(">", ">=", "==")
+                return Compare(relation, self.term(axes, depth - 1), self.term(axes, depth - 1))
+            case "d":
+                two = (self.term(axes, depth - 1), self.term(axes, depth - 1))
+                return Apply("maximum", two)
+            case _:
+                number = Number(
+                    self.pick(Fraction(-1), Fraction(1, 2), Fraction(3), Fraction(-2, 3))
+                )
+                size: Term = Power(SizeOf("n"), Fraction(self.pick(-1, 1)))
+                return Product((number, size, self.term(axes, depth - 1)))
+
+    def summand(self, axes: tuple[Index, ...], depth: int) -> Term:
+        """Mostly products of reads of two axes, which is what matrix products are."""
+        if self.pick(True, False):
+            return self.term(axes, depth - 1)
+        factors = []
+        for _ in range(self.pick(1, 2, 2, 3)):
+            order = self.draw(st.permutations(axes))
+            factors.append(self.term(tuple(order[: self.pick(1, 2, 2)]), self.pick(0, 0, 1)))
+        return Product(tuple(factors)) if len(factors) > 1 else factors[0]
+
+
+@st.composite
+def equations(draw: st.DrawFn) -> tuple[Equation, dict[str, tuple[Size, ...]]]:
+    sizes = draw(st.sampled_from((("n", "k", 4), ("n",), (3,), ("n", "k", 1), ("n", 3, 1))))
+    maker = Maker(draw, sizes)
+    free = tuple(maker.index() for _ in range(draw(st.sampled_from((0, 1, 1, 2, 2, 2, 2, 3)))))
+    term = maker.term(free, draw(st.integers(1, 4)))
+    maker.shapes["target"] = tuple(i.size for i in free)
+    return Equation("target", free, term), maker.shapes
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda c: c.vectors)
+@settings(max_examples=1500, derandomize=True, deadline=None, database=None)
+@given(made=equations())
+def test_what_is_written_reads_back_as_the_same_equation(convention, made):
+    equation, shapes = made
+    back = read(write(equation, convention, shapes=shapes), shapes, convention)
+    assert tuple(i.size for i in back.free) == tuple(i.size for i in equation.free)
+    assert table(back) == table(equation)
