@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gradproof.core.errors import DataError
-from gradproof.core.program import Derivation, Equation, Paper, shapes
+from gradproof.core.program import Claim, Derivation, Equation, Paper, Step, shape_of, shapes
 from gradproof.derive import derive as derive_program
+from gradproof.engines.arb import midpoints
+from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.engine import ENGINES, Engine, Run, installed, load
 from gradproof.engines.numpy import record_plain, run_plain
@@ -23,6 +25,7 @@ from gradproof.trace.source import Source
 from gradproof.verify.formula import judge_formula
 from gradproof.verify.generic import by_parameter, choose_sizes, draw
 from gradproof.verify.identity import Proof, prove
+from gradproof.verify.kink import kinks
 from gradproof.verify.stage import judge_stage
 from gradproof.verify.truth import TrueValues, true_values
 from gradproof.verify.verdict import FormulaVerdict
@@ -174,6 +177,25 @@ def _proofs(traced: Traced) -> dict[str, Proof]:
     return prove(traced.paper, traced.derivation)
 
 
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One set of data on one engine: everything that its rows are made from."""
+
+    traced: Traced
+    run: Run
+    title: str
+    sizes: Mapping[str, int]
+    contract: Contract
+    truth: TrueValues
+    operands: Mapping[str, np.ndarray]
+    plain: Mapping[str, np.ndarray]
+    native: Mapping[str, np.ndarray]
+    hand: Mapping[str, np.ndarray]
+    kinks: Mapping[str, str]
+    proofs: Mapping[str, Proof]
+    claims: Mapping[str, Claim]
+
+
 def _batch(
     title: str,
     traced: Traced,
@@ -183,28 +205,58 @@ def _batch(
     arrays: Mapping[str, np.ndarray],
     proofs: Mapping[str, Proof],
 ) -> Batch:
-    paper, source = traced.paper, traced.source
+    bench = _bench(title, traced, engine, dtype, sizes, arrays, proofs)
+    forward = tuple(
+        _forward_row(equation, bench)
+        for equation in traced.paper.forward.equations
+        if equation.target in bench.run.values
+    )
+    own = {e.target: e for e in traced.paper.backward.equations} if traced.paper.backward else {}
+    gradients = tuple(_gradient_row(step, bench, own) for step in traced.derivation.steps)
+    return Batch(title, dict(sizes), dict(arrays), forward, gradients)
+
+
+def _bench(
+    title: str,
+    traced: Traced,
+    engine: Engine,
+    dtype: str,
+    sizes: Mapping[str, int],
+    arrays: Mapping[str, np.ndarray],
+    proofs: Mapping[str, Proof],
+) -> Bench:
+    paper, source, derivation = traced.paper, traced.source, traced.derivation
     arguments = by_parameter(traced.signature, arrays)
     run = engine.run(source.forward, arguments, paper.operations, paper.loss, dtype)
     constants = {n: np.asarray(a).astype(dtype) for n, a in paper.constants.items()}
-    inputs = {**{n: np.asarray(a) for n, a in arrays.items()}, **constants}
-    programs = [paper.forward, traced.derivation.backward]
+    inputs = {**arrays, **constants}
+    programs = [paper.forward, derivation.backward]
     if paper.backward is not None:
         programs.append(paper.backward)
-    truth = true_values(tuple(programs), inputs, sizes)
-    plain = record_plain(source.forward, arguments, paper.operations, dtype).values
-    hand = _hand_values(traced, {**inputs, **plain}, dtype)
-    native = _native(source, engine, arguments, dtype)
-    forward = tuple(
-        _forward_row(e, traced, run, native, {**inputs, **plain}, constants, sizes, engine, truth)
-        for e in paper.forward.equations
-        if e.target in run.values
+    plain = {
+        **inputs,
+        **record_plain(source.forward, arguments, paper.operations, dtype).values,
+    }
+    gradients = {
+        derivation.gradients[n]: g for n, g in run.gradients.items() if n in derivation.gradients
+    }
+    contract = contract_of(engine.name, dtype)
+    operands = {**constants, **run.values, **gradients}
+    return Bench(
+        traced,
+        run,
+        engine.title,
+        sizes,
+        contract,
+        true_values(tuple(programs), inputs, sizes),
+        operands,
+        plain,
+        _native(source, engine, arguments, dtype),
+        _hand_values(traced, plain, dtype),
+        kinks(paper.forward, operands, sizes, contract),
+        proofs,
+        {claim.of: claim for claim in paper.claims},
     )
-    gradients = tuple(
-        _gradient_row(of, traced, run, constants, hand, sizes, engine, truth, proofs)
-        for of in traced.derivation.gradients
-    )
-    return Batch(title, dict(sizes), dict(arrays), forward, gradients)
 
 
 def _native(
@@ -221,106 +273,78 @@ def _hand_values(
     source, paper = traced.source, traced.paper
     if source.backward is None:
         return {}
-    arguments = {
-        name: [values[t] for t in tensor]
-        if isinstance(tensor, tuple)
-        else values[tensor]
-        if isinstance(tensor, str) and tensor in values
-        else tensor
-        for name, tensor in paper.parameters.items()
-    }
-    result = run_plain(source.backward, arguments, dtype)
+
+    def entered(tensor: Any) -> Any:
+        if isinstance(tensor, tuple):
+            return [entered(one) for one in tensor]
+        return values[tensor] if isinstance(tensor, str) and tensor in values else tensor
+
+    arguments = {name: entered(tensor) for name, tensor in paper.parameters.items()}
     flat: dict[str, np.ndarray] = {}
-    for key, value in result.items():
+    for key, value in run_plain(source.backward, arguments, dtype).items():
         if isinstance(value, list | tuple):
             flat.update({f"{key}[{k}]": np.asarray(v) for k, v in enumerate(value, 1)})
         elif isinstance(value, np.ndarray | np.generic):
             flat[key] = np.asarray(value)
-    return {c.of: flat[c.name] for c in paper.claims if c.name in flat}
+    return {claim.of: flat[claim.name] for claim in paper.claims if claim.name in flat}
 
 
-def _forward_row(
-    equation: Equation,
-    traced: Traced,
-    run: Run,
-    native: Mapping[str, np.ndarray],
-    plain: Mapping[str, np.ndarray],
-    constants: Mapping[str, np.ndarray],
-    sizes: Mapping[str, int],
-    engine: Engine,
-    truth: TrueValues,
-) -> ForwardRow:
+def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
     name = equation.target
-    contract = contract_of(engine.name, run.dtype)
-    balls = truth.balls[name]
+    balls = bench.truth.balls[name]
     verdict = judge_stage(
-        equation, run.values[name], {**run.values, **constants}, sizes, contract, balls
+        equation, bench.run.values[name], bench.operands, bench.sizes, bench.contract, balls
     )
     native_verdict = None
-    if name in native:
-        operands = {**run.values, **constants, **native}
-        native_verdict = judge_stage(equation, native[name], operands, sizes, contract, balls)
+    if name in bench.native:
+        operands = {**bench.operands, **bench.native}
+        native_verdict = judge_stage(
+            equation, bench.native[name], operands, bench.sizes, bench.contract, balls
+        )
     return ForwardRow(
         name,
-        shape_text(_shape(equation), ROW),
+        shape_text(shape_of(equation), ROW),
         text(write(equation, ROW)),
         verdict,
-        run.values[name],
-        native.get(name),
+        bench.run.values[name],
+        bench.native.get(name),
         native_verdict,
-        plain[name],
+        bench.plain[name],
     )
 
 
-def _shape(equation: Equation) -> tuple[Any, ...]:
-    return tuple(index.size for index in equation.free)
-
-
-def _gradient_row(
-    of: str,
-    traced: Traced,
-    run: Run,
-    constants: Mapping[str, np.ndarray],
-    hand: Mapping[str, np.ndarray],
-    sizes: Mapping[str, int],
-    engine: Engine,
-    truth: TrueValues,
-    proofs: Mapping[str, Proof],
-) -> GradientRow:
-    derivation, paper = traced.derivation, traced.paper
-    step = next(s for s in derivation.steps if s.of == of)
-    symbol = derivation.gradients[of]
-    balls = truth.balls[symbol]
+def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> GradientRow:
+    derivation = bench.traced.derivation
+    symbol, of = step.equation.target, step.of
+    balls = bench.truth.balls[symbol]
     uncollected = Equation(symbol, step.equation.free, step.raw)
-    gradients = {
-        derivation.gradients[n]: g for n, g in run.gradients.items() if n in derivation.gradients
-    }
-    operands = {**run.values, **constants, **gradients}
     verdict = judge_stage(
-        uncollected, run.gradients[of], operands, sizes, contract_of(engine.name, run.dtype), balls
+        uncollected, bench.run.gradients[of], bench.operands, bench.sizes, bench.contract, balls
     )
-    claim = next((c for c in paper.claims if c.of == of), None)
-    if claim is None or paper.backward is None:
+    if verdict.kind == "refuted" and of in bench.kinks:
+        verdict = replace(verdict, kind="undecided", because=bench.kinks[of])
+    claim = bench.claims.get(of)
+    if claim is None:
         claimed, line, formula = None, "", FormulaVerdict("derived", "no formula of yours")
     else:
-        names = {c.name: derivation.gradients[c.of] for c in paper.claims}
-        own = next(e for e in paper.backward.equations if e.target == claim.name)
-        claimed = text(write(own, ROW, names))
+        names = {c.name: derivation.gradients[c.of] for c in bench.claims.values()}
+        claimed = text(write(own[claim.name], ROW, names))
         line = f"{claim.place.file}:{claim.place.line}" if claim.place else ""
-        formula = judge_formula(claim, paper, derivation, proofs[of], truth, sizes)
-    nearest = np.array([float(b.mid()) for b in balls.flat]).reshape(balls.shape)
+        formula = judge_formula(
+            claim, bench.traced.paper, derivation, bench.proofs[of], bench.truth, bench.sizes
+        )
     return GradientRow(
         of,
         symbol,
-        shape_text(_shape(step.equation), ROW),
+        shape_text(shape_of(step.equation), ROW),
         text(write(step.equation, ROW)),
         claimed,
         line,
         formula,
         verdict,
-        run.gradients[of],
-        hand.get(of),
-        nearest,
+        bench.run.gradients[of],
+        bench.hand.get(of),
+        midpoints(balls),
         of in derivation.zero,
     )
 
@@ -346,7 +370,7 @@ def derivation_page(traced: Traced, vectors: str, form: str) -> str:
         width = max((len(line) for line in written), default=0)
         parts += ["", title]
         parts += [
-            f"  {line:<{width}}   {shape_text(_shape(e), convention)}"
+            f"  {line:<{width}}   {shape_text(shape_of(e), convention)}"
             for line, e in zip(written, equations, strict=True)
         ]
     if derivation.zero:

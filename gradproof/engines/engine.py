@@ -92,6 +92,20 @@ class Engine(ABC):
             ShapeError: a loss with axes.
         """
 
+    def native(
+        self,
+        layers: Callable[..., Mapping[str, Any]],
+        arguments: Mapping[str, Argument],
+        dtype: str,
+    ) -> dict[str, np.ndarray]:
+        """What the framework's own layers give: the tensors that ``layers(framework, **arguments)``
+        returns. An engine without layers has none to give.
+
+        Raises:
+            EngineError: this engine has no layers of its own.
+        """
+        raise EngineError(f"{self.title} has no layers of its own here.")
+
 
 def installed() -> dict[str, bool]:
     """Which engines can be loaded; imports none of them."""

@@ -80,6 +80,8 @@ def _laid_out(labelled: Labelled, axes: tuple[Index, ...]) -> Value:
     present = [axis for axis in axes if axis in labelled.axes]
     order = [labelled.axes.index(axis) for axis in present]
     key = tuple(slice(None) if axis in labelled.axes else None for axis in axes)
+    # The ellipsis keeps a scalar an array: a bare Python int would come back as a 64-bit one.
+    key = (*key, Ellipsis)
     return structural(labelled.value, lambda part: np.transpose(part, order)[key])
 
 
