@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gradproof.derive import derive
+from gradproof.derivation import derive
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import read_signature
 

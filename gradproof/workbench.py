@@ -10,7 +10,7 @@ import numpy as np
 
 from gradproof.core.errors import DataError
 from gradproof.core.program import Claim, Derivation, Equation, Paper, Step, shape_of, shapes
-from gradproof.derive import derive as derive_program
+from gradproof.derivation import derive as derive_program
 from gradproof.engines.arb import midpoints
 from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
@@ -18,17 +18,17 @@ from gradproof.engines.engine import ENGINES, Engine, Run, installed, load
 from gradproof.engines.numpy import record_plain, run_plain
 from gradproof.ink.latex import latex
 from gradproof.ink.terminal import text
+from gradproof.judge.formula import judge_formula
+from gradproof.judge.generic import by_parameter, choose_sizes, draw
+from gradproof.judge.identity import Proof, prove
+from gradproof.judge.kink import kinks
+from gradproof.judge.stage import judge_stage
+from gradproof.judge.truth import TrueValues, true_values
+from gradproof.judge.verdict import FormulaVerdict
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import Signature, read_signature
 from gradproof.trace.source import Source
-from gradproof.verify.formula import judge_formula
-from gradproof.verify.generic import by_parameter, choose_sizes, draw
-from gradproof.verify.identity import Proof, prove
-from gradproof.verify.kink import kinks
-from gradproof.verify.stage import judge_stage
-from gradproof.verify.truth import TrueValues, true_values
-from gradproof.verify.verdict import FormulaVerdict
 from gradproof.write.convention import Convention, shape_text
 from gradproof.write.matrix import write
 

@@ -9,7 +9,7 @@ import pytest
 
 from gradproof.cli import main
 
-GOOD = '''
+GOOD = """
 import numpy as np
 import gradproof as gp
 
@@ -23,7 +23,7 @@ def backward(x, z, a, y):
     dl_dz = dl_da * a * (1 - a)
     dl_dW = x.T @ dl_dz
     return locals()
-'''
+"""
 
 
 @pytest.fixture
@@ -116,9 +116,7 @@ def test_data_with_nan(paper, tmp_path, capsys):
 def test_data_of_an_integer_dtype(paper, tmp_path, capsys):
     data = tmp_path / "data.npz"
     np.savez(data, x=np.ones((4, 3), dtype=int))
-    assert "x has the dtype int64" in failing(
-        capsys, "verify", paper(GOOD), "--inputs", str(data)
-    )
+    assert "x has the dtype int64" in failing(capsys, "verify", paper(GOOD), "--inputs", str(data))
 
 
 def test_data_of_the_wrong_shape(paper, tmp_path, capsys):
@@ -128,9 +126,7 @@ def test_data_of_the_wrong_shape(paper, tmp_path, capsys):
     assert 'W has the shape (2, 3), but its annotation says "3 2"' in message
 
 
-def test_a_missing_framework_is_an_error_with_the_line_that_installs_it(
-    paper, capsys, monkeypatch
-):
+def test_a_missing_framework_is_an_error_with_the_line_that_installs_it(paper, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "jax", None)
     monkeypatch.delitem(sys.modules, "gradproof.engines.jax", raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -143,9 +139,7 @@ def test_importing_gradproof_imports_no_framework():
         "import sys, gradproof, gradproof.cli, gradproof.workbench\n"
         "print(sorted({'tensorflow', 'torch', 'jax'} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
-from gradproof.verify.verdict import EngineVerdict, FormulaVerdict
 
 MARKS = {"proved": "✓", "agrees": "✓", "derived": "·", "refuted": "✗", "undecided": "?"}
 COLOURS = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.verify.verdict import EngineVerdict, FormulaVerdict
+from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 
 
 class RefutedError(AssertionError):

@@ -10,7 +10,7 @@ import pytest
 from gradproof.core.index import Index, at
 from gradproof.core.program import Equation, Program, Tensor
 from gradproof.core.term import Along, Apply, Fold, Product, Read, Sum
-from gradproof.derive import derive
+from gradproof.derivation import derive
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.evaluate import evaluate
 from gradproof.prims.dictionary import BY_NAME

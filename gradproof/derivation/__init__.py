@@ -1,5 +1,5 @@
 """Programs to derivations."""
 
-from gradproof.derive.adjoint import derive
+from gradproof.derivation.adjoint import derive
 
 __all__ = ["derive"]

@@ -11,9 +11,9 @@ from gradproof.core.program import Claim, Derivation, Equation, Paper
 from gradproof.core.term import rename
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.evaluate import Room, evaluate_equation
-from gradproof.verify.identity import Proof
-from gradproof.verify.truth import TrueValues
-from gradproof.verify.verdict import CounterExample, FormulaVerdict
+from gradproof.judge.identity import Proof
+from gradproof.judge.truth import TrueValues
+from gradproof.judge.verdict import CounterExample, FormulaVerdict
 
 
 def judge_formula(

@@ -70,7 +70,8 @@ def prove(paper: Paper, derivation: Derivation, seed: bytes | None = None) -> di
     said = tuple(f"each row of {t.name} sums to 1" for t in laws)
     needs = _needed(paper, derivation, laws, bound, seed) if bound.chain != names else {}
     return {
-        claim.of: _proof(claim, free, bound, said, needs.get(claim.of, ())) for claim in paper.claims
+        claim.of: _proof(claim, free, bound, said, needs.get(claim.of, ()))
+        for claim in paper.claims
     }
 
 
@@ -98,7 +99,7 @@ def _needed(
         if tensor.role != "data" or tensor in laws or not tensor.shape:
             continue
         helped = _attempt(paper, derivation, (*laws, tensor), seed).chain - bound.chain
-        found.update({of: (f"each row of {tensor.name} sums to 1",) for of in helped})
+        found.update(dict.fromkeys(helped, (f"each row of {tensor.name} sums to 1",)))
     return found
 
 

@@ -5,6 +5,7 @@ import pytest
 
 import gradproof as gp
 
+
 def forward(x: "n 3", W1: "3 4", W2: "4 4", W3: "4 2", b: "4", y: "n 2, data"):
     z1 = x @ W1 + b
     a1 = gp.sigmoid(z1)
@@ -141,5 +142,5 @@ def test_the_right_formulas_are_all_proved():
     report = gp.verify(forward, correct, engine="numpy")
     assert report.ok
     covered = [row for row in report.batches[-1].gradients if row.covered]
-    assert len(covered) == 9
+    assert len(covered) == 10
     assert {row.formula_verdict.kind for row in covered} == {"proved"}

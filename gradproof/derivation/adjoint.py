@@ -11,7 +11,7 @@ from gradproof.core.normal import add, canonical
 from gradproof.core.program import Derivation, Equation, Program, Step, Tensor, shapes
 from gradproof.core.spec import check
 from gradproof.core.term import ONE, ZERO, Add, Read, Term, reads
-from gradproof.derive.pull import Contribution, pull
+from gradproof.derivation.pull import Contribution, pull
 
 SYMBOL = "∂l/∂"
 """What stands before a tensor's name in the name of its gradient."""

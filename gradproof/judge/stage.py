@@ -14,7 +14,7 @@ from gradproof.engines.arb import Arb, precision, upper_bounds
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
 from gradproof.engines.evaluate import Room, evaluate_equation
-from gradproof.verify.verdict import EngineVerdict
+from gradproof.judge.verdict import EngineVerdict
 
 BITS = 160
 """Arb's precision for disputed stages: far beyond float64's 53 bits."""

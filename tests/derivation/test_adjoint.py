@@ -6,7 +6,7 @@ import pytest
 import gradproof as gp
 from gradproof.core.index import Index, at
 from gradproof.core.term import ZERO, Add, Apply, Number, Product, Read, Sum, reads
-from gradproof.derive import derive
+from gradproof.derivation import derive
 from gradproof.gallery import fnn
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import read_signature
