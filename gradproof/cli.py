@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from gradproof.trace.source import Source
 
 
+PLAIN_WIDTH = 100
+"""Columns of a report that goes to a file or a pipe."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns 0 all hold, 1 refuted, 2 wrong call or input, 3 undecided."""
     _speak_utf8()
@@ -137,7 +141,8 @@ def _verify(options: argparse.Namespace) -> int:
     if options.json:
         print(report.to_json())
     else:
-        show(report, Console(highlight=False), values=options.show == "values")
+        width = None if sys.stdout.isatty() else PLAIN_WIDTH
+        show(report, Console(highlight=False, width=width), values=options.show == "values")
     return report.exit_code
 
 

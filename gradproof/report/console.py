@@ -66,7 +66,7 @@ def _forward_table(batch: Batch, report: Report) -> Table:
     table = Table(title="Forward", title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("value")
     table.add_column("formula", ratio=1)
-    table.add_column(f"{report.engine}'s first element", justify="right")
+    table.add_column(f"{report.engine} [0,0]", justify="right")
     table.add_column("by formula", justify="right")
     table.add_column("of bound", justify="right")
     table.add_column("engine")

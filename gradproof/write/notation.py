@@ -42,7 +42,7 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Sliced:
-    """A tensor at some positions: ``x[t]``, ``x[:,0]``, ``x[n,k]``; `None` is an axis that stays."""
+    """A tensor at some positions: ``x[t]``, ``x[:,0]``, ``x[n,k]``; `None`: an axis that stays."""
 
     name: str
     places: tuple[Position | None, ...]
