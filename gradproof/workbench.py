@@ -26,9 +26,9 @@ from gradproof.judge.stage import judge_stage
 from gradproof.judge.truth import TrueValues, true_values
 from gradproof.judge.verdict import FormulaVerdict
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
-from gradproof.trace.paper import trace
 from gradproof.trace.signature import Signature, read_signature
 from gradproof.trace.source import Source
+from gradproof.trace.uniform import trace_uniformly
 from gradproof.write.convention import Convention, shape_text
 from gradproof.write.matrix import write
 
@@ -75,7 +75,7 @@ def read(
     """The source traced and derived, with a number for each size symbol."""
     signature = read_signature(source.forward, inputs)
     chosen = choose_sizes(signature, sizes, inputs)
-    paper = trace(source.forward, source.backward, signature, chosen)
+    paper, signature = trace_uniformly(source.forward, source.backward, signature, chosen)
     return Traced(source, signature, paper, derive_program(paper.forward)), chosen
 
 
@@ -119,18 +119,17 @@ def verify_source(
     if dtype not in DTYPES:
         raise DataError(f"The dtype {dtype!r} is not one of {', '.join(DTYPES)}.")
     seed = 0 if seed is None else seed
-    traced, chosen = read(source, inputs, sizes)
     machine = load(choose_engine(engine))
-    proofs = _proofs(traced)
-    batches: list[Batch] = []
+    data: list[tuple[str, Mapping[str, Any]]] = []
     if not inputs and not sizes:
-        for title, sample in source.samples.items():
-            sample_sizes = choose_sizes(traced.signature, {}, sample)
-            arrays = draw(traced.signature, sample_sizes, sample, dtype, seed)
-            batches.append(_batch(title, traced, machine, dtype, sample_sizes, arrays, proofs))
-    arrays = draw(traced.signature, chosen, inputs, dtype, seed)
-    title = "your data" if inputs else "generic data"
-    batches.append(_batch(title, traced, machine, dtype, chosen, arrays, proofs))
+        data += source.samples.items()
+    data.append(("your data" if inputs else "generic data", inputs))
+    batches: list[Batch] = []
+    for title, given in data:
+        traced, chosen = read(source, given, sizes)
+        arrays = draw(traced.signature, chosen, given, dtype, seed)
+        proofs = _proofs(traced)
+        batches.append(_batch(title, traced, machine, dtype, chosen, arrays, proofs))
     return Report(
         source.name,
         traced.paper.loss,
@@ -286,7 +285,8 @@ def _hand_values(
             flat.update({f"{key}[{k}]": np.asarray(v) for k, v in enumerate(value, 1)})
         elif isinstance(value, np.ndarray | np.generic):
             flat[key] = np.asarray(value)
-    return {claim.of: flat[claim.name] for claim in paper.claims if claim.name in flat}
+    spelled = {claim.of: claim.name.rstrip("'") for claim in paper.claims}
+    return {of: flat[name] for of, name in spelled.items() if name in flat}
 
 
 def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:

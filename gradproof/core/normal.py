@@ -264,7 +264,7 @@ def solve(
         )
         if chosen is None:
             if difference.terms or difference.constant:
-                brackets.append(Bracket("==", difference))
+                brackets.append(Bracket("==", _positive(difference)))
             continue
         index, coefficient = chosen
         # coefficient·index + rest = 0, and coefficient is ±1: index = −coefficient·rest
@@ -278,6 +278,13 @@ def solve(
             brackets.append(Bracket(">=", shift(combine(extent(index.size), solution, -1), -1)))
     replaced = [Bracket(b.relation, replace(b.position, from_index)) for b in brackets]
     return from_index, [b for b in replaced if not _certain(b)]
+
+
+def _positive(position: Affine) -> Affine:
+    """The position or its negative, whichever begins with a positive coefficient."""
+    if position.terms and position.terms[0][1] < 0:
+        return combine(Affine(()), position, -1)
+    return position
 
 
 def _certain(bracket: Bracket) -> bool:

@@ -282,7 +282,8 @@ def _claims(
     for key, value in result.items():
         of = claimed(key, known, first.locals)
         if of is not None:
-            yield from _targets(key, of, value, first)
+            for label, name, item in _targets(key, of, value, first):
+                yield _unprimed(label, set(known)), name, item
         elif isinstance(value, Traced | list) and key.startswith(SURE_PREFIXES):
             raise UnknownName(
                 f"{key} claims a gradient of a value that forward does not have.",
