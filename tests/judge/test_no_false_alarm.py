@@ -1,0 +1,100 @@
+"""Correct gradients are never refuted: a thousand draws on every engine, dtype and batch."""
+
+import numpy as np
+import pytest
+
+from gradproof.core.program import Equation
+from gradproof.derivation import derive
+from gradproof.engines.contract import contract
+from gradproof.engines.engine import load
+from gradproof.gallery import fnn
+from gradproof.judge.generic import by_parameter, draw
+from gradproof.judge.stage import judge_stage
+from gradproof.trace.paper import trace
+from gradproof.trace.signature import read_signature
+
+SEEDS = 1000
+SIGNATURE = read_signature(fnn.forward)
+
+
+def judged(engine, dtype, n, seeds, change=lambda gradients: gradients):
+    """The verdict on each of the nine gradients, for each seed."""
+    sizes = {"n": n}
+    paper = trace(fnn.forward, None, SIGNATURE, sizes)
+    derivation = derive(paper.forward)
+    machine, permitted = load(engine), contract(engine, dtype)
+    for seed in seeds:
+        arrays = draw(SIGNATURE, sizes, {}, dtype, seed)
+        run = machine.run(
+            fnn.forward, by_parameter(SIGNATURE, arrays), paper.operations, paper.loss, dtype
+        )
+        gradients = change(dict(run.gradients))
+        named = {
+            derivation.gradients[of]: array
+            for of, array in gradients.items()
+            if of in derivation.gradients
+        }
+        for step in derivation.steps:
+            stage = Equation(step.equation.target, step.equation.free, step.raw)
+            yield (
+                step.of,
+                judge_stage(
+                    stage, gradients[step.of], {**run.values, **named}, sizes, permitted, None
+                ),
+            )
+
+
+@pytest.mark.parametrize("n", [1, 5])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow", "torch", "jax"])
+def test_every_element_is_inside_its_bound(engine, dtype, n):
+    largest = 0.0
+    count = 0
+    for of, verdict in judged(engine, dtype, n, range(SEEDS)):
+        assert verdict.kind == "agrees", (of, verdict)
+        largest = max(largest, verdict.share)
+        count += 1
+    assert count == 9 * SEEDS
+    assert largest > 0.25  # the bound is near what is really reached, not merely large
+
+
+def planted(name, element, factor):
+    def change(gradients):
+        wrong = gradients[name].copy()
+        wrong[element] *= wrong.dtype.type(factor)
+        return {**gradients, name: wrong}
+
+    return change
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("name", "element"), [("W2", (2, 1)), ("b1", (3,)), ("z1", (4, 0)), ("x", (1, 1))]
+)
+def test_one_element_off_by_a_ten_thousandth_is_outside(name, element, dtype):
+    change = planted(name, element, 1 + 1e-4)
+    verdicts = [v for of, v in judged("numpy", dtype, 5, range(20), change) if of == name]
+    assert {v.kind for v in verdicts} == {"refuted"}
+    assert {v.worst for v in verdicts} == {element}
+
+
+def test_a_wrong_stage_is_found_by_itself():
+    change = planted("z2", (0, 0), 2.0)
+    kinds = {of: v.kind for of, v in judged("numpy", "float32", 5, range(1), change)}
+    # W2, b2 and a1 were computed from the right z2: on the wrong one they no longer fit either.
+    assert kinds["z2"] == "refuted"
+    assert {kinds[of] for of in ("a2", "z1", "W1", "b1", "x")} == {"agrees"}
+
+
+def test_a_gradient_of_another_shape_is_refuted_and_never_broadcast():
+    def change(gradients):
+        return {**gradients, "b2": gradients["b2"][np.newaxis]}
+
+    verdicts = dict(judged("numpy", "float32", 5, range(1), change))
+    assert verdicts["b2"].kind == "refuted"
+    assert "shape" in verdicts["b2"].because
+
+
+def test_a_gradient_that_is_not_finite_is_undecided():
+    verdicts = dict(judged("numpy", "float32", 5, range(1), planted("W1", (0, 0), np.inf)))
+    assert verdicts["W1"].kind == "undecided"
