@@ -321,7 +321,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
     verdict = judge_stage(
         uncollected, bench.run.gradients[of], bench.operands, bench.sizes, bench.contract, balls
     )
-    if verdict.kind == "refuted" and of in bench.kinks:
+    if verdict.kind != "agrees" and of in bench.kinks:
         verdict = replace(verdict, kind="undecided", because=bench.kinks[of])
     claim = bench.claims.get(of)
     if claim is None:

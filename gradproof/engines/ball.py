@@ -56,15 +56,15 @@ class Ball(Arithmetic):
 
     def number(self, value: Fraction) -> Value:
         middle = float(value)
-        radius = 0.0 if Fraction(middle) == value else U * abs(middle)
+        radius = 0.0 if Fraction(middle) == value else float(_up(np.float64(U * abs(middle))))
         # A power of two is exact in every dtype; others are rounded, and were perhaps made of
         # two or three numbers that the derivation multiplied together.
         dyadic = value == 0 or (
             abs(value.numerator) & (abs(value.numerator) - 1) == 0
             and value.denominator & (value.denominator - 1) == 0
         )
-        error = 0.0 if dyadic else 3 * self.u * abs(middle)
-        return np.float64(middle), np.float64(_up(radius)), np.float64(_up(error))  # type: ignore[return-value]
+        error = 0.0 if dyadic else float(_up(np.float64(3 * self.u * abs(middle))))
+        return np.asarray(middle), np.asarray(radius), np.asarray(error)
 
     def add(self, values: Sequence[Value]) -> Value:
         middle = values[0][0]

@@ -88,7 +88,7 @@ def _verdict(
     if not exact.size:
         return EngineVerdict("agrees", 0.0, digits, 1.0)
     # A bound of zero is for values that are only copied or selected.
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         share = np.where(difference <= 2.0**-1050, 0.0, difference / bound)
     share = np.where(np.isnan(share), np.inf, share)
     worst = tuple(int(k) for k in np.unravel_index(int(np.argmax(share)), exact.shape))

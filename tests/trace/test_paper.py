@@ -241,3 +241,89 @@ def test_gradproof_functions_work_on_plain_arrays():
     assert gp.sigmoid(x).dtype == np.float32
     assert gp.sigmoid(x)[0] == 0
     assert gp.sigmoid.derivative(x)[1] == np.float32(0.25)
+
+
+# --- where the function may live ------------------------------------------------------------------
+
+
+def test_jaxtyping_annotations_are_read():
+    jaxtyping = pytest.importorskip("jaxtyping", reason="jaxtyping is a test extra")
+    Float = jaxtyping.Float
+
+    def forward(x: Float[np.ndarray, "n 3"], W: Float[np.ndarray, "3 2"]):
+        z = x @ W
+        return np.sum(z**2)
+
+    mine, other = traced(forward).forward, traced(affine_loss_again).forward
+    assert mine.inputs == other.inputs
+    assert [e.term for e in mine.equations] == [e.term for e in other.equations]
+
+
+def affine_loss_again(x: "n 3", W: "3 2"):
+    z = x @ W
+    return np.sum(z**2)
+
+
+def test_quoted_annotations_are_unquoted():
+    space = {"np": np}
+    exec(
+        compile(
+            "from __future__ import annotations\n"
+            'def forward(x: "n 3", Ws: ["3 2", "2 2"]):\n'
+            "    a = x\n"
+            "    for W in Ws:\n        a = a @ W\n"
+            "    return np.sum(a)\n",
+            "<cell>",
+            "exec",
+        ),
+        space,
+    )
+    assert names(traced(space["forward"])) == ["a[1]", "a[2]", "loss"]
+
+
+def test_a_notebook_cell_is_traced_under_its_own_names():
+    interactive = pytest.importorskip(
+        "IPython.core.interactiveshell", reason="IPython is a test extra"
+    )
+    shell = interactive.InteractiveShell.instance()
+    result = shell.run_cell(
+        "import numpy as np\n"
+        "def forward(x: 'n 3', W: '3 2'):\n    z = x @ W\n    a = np.tanh(z)\n"
+        "    return np.sum(a)\n"
+    )
+    assert result.success
+    assert names(traced(shell.user_ns["forward"])) == ["z", "a", "loss"]
+
+
+def test_tracing_works_under_coverage():
+    coverage = pytest.importorskip("coverage", reason="coverage is a test extra")
+    measured = coverage.Coverage(data_file=None)
+    measured.start()
+    try:
+        found = names(traced(affine_loss_again))
+    finally:
+        measured.stop()
+    assert found == ["z", "loss"]
+
+
+def test_a_loop_over_the_number_of_a_size_is_said_to_hold_for_it_alone():
+    def forward(x: "n 3"):
+        h = x[0]
+        for t in range(1, x.shape[0]):
+            h = np.tanh(h + x[t])
+        return np.sum(h)
+
+    report = gp.verify(forward, engine="numpy")
+    assert report.ok
+    assert any("holds for n = 5" in note for note in report.notes)
+
+
+def test_a_local_of_backward_may_have_the_name_of_a_value():
+    def backward(x, W, z):
+        dz = 2 * z
+        z = dz * 1
+        dW = x.T @ z
+        return locals()
+
+    paper = traced(affine_loss_again, backward)
+    assert {c.of for c in paper.claims} == {"z", "W"}

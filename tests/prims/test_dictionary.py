@@ -1,0 +1,26 @@
+"""The dictionary holds what the documentation promises."""
+
+import pytest
+
+from gradproof.prims.dictionary import BY_NAME
+from gradproof.prims.record import Elementwise
+
+PROMISED = {
+    "exp", "log", "sqrt", "tanh", "sigmoid", "relu", "abs", "maximum", "minimum", "where",
+    "softmax", "logsumexp", "max",
+}  # fmt: skip
+
+
+def test_no_promised_primitive_is_missing():
+    assert set(BY_NAME) >= PROMISED
+
+
+@pytest.mark.parametrize("record", BY_NAME.values(), ids=BY_NAME)
+def test_a_record_is_whole(record):
+    assert record.samples
+    assert record.text
+    assert record.tex
+    assert record.words
+    if isinstance(record, Elementwise):
+        assert len(record.slopes) == len(record.arguments)
+        assert any(slope is not None for slope in record.slopes)
