@@ -1,156 +1,262 @@
-"""Programs over the integers modulo the prime 2⁶¹ − 1: exact arithmetic in which identities are
-tested at random points.
+"""Programs over a finite field: exact arithmetic in which identities are tested at random points.
 
-exp is a random function E of the residue with ``E(0) = 1`` and ``E(−z) = 1/E(z)``, so that
-sigmoid, tanh and softmax, which are built from it, obey their derivative relations as theorems.
-A step is a random field element with ``step(−t) = 1 − step(t)``. Two formulas that agree at a
-random point are equal but for the chance of Schwartz and Zippel (J. Schwartz, "Fast probabilistic
+exp is a random function E with ``E(0) = 1`` and ``E(−z) = 1/E(z)``, so that sigmoid, tanh and
+softmax, which are built from it, obey their derivative relations as theorems. A step is a random
+field element with ``step(−t) = 1 − step(t)``, and the largest element of a row is ``Σ cᵢxᵢ`` with
+random ``cᵢ`` that add up to 1, the same wherever the row's elements are compared with it. An
+identity that holds for such functions holds for the real ones. Two formulas that differ are told
+apart by a random point but for the chance of Schwartz and Zippel (J. Schwartz, "Fast probabilistic
 algorithms for verification of polynomial identities", JACM 27, 1980).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import final
 
 import numpy as np
 
-from gradproof.core.errors import NotYet
 from gradproof.core.term import Relation
 from gradproof.engines.arithmetic import Arithmetic, Value
+from gradproof.engines.field import (
+    PRIME,
+    Element,
+    Field,
+    PrimeField,
+    UnluckyPoint,
+    minus,
+    residue,
+    summed,
+)
 
-PRIME = 2**61 - 1
+__all__ = ["PRIME", "Modular", "UnluckyPoint"]
 
-
-class UnluckyPoint(Exception):
-    """This point divides by zero, or has a root that does not exist: another one is drawn."""
-
-
-def _each(function: Callable[..., int], *arrays: np.ndarray) -> np.ndarray:
-    made = np.frompyfunc(function, len(arrays), 1)(*arrays)
-    result = np.empty(np.shape(made), dtype=object)
-    result[...] = made
-    return result
-
-
-def _inverse(x: int) -> int:
-    if x == 0:
-        raise UnluckyPoint
-    return pow(x, -1, PRIME)
+HALF = np.uint64(PRIME // 2)
 
 
 @final
 class Modular(Arithmetic):
-    """Residues as elements of object arrays, with random functions drawn from a secret key."""
+    """Elements of a finite field, with random functions drawn from a secret key."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, field: Field | None = None) -> None:
         self._key = key
-        self._logarithms: dict[int, int] = {}
+        self._field = field if field is not None else PrimeField()
+        self._exponentials: list[tuple[Element, Element]] = []
+        self._signs: dict[tuple[int, ...], Element] = {}
+        self._choices: dict[tuple[int, ...], int] = {}
         self.generators = 0
+        self.roots = 0
 
-    def _random(self, purpose: bytes, x: int) -> int:
-        self.generators += 1
-        seed = hashlib.blake2b(
-            purpose + x.to_bytes(8, "little"), key=self._key, digest_size=32
-        ).digest()
-        return 1 + int.from_bytes(seed, "little") % (PRIME - 1)
+    # --- random functions -----------------------------------------------------------------------
+
+    def _hashed(self, purpose: bytes, data: bytes) -> int:
+        digest = hashlib.blake2b(purpose + b"|" + data, key=self._key, digest_size=32).digest()
+        return 1 + int.from_bytes(digest, "little") % (PRIME - 1)
+
+    def _random(self, purpose: bytes, element: Element) -> Element:
+        """A random function of each element: equal elements get equal residues."""
+        self.generators += int(element[0].size)
+        rows = np.stack([part.reshape(-1) for part in element], axis=-1)
+        known: dict[bytes, int] = {}
+        found = np.empty(len(rows), dtype=np.uint64)
+        for k, row in enumerate(rows):
+            data = row.tobytes()
+            if data not in known:
+                known[data] = self._hashed(purpose, data)
+            found[k] = known[data]
+        return self._field.embed(found.reshape(element[0].shape))
 
     def draw(self, shape: tuple[int, ...], purpose: str) -> Value:
         """Random residues for one tensor, whose name is the purpose."""
-        result = np.empty(shape, dtype=object)
-        for number, place in enumerate(np.ndindex(*shape)):
-            result[place] = self._random(purpose.encode() + b"|", number)
-        return (result,)
+        count = int(np.prod(shape, dtype=np.int64))
+        stream = hashlib.shake_256(self._key + purpose.encode()).digest(16 * count)
+        # 128 bits modulo p: even but for one part in 2⁶⁷.
+        words = np.frombuffer(stream, dtype=np.uint64).reshape(count, 2)
+        numbers = [(int(a) << 64 | int(b)) % PRIME for a, b in words]
+        return self._field.embed(np.array(numbers, dtype=np.uint64).reshape(shape))
+
+    # --- arithmetic -----------------------------------------------------------------------------
 
     def lift(self, array: np.ndarray) -> Value:
-        def one(x: float) -> int:
-            exact = Fraction(float(x))
-            return exact.numerator * _inverse(exact.denominator % PRIME) % PRIME
-
-        return (_each(one, np.asarray(array)),)
+        flat = np.asarray(array)
+        unique, where = np.unique(flat, return_inverse=True)
+        exact = [Fraction(float(x)) for x in unique]
+        residues = [x.numerator * pow(x.denominator, -1, PRIME) % PRIME for x in exact]
+        table = np.array(residues, dtype=np.uint64)
+        return self._field.embed(table[where].reshape(flat.shape))
 
     def number(self, value: Fraction) -> Value:
-        residue = value.numerator * _inverse(value.denominator % PRIME) % PRIME
-        return (_each(lambda _: residue, np.zeros(())),)
+        if value.denominator % PRIME == 0:
+            raise UnluckyPoint
+        return self._field.embed(residue(value.numerator * pow(value.denominator, -1, PRIME)))
 
     def add(self, values: Sequence[Value]) -> Value:
-        return (np.asarray(sum(v[0] for v in values) % PRIME, dtype=object),)
+        result = values[0]
+        for value in values[1:]:
+            result = self._field.add(result, value)
+        return result
 
     def repeat(self, value: Value, count: int) -> Value:
-        return (np.asarray(value[0] * count % PRIME, dtype=object),)
+        return self.multiply(value, self.number(Fraction(count)))
 
     def multiply(self, left: Value, right: Value) -> Value:
-        return (np.asarray(left[0] * right[0] % PRIME, dtype=object),)
+        return self._field.multiply(left, right)
 
     def power(self, base: Value, exponent: Fraction) -> Value:
-        if exponent.denominator == 1:
-            e = exponent.numerator
-            if e >= 0:
-                return (_each(lambda x: pow(x, e, PRIME), base[0]),)
-            return (_each(lambda x: pow(_inverse(x), -e, PRIME), base[0]),)
-        if exponent.denominator == 2:
-            root = (_each(_square_root, base[0]),)
-            return self.power(root, Fraction(exponent.numerator))
-        raise NotYet(f"The exponent {exponent} has no exact arithmetic yet.")
+        """Integer powers and square roots exactly; of others the fractional part is random.
+
+        ``x^q = x^⌊q⌋ · R(x)`` with a random function R for the fraction that is left over: what
+        holds for every R holds for the real power.
+        """
+        whole, rest = divmod(exponent, 1)
+        result = self._integer_power(base, int(whole))
+        if rest == Fraction(1, 2):
+            self.roots += 1
+            return self.multiply(result, self._field.root(base))
+        if rest:
+            return self.multiply(result, self._random(f"power {rest}".encode(), base))
+        return result
+
+    def _integer_power(self, base: Value, exponent: int) -> Value:
+        if exponent < 0:
+            return self._field.power(self._field.inverse(base), -exponent)
+        return self._field.power(base, exponent)
 
     def total(self, value: Value, axes: tuple[int, ...]) -> Value:
-        return (np.asarray(np.sum(value[0], axis=axes) % PRIME, dtype=object),)
+        return tuple(summed(part, axes) for part in value)
 
     def matmul(self, left: Value, right: Value) -> Value:
-        products = left[0][..., :, :, None] * right[0][..., None, :, :]
-        return (np.asarray(np.sum(products, axis=-2) % PRIME, dtype=object),)
+        stacked = tuple(part[..., :, :, None] for part in left)
+        beside = tuple(part[..., None, :, :] for part in right)
+        return self.total(self.multiply(stacked, beside), (-2,))
+
+    # --- functions ------------------------------------------------------------------------------
 
     def elementary(self, name: str, value: Value) -> Value:
-        return (_each(self._exp if name == "exp" else self._log, value[0]),)
+        return self._exp(value) if name == "exp" else self._log(value)
 
-    def _exp(self, z: int) -> int:
-        if z == 0:
-            return 1
-        if z > PRIME // 2:
-            return _inverse(self._exp(PRIME - z))
-        found = self._random(b"exp", z)
-        self._logarithms[found] = z
-        self._logarithms[_inverse(found)] = PRIME - z
-        return found
+    def _halved(self, value: Value) -> tuple[np.ndarray, Value]:
+        """Which elements are the larger of ``z`` and ``−z``, and the smaller of the two."""
+        last, first = value[-1], value[0]
+        flipped = np.where(last == 0, first > HALF, last > HALF)
+        opposite = self._field.negate(value)
+        return flipped, _chosen(flipped, opposite, value)
 
-    def _log(self, x: int) -> int:
-        if x == 0:
-            raise UnluckyPoint
-        if x == 1:
-            return 0
-        if x not in self._logarithms:
-            inverse = _inverse(x)
-            small = min(x, inverse)
-            value = self._random(b"log", small)
-            self._logarithms[small] = value
-            self._logarithms[_inverse(small)] = PRIME - value
-        return self._logarithms[x]
+    def _exp(self, value: Value) -> Value:
+        flipped, smaller = self._halved(value)
+        drawn = self._random(b"exp", smaller)
+        zero = np.logical_and.reduce([part == 0 for part in value])
+        result = _chosen(flipped, self._field.inverse(drawn), drawn)
+        result = _chosen(zero, self._field.one(value), result)
+        self._exponentials.append((result, value))
+        return result
+
+    def _log(self, value: Value) -> Value:
+        """Random with ``log(1/x) = −log x`` and ``log 1 = 0``; of an exponential, its argument."""
+        inverse = self._field.inverse(value)
+        mine = np.stack(value, axis=-1).reshape(-1, len(value))
+        other = np.stack(inverse, axis=-1).reshape(-1, len(value))
+        known = {
+            row.tobytes(): argument
+            for results, arguments in self._exponentials
+            for row, argument in zip(_rows(results), _rows(arguments), strict=True)
+        }
+        found = np.zeros_like(mine)
+        for k, (row, turned) in enumerate(zip(mine, other, strict=True)):
+            data, reverse = row.tobytes(), turned.tobytes()
+            if data in known:
+                found[k] = known[data]
+            elif data != reverse:
+                drawn = residue(self._hashed(b"log", min(data, reverse)))
+                found[k, 0] = drawn if data < reverse else minus(np.zeros_like(drawn), drawn)
+        self.generators += len(mine)
+        return tuple(found[:, k].reshape(value[0].shape) for k in range(len(value)))
 
     def compare(self, relation: Relation, left: Value, right: Value) -> Value:
         if relation == "==":
-            return (_each(lambda a, b: int(a == b), *np.broadcast_arrays(left[0], right[0])),)
-        zero = 1 if relation == ">=" else 0
+            return self._equal(left, right)
+        difference = self._field.add(left, self._field.negate(right))
+        flipped, smaller = self._halved(difference)
+        drawn = self._random(b"step", smaller)
+        one = self._field.one(drawn)
+        result = _chosen(flipped, self._field.add(one, self._field.negate(drawn)), drawn)
+        zero = np.logical_and.reduce([part == 0 for part in difference])
+        at_zero = one if relation == ">=" else tuple(np.zeros_like(part) for part in one)
+        result = _chosen(zero, at_zero, result)
+        return self._known_signs(difference, result)
 
-        def step(a: int, b: int) -> int:
-            t = (a - b) % PRIME
-            if t == 0:
-                return zero
-            if t > PRIME // 2:
-                return (1 - self._random(b"step", PRIME - t)) % PRIME
-            return self._random(b"step", t)
+    def _known_signs(self, difference: Value, steps: Value) -> Value:
+        """``[relu(z) > 0]`` is ``[z > 0]``."""
+        if not self._signs:
+            return steps
+        rows, results = _rows(difference), _rows(steps)
+        changed = np.array(
+            [
+                self._signs.get(tuple(map(int, row)), own)
+                for row, own in zip(rows, results, strict=True)
+            ],
+            dtype=np.uint64,
+        ).reshape(results.shape)
+        return tuple(changed[:, k].reshape(steps[0].shape) for k in range(len(steps)))
 
-        return (_each(step, *np.broadcast_arrays(left[0], right[0])),)
+    def _equal(self, left: Value, right: Value) -> Value:
+        """1 where equal; but the largest of a row equals each of its elements by its choice."""
+        parts = [np.broadcast_arrays(x, y) for x, y in zip(left, right, strict=True)]
+        equal = np.logical_and.reduce([x == y for x, y in parts]).astype(np.uint64)
+        if self._choices:
+            ours = _rows(tuple(x for x, _ in parts))
+            theirs = _rows(tuple(y for _, y in parts))
+            flat = equal.reshape(-1).copy()
+            for k, (x, y) in enumerate(zip(ours, theirs, strict=True)):
+                pair = (*map(int, x), *map(int, y))
+                if pair in self._choices:
+                    flat[k] = self._choices[pair]
+            equal = flat.reshape(equal.shape)
+        return self._field.embed(equal)
 
     def largest(self, value: Value, axis: int) -> Value:
-        rank = _each(lambda x: self._random(b"rank", x), value[0])
-        chosen = np.argmax(rank, axis=axis, keepdims=True)
-        return (np.take_along_axis(value[0], chosen, axis=axis).squeeze(axis),)
+        moved = tuple(np.moveaxis(part, axis, -1) for part in value)
+        shape = moved[0].shape
+        rows = np.stack(moved, axis=-1).reshape(-1, shape[-1], len(value))
+        choice = np.stack([self._choice(row) for row in rows]).reshape(shape)
+        result = self.total(self.multiply(moved, self._field.embed(choice)), (-1,))
+        for row, chosen, top in zip(
+            rows, choice.reshape(-1, shape[-1]), _rows(result), strict=True
+        ):
+            for element, c in zip(row, chosen, strict=True):
+                x, y = tuple(map(int, element)), tuple(map(int, top))
+                self._choices[(*x, *y)] = self._choices[(*y, *x)] = int(c)
+        return result
+
+    def _choice(self, row: np.ndarray) -> np.ndarray:
+        """Random numbers that add up to 1, one for each element, whatever their order."""
+        elements = [element.tobytes() for element in row]
+        together = b"".join(sorted(elements))
+        self.generators += len(elements)
+        drawn = np.array(
+            [self._hashed(b"choice" + element, together) for element in elements], dtype=np.uint64
+        )
+        first = min(range(len(elements)), key=lambda k: elements[k])
+        others = summed(np.delete(drawn, first), (0,))
+        drawn[first] = minus(residue(1), others)
+        return drawn
+
+    def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
+        if name != "relu" or order:
+            return None
+        (z,) = arguments
+        steps = self.compare(">", z, self.number(Fraction(0)))
+        result = self.multiply(z, steps)
+        for row, step in zip(_rows(result), _rows(steps), strict=True):
+            self._signs[tuple(map(int, row))] = tuple(step)
+        return result
 
 
-def _square_root(x: int) -> int:
-    """The root that is itself a square, so that ``√a·√b = √(ab)``; ``PRIME ≡ 3 mod 4``."""
-    if pow(x, (PRIME - 1) // 2, PRIME) == PRIME - 1:
-        raise UnluckyPoint
-    return pow(x, (PRIME + 1) // 4, PRIME)
+def _rows(element: Element) -> np.ndarray:
+    return np.stack([part.reshape(-1) for part in element], axis=-1)
+
+
+def _chosen(which: np.ndarray, one: Element, other: Element) -> Element:
+    return tuple(np.where(which, a, b) for a, b in zip(one, other, strict=True))

@@ -1,58 +1,48 @@
 """A user's formulas against the derived ones: equality over the reals, proved or not.
 
-A failure to prove is never a refutation.
+Each claim is first proved for itself, with the right gradients in the place of the claims that it
+builds on: by normal form, and where that does not decide, at random points. A chain of claims holds
+if each link does. What is left is tested as a whole. A failure to prove is never a refutation.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradproof.core.errors import NotYet
-from gradproof.core.index import Size
-from gradproof.core.program import Claim, Derivation, Equation, Paper, Program, Tensor
-from gradproof.core.term import rename
-from gradproof.engines.arithmetic import Value
-from gradproof.engines.evaluate import Room, evaluate, evaluate_equation
-from gradproof.engines.modular import PRIME, Modular, UnluckyPoint
+from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor, shapes
+from gradproof.core.term import Compare, Fold, reads, walk
+from gradproof.judge.normal_form import Stage, equal, named_functions, stages
+from gradproof.judge.points import Answer, Question, answer
 
-POINTS = 3
-DRAWS = ({"first": 4, "step": 1}, {"first": 5, "step": 2})
-"""Two ways of choosing sizes: each symbol its own, at least as many as a term has indices."""
+WINDOWS = (6, 1_000_000)
+"""How many equations back the forward values of a stage are worked out; older ones are atoms."""
 
-MOST_TRIES = 64
+NORMAL_FORM = "normal form"
+RANDOM_POINTS = "random points"
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What the identity test found for one claim.
 
-    ``chain`` means equal as the user's own chain of formulas computes it, ``own`` equal when
-    the earlier gradients that it reads are the right ones. ``error`` bounds the probability that
-    this is wrong, over the random choices of this run.
+    ``chain`` means equal as the user's own chain of formulas computes it, ``own`` equal when the
+    earlier gradients that it reads are the right ones. ``general`` means at every size, not only
+    at the ``sizes`` tried. ``error`` bounds the probability that this is wrong, over the random
+    choices of this run. ``needs`` are hypotheses under which an unproved claim would hold.
     """
 
     of: str
-    chain: bool
-    own: bool
-    method: str
+    chain: bool = False
+    own: bool = False
+    method: str = ""
     hypotheses: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     sizes: tuple[Mapping[str, int], ...] = ()
+    general: bool = True
     error: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """Which claims held at every point, in the chain and on their own, and what it cost."""
-
-    chain: frozenset[str]
-    own: frozenset[str]
-    sizes: tuple[Mapping[str, int], ...]
-    error: float
 
 
 def prove(paper: Paper, derivation: Derivation, seed: bytes | None = None) -> dict[str, Proof]:
@@ -63,168 +53,170 @@ def prove(paper: Paper, derivation: Derivation, seed: bytes | None = None) -> di
         derivation: its right gradients.
         seed: for a repetition; without it randomness comes from the system, after the formulas.
     """
-    laws = tuple(t for t in paper.forward.inputs if t.law in ("probabilities", "one-hot"))
-    free = _attempt(paper, derivation, (), seed)
-    names = {claim.of for claim in paper.claims}
-    bound = _attempt(paper, derivation, laws, seed) if laws and free.chain != names else free
-    said = tuple(f"each row of {t.name} sums to 1" for t in laws)
-    needs = _needed(paper, derivation, laws, bound, seed) if bound.chain != names else {}
-    return {
-        claim.of: _proof(claim, free, bound, said, needs.get(claim.of, ()))
-        for claim in paper.claims
-    }
+    links = stages(paper, derivation)
+    known = named_functions(paper.forward)
+    found = {claim.of: Proof(claim.of) for claim in paper.claims}
+    for of, stage in links.items():
+        if equal(stage, known):
+            found[of] = Proof(of, own=True, method=NORMAL_FORM)
+    laws = frozenset(t.name for t in paper.forward.inputs if t.law in ("probabilities", "one-hot"))
+    for assumed in (frozenset[str](), laws) if laws else (frozenset[str](),):
+        _link_by_points(found, links, paper, derivation, assumed, seed)
+        found = _chained(found, links)
+        _whole_by_points(found, paper, derivation, assumed, seed)
+        found = _chained(found, links)
+    return _with_needs(found, paper, derivation, laws, seed)
 
 
-def _proof(
-    claim: Claim, free: _Outcome, bound: _Outcome, said: tuple[str, ...], needs: tuple[str, ...]
-) -> Proof:
-    of = claim.of
-    used = free if of in free.chain or bound is free else bound
-    hypotheses = () if used is free else said
-    chain, own = of in used.chain, of in free.own or of in bound.own
-    method = "modular" if chain else ""
-    return Proof(of, chain, own, method, hypotheses, needs, used.sizes, used.error)
+def _said(laws: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"each row of {name} sums to 1" for name in sorted(laws))
 
 
-def _needed(
-    paper: Paper,
-    derivation: Derivation,
-    laws: tuple[Tensor, ...],
-    bound: _Outcome,
-    seed: bytes | None,
-) -> dict[str, tuple[str, ...]]:
-    """For unproved claims: a sum of rows, of some data tensor, that would make them hold."""
-    found: dict[str, tuple[str, ...]] = {}
-    for tensor in paper.forward.inputs:
-        if tensor.role != "data" or tensor in laws or not tensor.shape:
-            continue
-        helped = _attempt(paper, derivation, (*laws, tensor), seed).chain - bound.chain
-        found.update(dict.fromkeys(helped, (f"each row of {tensor.name} sums to 1",)))
-    return found
+def _proof(of: str, found: Answer, hypotheses: tuple[str, ...], *, chain: bool) -> Proof:
+    return Proof(
+        of,
+        chain,
+        own=True,
+        method=RANDOM_POINTS,
+        hypotheses=hypotheses,
+        sizes=found.sizes,
+        general=found.general,
+        error=found.error,
+    )
 
 
-def _attempt(
-    paper: Paper, derivation: Derivation, laws: tuple[Tensor, ...], seed: bytes | None
-) -> _Outcome:
-    chain = own = frozenset(claim.of for claim in paper.claims)
-    chosen, error = [], 1.0
-    for draw in DRAWS:
-        sizes = _sizes(paper.forward, draw["first"], draw["step"])
-        chosen.append(sizes)
-        worst = 0.0
-        for point in range(POINTS):
-            held = _point(paper, derivation, laws, sizes, _key(seed, draw["first"], point))
-            if held is None:
-                return _Outcome(frozenset(), frozenset(), tuple(chosen), 1.0)
-            chain, own = chain & held.chain, own & held.own
-            worst = max(worst, held.error)
-        error = min(error, worst**POINTS)
-    return _Outcome(chain, own, tuple(chosen), error)
-
-
-def _key(seed: bytes | None, draw: int, point: int) -> bytes:
-    fresh = secrets.token_bytes(32) if seed is None else seed
-    return fresh[:32] + bytes([draw, point])
-
-
-def _sizes(program: Program, first: int, step: int) -> dict[str, int]:
-    symbols: dict[Size, None] = {}
-    for tensor in program.inputs:
-        symbols.update((size, None) for size in tensor.shape if isinstance(size, str))
-    return {str(s): first + step * k for k, s in enumerate(symbols)}
-
-
-def _point(
-    paper: Paper,
-    derivation: Derivation,
-    laws: tuple[Tensor, ...],
-    sizes: dict[str, int],
-    key: bytes,
-) -> _Outcome | None:
-    """The claims that hold at one random point; `None` where no point could be used."""
-    assert paper.backward is not None
-    for attempt in range(MOST_TRIES):
-        machine = Modular(key + bytes([attempt]))
-        try:
-            inputs = {t.name: _drawn(t, paper, laws, sizes, machine) for t in paper.forward.inputs}
-            constants = {n: machine.lift(np.asarray(a)) for n, a in paper.constants.items()}
-            values = evaluate(paper.forward, {**inputs, **constants}, sizes, machine)
-            right = evaluate(derivation.backward, values, sizes, machine)
-            claimed = evaluate(paper.backward, values, sizes, machine)
-            held = frozenset(
-                c.of for c in paper.claims if _same(claimed[c.name], _right(c, derivation, right))
+def _chained(found: dict[str, Proof], links: Mapping[str, Stage]) -> dict[str, Proof]:
+    """A link that holds, and builds on claims whose chain holds, holds as a chain."""
+    result = dict(found)
+    for of, stage in links.items():
+        proof = result[of]
+        below = [result[name] for name in stage.builds_on]
+        if proof.own and not proof.chain and all(p.chain for p in below):
+            result[of] = replace(
+                proof,
+                chain=True,
+                hypotheses=tuple(dict.fromkeys(h for p in (proof, *below) for h in p.hypotheses)),
+                general=all(p.general for p in (proof, *below)),
+                sizes=max((p.sizes for p in (proof, *below)), key=len),
+                error=min(1.0, sum(p.error for p in (proof, *below))),
             )
-            own = held | _own(paper, derivation, held, right, sizes, machine)
-        except UnluckyPoint:
-            continue
-        except NotYet:
-            return None
-        return _Outcome(held, own, (sizes,), _miss(paper, machine, sizes))
-    return None
+    return result
 
 
-def _right(claim: Claim, derivation: Derivation, values: Mapping[str, Value]) -> Value:
-    return values[derivation.gradients[claim.of]]
+# --- one link at a time -----------------------------------------------------------------------
 
 
-def _same(left: Value, right: Value) -> bool:
-    return left[0].shape == right[0].shape and bool(np.all(left[0] == right[0]))
-
-
-def _own(
+def _link_by_points(
+    found: dict[str, Proof],
+    links: Mapping[str, Stage],
     paper: Paper,
     derivation: Derivation,
-    held: frozenset[str],
-    right: dict[str, Value],
-    sizes: dict[str, int],
-    machine: Modular,
-) -> frozenset[str]:
-    """The other claims, each on the right gradients in the place of earlier claims."""
-    assert paper.backward is not None
-    if len(held) == len(paper.claims):
-        return frozenset()
-    found: set[str] = set()
-    names = {claim.name: derivation.gradients[claim.of] for claim in paper.claims}
-    by_name = {claim.name: claim for claim in paper.claims}
-    tensors = dict(right)
-    for equation in paper.backward.equations:
-        moved = Equation(equation.target, equation.free, rename(equation.term, names))
-        value = evaluate_equation(moved, Room(tensors, sizes, machine))
-        tensors[equation.target] = value
-        claim = by_name.get(equation.target)
-        if claim is not None and _same(value, _right(claim, derivation, right)):
-            found.add(claim.of)
-    return frozenset(found)
+    laws: frozenset[str],
+    seed: bytes | None,
+) -> None:
+    """Proves links at random points, the gradients that they read being random themselves."""
+    for window in WINDOWS:
+        waiting = [stage for of, stage in links.items() if not found[of].own]
+        for stage in waiting:
+            question = _link(stage, paper, derivation, window)
+            for result in answer(question, laws, seed):
+                if stage.of in result.equal:
+                    hypotheses = (*_said(laws), *_ties(question.program))
+                    found[stage.of] = _proof(stage.of, result, hypotheses, chain=False)
 
 
-def _drawn(
-    tensor: Tensor,
+def _ties(program: Program) -> tuple[str, ...]:
+    """Random points say nothing about values that are compared and equal."""
+    nodes = (node for equation in program.equations for node in walk(equation.term))
+    compared = any(
+        isinstance(n, Compare) or (isinstance(n, Fold) and n.function == "max") for n in nodes
+    )
+    return ("no two values that are compared are equal",) if compared else ()
+
+
+def _link(stage: Stage, paper: Paper, derivation: Derivation, window: int) -> Question:
+    left = Equation(f"{stage.of} claimed", stage.free, stage.claimed)
+    right = Equation(f"{stage.of} derived", stage.right.free, stage.right.term)
+    forward = {e.target: e for e in paper.forward.equations}
+    level = {read.tensor for side in (left, right) for read in reads(side.term)}
+    worked_out: set[str] = set()
+    for _ in range(window):
+        level = {name for name in level if name in forward and name not in worked_out}
+        if not level:
+            break
+        worked_out |= level
+        level = {read.tensor for name in level for read in reads(forward[name].term)}
+    equations = tuple(e for e in paper.forward.equations if e.target in worked_out)
+    return _question(
+        (*equations, left, right), {stage.of: (left.target, right.target)}, paper, derivation
+    )
+
+
+def _question(
+    equations: tuple[Equation, ...],
+    pairs: Mapping[str, tuple[str, str]],
     paper: Paper,
-    laws: tuple[Tensor, ...],
-    sizes: Mapping[str, int],
-    machine: Modular,
-) -> Value:
-    if tensor.name in paper.constants:
-        return machine.lift(np.asarray(paper.constants[tensor.name]))
-    shape = tuple(size if isinstance(size, int) else sizes[size] for size in tensor.shape)
-    (array,) = machine.draw(shape, tensor.name)
-    if tensor in laws:
-        array[..., -1] = (1 - np.sum(array[..., :-1], axis=-1)) % PRIME
-    if tensor.law in ("positive", "nonnegative"):
-        array = np.asarray(array * array % PRIME, dtype=object)
-    return (array,)
+    derivation: Derivation,
+) -> Question:
+    """The equations over whatever they read and do not define."""
+    defined = {e.target for e in equations}
+    needed = {read.tensor for e in equations for read in reads(e.term)} - defined
+    inputs = {t.name: t for t in paper.forward.inputs}
+    known = {**shapes(paper.forward), **shapes(derivation.backward)}
+    if paper.backward is not None:
+        known = {**shapes(paper.backward), **known}
+    tensors = tuple(inputs.get(name, Tensor(name, known[name])) for name in sorted(needed))
+    constants = {n: np.asarray(a) for n, a in paper.constants.items() if n in needed}
+    return Question(Program(tensors, equations, ()), pairs, constants)
 
 
-def _miss(paper: Paper, machine: Modular, sizes: Mapping[str, int]) -> float:
-    """A bound on the probability that two different formulas agree at one point.
+# --- the whole chain --------------------------------------------------------------------------
 
-    Schwartz and Zippel: degree over the prime, and a collision of two arguments of a random
-    function. The degree of one stage is at most 8 in what it reads; each stage multiplies it
-    by no more than its own because every function starts afresh at degree 1.
-    """
+
+def _whole(paper: Paper, derivation: Derivation, wanted: Iterable[str]) -> Question:
     assert paper.backward is not None
-    stages = len(paper.forward.equations) + len(paper.backward.equations)
-    arguments = max(machine.generators, 1)
-    largest = max(sizes.values(), default=1)
-    degree = 8.0 * largest * (stages + 1) ** 2
-    return min(1.0, degree * arguments**2 / PRIME)
+    equations = (
+        *paper.forward.equations,
+        *derivation.backward.equations,
+        *paper.backward.equations,
+    )
+    names = {claim.of: claim.name for claim in paper.claims}
+    pairs = {of: (names[of], derivation.gradients[of]) for of in wanted}
+    return _question(equations, pairs, paper, derivation)
+
+
+def _whole_by_points(
+    found: dict[str, Proof],
+    paper: Paper,
+    derivation: Derivation,
+    laws: frozenset[str],
+    seed: bytes | None,
+) -> None:
+    """Proves what is left as the user's chain computes it, everything from the inputs on."""
+    left = [of for of, proof in found.items() if not proof.chain]
+    if not left:
+        return
+    question = _whole(paper, derivation, left)
+    for result in answer(question, laws, seed):
+        for of in result.equal:
+            hypotheses = (*_said(laws), *_ties(question.program))
+            found[of] = _proof(of, result, hypotheses, chain=True)
+
+
+def _with_needs(
+    found: dict[str, Proof],
+    paper: Paper,
+    derivation: Derivation,
+    laws: frozenset[str],
+    seed: bytes | None,
+) -> dict[str, Proof]:
+    """For unproved claims: a sum of rows, of some data tensor, that would make them hold."""
+    left = [of for of, proof in found.items() if not proof.chain]
+    for tensor in paper.forward.inputs if left else ():
+        if tensor.role != "data" or tensor.name in laws or not tensor.shape:
+            continue
+        question = _whole(paper, derivation, left)
+        helped = {of for r in answer(question, laws | {tensor.name}, seed) for of in r.equal}
+        for of in helped:
+            found[of] = replace(found[of], needs=_said([tensor.name]))
+    return found

@@ -132,6 +132,14 @@ class Face(NDArrayOperatorsMixin, ABC):
         """The mean over axes."""
         return _mean(self, axis, keepdims=keepdims)
 
+    def var(self, axis: Any = None, *, ddof: int = 0, keepdims: bool = False) -> Face:
+        """The variance over axes."""
+        return _var(self, axis, ddof=ddof, keepdims=keepdims)
+
+    def std(self, axis: Any = None, *, ddof: int = 0, keepdims: bool = False) -> Face:
+        """The standard deviation over axes."""
+        return _std(self, axis, ddof=ddof, keepdims=keepdims)
+
     def max(self, axis: Any = None, keepdims: bool = False) -> Face:
         """The largest element along an axis."""
         return fold("max", self, axis, keepdims)
@@ -254,6 +262,24 @@ def _mean(x: Face, axis: Any = None, dtype: None = None, *, keepdims: bool = Fal
     return mean
 
 
+def _var(
+    x: Face, axis: Any = None, dtype: None = None, *, ddof: int = 0, keepdims: bool = False
+) -> Face:
+    """The mean of squared deviations; with `ddof` the sum is divided by that much less."""
+    count: Any = 1
+    for one in _axes(x, axis):
+        count = x.shape[one] * count
+    deviation = x - _mean(x, axis, keepdims=True)
+    variance: Face = _sum(deviation**2, axis, keepdims=keepdims) / (count - ddof)
+    return variance
+
+
+def _std(
+    x: Face, axis: Any = None, dtype: None = None, *, ddof: int = 0, keepdims: bool = False
+) -> Face:
+    return _call_ufunc(x, "sqrt", (_var(x, axis, ddof=ddof, keepdims=keepdims),))
+
+
 def fold(name: str, x: Face, axis: Any = None, keepdims: bool = False) -> Face:
     """A folding function along one axis, or along all of a tensor with one axis."""
     axes = _axes(x, axis)
@@ -319,6 +345,8 @@ def _outer(a: Face, b: Any) -> Face:
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sum": _sum,
     "mean": _mean,
+    "var": _var,
+    "std": _std,
     "transpose": _transpose,
     "dot": _dot,
     "where": _where,

@@ -1,0 +1,391 @@
+"""Pairs of formulas to whether they are equal, by exact evaluation at random points.
+
+The formulas are evaluated over a finite field (`engines/modular.py`) at sizes and at numbers drawn
+after they are fixed. Equal formulas always agree; different ones agree with a probability that is
+bounded and reported. Number sizes are replaced by symbols where nothing depends on the number, so
+that the points are small and the result holds for every size (`extent.py` says when).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from gradproof.core.errors import NotYet
+from gradproof.core.index import Index, Size, at
+from gradproof.core.program import Equation, Program, Tensor, shapes
+from gradproof.core.term import (
+    Along,
+    Apply,
+    Bracket,
+    Fold,
+    Read,
+    SizeOf,
+    Sum,
+    Term,
+    bound,
+    reads,
+    transform,
+    walk,
+)
+from gradproof.engines.arithmetic import Value
+from gradproof.engines.degree import Degrees
+from gradproof.engines.evaluate import Room, evaluate_equation
+from gradproof.engines.field import PrimeField, QuadraticField, UnluckyPoint
+from gradproof.engines.modular import PRIME, Modular
+from gradproof.engines.tower import Tower
+from gradproof.judge.extent import Extents, rigid_sizes
+from gradproof.judge.logarithms import without_logarithms
+
+POINTS = 3
+POINTS_WITH_ROOTS = 60
+"""A root is known up to its sign: ``√(x²) = x`` holds at every second point."""
+
+LARGEST = 12
+"""No size is tried above this: what would need it is not claimed for all sizes."""
+MOST_NODES = 64
+MOST_TRIES = 4
+MOST_ELEMENTS = 200_000
+
+POINT = Index(-1, "points")
+"""All points are evaluated at once, along an axis of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whether pairs of tensors of one program are equal, whatever its inputs are.
+
+    ``pairs`` maps a name for each question to the two tensors; ``constants`` has the inputs that
+    are given numbers.
+    """
+
+    program: Program
+    pairs: Mapping[str, tuple[str, str]]
+    constants: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The pairs that are equal, at which sizes, and whether that means at every size.
+
+    ``error`` bounds the probability that a pair is listed although it differs.
+    """
+
+    equal: frozenset[str]
+    sizes: tuple[Mapping[str, int], ...]
+    general: bool
+    error: float
+
+
+NOTHING = Answer(frozenset(), (), False, 1.0)
+
+
+def answer(
+    question: Question, laws: frozenset[str] = frozenset(), seed: bytes | None = None
+) -> list[Answer]:
+    """What is equal at every size, and then what is equal at the sizes given.
+
+    Args:
+        question: the pairs.
+        laws: the inputs whose rows sum to 1.
+        seed: for a repetition; without it randomness comes from the system.
+    """
+    if not question.pairs:
+        return []
+    question = replace(question, program=without_logarithms(question.program))
+    keys = _keys(seed)
+    asked = [_generalised(question)]
+    numbers = any(isinstance(s, int) and s > 1 for s in _all_sizes(question.program))
+    if numbers and _elements(question.program) <= MOST_ELEMENTS:
+        asked.append(question)
+    homomorphic = (False, True) if _has_exponentials(question.program) else (False,)
+    found: list[Answer] = []
+    left = dict(question.pairs)
+    for one in asked:
+        for tower in homomorphic:
+            found.append(_at_sizes(replace(one, pairs=left), laws, keys, tower=tower))
+            left = {name: pair for name, pair in left.items() if name not in found[-1].equal}
+            if not left:
+                return found
+    return found
+
+
+def _has_exponentials(program: Program) -> bool:
+    """Whether ``exp(a + b) = exp(a)·exp(b)`` could matter."""
+    functions = {"exp", "sigmoid", "tanh", "softmax", "logsumexp"}
+    return any(
+        isinstance(node, Apply | Fold | Along) and node.function in functions
+        for equation in program.equations
+        for node in walk(equation.term)
+    )
+
+
+def _keys(seed: bytes | None) -> Iterator[bytes]:
+    number = 0
+    while True:
+        fresh = secrets.token_bytes(32) if seed is None else seed[:32]
+        yield fresh + number.to_bytes(4, "little")
+        number += 1
+
+
+# --- sizes ------------------------------------------------------------------------------------
+
+
+def _all_sizes(program: Program) -> dict[Size, None]:
+    """The sizes of axes, and those that stand in formulas as numbers."""
+    found: dict[Size, None] = dict.fromkeys(
+        size for shape in shapes(program).values() for size in shape
+    )
+    for equation in program.equations:
+        for node in walk(equation.term):
+            found.update((index.size, None) for index in bound(node))
+            if isinstance(node, SizeOf):
+                found[node.size] = None
+    return found
+
+
+def _elements(program: Program) -> int:
+    return sum(
+        prod(size if isinstance(size, int) else LARGEST for size in shape)
+        for shape in shapes(program).values()
+    )
+
+
+def _generalised(question: Question) -> Question:
+    """Sizes that are numbers become symbols, where nothing hangs on the number."""
+    program = question.program
+    kept = rigid_sizes(program) | {s for a in question.constants.values() for s in np.shape(a)}
+    symbols: dict[Size, Size] = {
+        size: f"{size}"
+        for size in _all_sizes(program)
+        if isinstance(size, int) and size > 1 and size not in kept
+    }
+
+    def resized(index: Index) -> Index:
+        return Index(index.number, symbols.get(index.size, index.size))
+
+    def shape(sizes: tuple[Size, ...]) -> tuple[Size, ...]:
+        return tuple(symbols.get(size, size) for size in sizes)
+
+    inputs = tuple(replace(t, shape=shape(t.shape)) for t in program.inputs)
+    equations = tuple(
+        Equation(e.target, tuple(map(resized, e.free)), _reindexed(e.term, resized))
+        for e in program.equations
+    )
+    return replace(question, program=Program(inputs, equations, program.outputs))
+
+
+def _reindexed(term: Term, change: object) -> Term:
+    """The term with every index replaced, bound or free."""
+    assert callable(change)
+
+    def place(position):  # type: ignore[no-untyped-def]
+        return replace(
+            position,
+            terms=tuple((change(v) if isinstance(v, Index) else v, c) for v, c in position.terms),
+        )
+
+    def node(one: Term) -> Term:
+        match one:
+            case Read(tensor, places):
+                return Read(tensor, tuple(place(p) for p in places))
+            case Bracket(relation, position):
+                return Bracket(relation, place(position))
+            case Sum(over, body):
+                return Sum(tuple(map(change, over)), body)
+            case Fold(function, over, body):
+                return Fold(function, tuple(map(change, over)), body)
+            case Along(function, over, body, position):
+                return Along(function, change(over), body, place(position))
+            case _:
+                return one
+
+    return transform(term, node)
+
+
+def _grid(question: Question, laws: frozenset[str]) -> tuple[list[dict[str, int]], bool]:
+    """The sizes to try, and whether they stand for all sizes."""
+    program = question.program
+    inputs = {t.name: len(t.shape) for t in program.inputs}
+    extents = Extents(inputs, frozenset(question.constants))
+    extents.add(program.equations)
+    axes = {e.target: e.free for e in program.equations}
+    for left, right in question.pairs.values():
+        extents.compare(left, right, axes.get(left, axes.get(right, ())))
+    bound_rows = Counter({t.shape[-1]: 1 for t in program.inputs if t.name in laws})
+    symbols = [size for size in _all_sizes(program) if isinstance(size, str)]
+    rigid = rigid_sizes(program)
+    general = True
+    choices: list[list[int]] = []
+    for spot, symbol in enumerate(symbols):
+        need = max(2, extents.needs[symbol] + bound_rows[symbol])
+        tries = extents.degrees[symbol] + 1
+        if symbol in rigid or need > LARGEST:
+            general, need = False, min(max(need, 5), LARGEST)
+        # Sizes of different symbols are apart where that costs little.
+        start = min(need + spot % 3, max(need, LARGEST))
+        choices.append(list(range(start, start + max(1, min(tries, MOST_NODES)))))
+    while prod(len(c) for c in choices) > MOST_NODES:
+        general = False
+        longest = max(choices, key=len)
+        longest.pop()
+    nodes = [dict(zip(symbols, chosen, strict=True)) for chosen in product(*choices)]
+    return nodes, general
+
+
+# --- points -----------------------------------------------------------------------------------
+
+
+def _at_sizes(
+    question: Question, laws: frozenset[str], keys: Iterator[bytes], *, tower: bool
+) -> Answer:
+    nodes, general = _grid(question, laws)
+    equal = frozenset(question.pairs)
+    worst = 0.0
+    for sizes in nodes:
+        points, error = _points(question, sizes)
+        values = _evaluated(question, laws, sizes, points, keys, tower=tower)
+        equal &= frozenset(
+            name
+            for name, (left, right) in question.pairs.items()
+            if left in values and right in values and _same(values[left], values[right])
+        )
+        worst = max(worst, error)
+        if not equal:
+            return NOTHING
+    return Answer(equal, tuple(nodes), general, worst)
+
+
+def _same(left: Value, right: Value) -> bool:
+    return all(
+        a.shape == b.shape and bool(np.all(a == b)) for a, b in zip(left, right, strict=True)
+    )
+
+
+def _points(question: Question, sizes: Mapping[str, int]) -> tuple[int, float]:
+    """How many points to take, and the probability that all of them miss a difference."""
+    degrees = Degrees()
+    tensors: dict[str, Value] = {}
+    for tensor in question.program.inputs:
+        if tensor.name in question.constants:
+            tensors[tensor.name] = degrees.lift(np.asarray(question.constants[tensor.name]))
+        else:
+            above, below = degrees.variable(_numbers(tensor.shape, sizes))
+            tensors[tensor.name] = (2 * above, below)  # positive inputs are squares
+    with np.errstate(over="ignore", invalid="ignore"):
+        _run(question.program, tensors, sizes, degrees)
+        degree = max(
+            (
+                float(np.max(sum(tensors[left]) + sum(tensors[right]), initial=0.0))
+                for left, right in question.pairs.values()
+                if left in tensors and right in tensors
+            ),
+            default=0.0,
+        )
+    collisions = float(degrees.arguments) ** 2 * 2 * degrees.argument_degree
+    miss = (degree + collisions + 1) / PRIME
+    if not degrees.roots:
+        return POINTS, min(1.0, miss) ** POINTS
+    # The product over the signs of all roots has this many times the degree.
+    miss = 0.5 + min(0.5, miss * 2.0 ** min(degrees.roots, 1000))
+    return POINTS_WITH_ROOTS, miss**POINTS_WITH_ROOTS
+
+
+def _numbers(shape: tuple[Size, ...], sizes: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(size if isinstance(size, int) else sizes[size] for size in shape)
+
+
+def _run(
+    program: Program, tensors: dict[str, Value], sizes: Mapping[str, int], arithmetic: Degrees
+) -> None:
+    """Every equation that can be evaluated; what reads another is left out with it."""
+    for equation in program.equations:
+        if all(read.tensor in tensors for read in reads(equation.term)):
+            try:
+                tensors[equation.target] = evaluate_equation(
+                    equation, Room(tensors, sizes, arithmetic)
+                )
+            except NotYet:
+                continue
+
+
+def _evaluated(
+    question: Question,
+    laws: frozenset[str],
+    sizes: Mapping[str, int],
+    points: int,
+    keys: Iterator[bytes],
+    *,
+    tower: bool,
+) -> dict[str, Value]:
+    """The tensors at random points; without those that divide by zero whatever is drawn."""
+    unlucky: Counter[str] = Counter()
+    program = question.program
+    field = QuadraticField() if points == POINTS_WITH_ROOTS else PrimeField()
+    sizes = {**sizes, str(POINT.size): points}
+    equations = [_with_points(e) for e in program.equations]
+    while True:
+        machine = Tower(next(keys)) if tower else Modular(next(keys), field)
+        tensors = {t.name: _drawn(t, question, laws, sizes, machine) for t in program.inputs}
+        for equation in equations:
+            if unlucky[equation.target] >= MOST_TRIES or any(
+                read.tensor not in tensors for read in reads(equation.term)
+            ):
+                continue
+            try:
+                tensors[equation.target] = evaluate_equation(
+                    equation, Room(tensors, sizes, machine)
+                )
+            except UnluckyPoint:
+                unlucky[equation.target] += 1
+                break
+            except NotYet:
+                unlucky[equation.target] = MOST_TRIES
+        else:
+            return tensors
+
+
+def _with_points(equation: Equation) -> Equation:
+    """The equation at every point: each tensor has the points as its first axis."""
+
+    def change(node: Term) -> Term:
+        match node:
+            case Read(tensor, places):
+                return Read(tensor, (at(POINT), *places))
+            case _:
+                return node
+
+    return Equation(equation.target, (POINT, *equation.free), transform(equation.term, change))
+
+
+def _drawn(
+    tensor: Tensor,
+    question: Question,
+    laws: frozenset[str],
+    sizes: Mapping[str, int],
+    machine: Modular | Tower,
+) -> Value:
+    shape = (sizes[str(POINT.size)], *_numbers(tensor.shape, sizes))
+    if tensor.name in question.constants:
+        lifted = machine.lift(np.asarray(question.constants[tensor.name]))
+        return tuple(np.broadcast_to(part, shape) for part in lifted)
+    value = machine.draw(shape, tensor.name)
+    if tensor.name in laws:
+        others = tuple(part[..., :-1] for part in value)
+        one = machine.number(Fraction(1))
+        minus = machine.multiply(machine.number(Fraction(-1)), machine.total(others, (-1,)))
+        last = machine.add([one, minus])
+        value = tuple(
+            np.concatenate([part, end[..., None]], axis=-1)
+            for part, end in zip(others, last, strict=True)
+        )
+    if tensor.law in ("positive", "nonnegative"):
+        value = machine.power(value, Fraction(2))
+    return value
