@@ -15,13 +15,17 @@ The counts here are upper bounds, found in one walk over each equation. Values o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import reduce
 from math import ceil
+from operator import add, sub
+from typing import TypeVar
 
-from gradproof.core.index import Affine, Index, Size, indices_of, is_index
-from gradproof.core.program import Equation, Program
+from gradproof.core.index import Affine, Index, Size, indices_of
+from gradproof.core.normal import canonical
+from gradproof.core.program import Equation
 from gradproof.core.term import (
     Add,
     Along,
@@ -37,23 +41,37 @@ from gradproof.core.term import (
     Sum,
     Term,
     free,
-    positions,
-    walk,
 )
 from gradproof.engines.evaluate import written_out
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 
-Counts = Counter[Size]
+Count = Mapping[Size, Fraction]
+"""A number for each size; 0 where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Of any monomial above, or below, the line of a fraction: how many summed indices it has, how
+    many axes its factors have, and the least and greatest power of each size in its coefficient.
+
+    An index variable stands on an axis of a factor: so both are bounds on the variables.
+    """
+
+    summed: Count = field(default_factory=dict)
+    axes: Count = field(default_factory=dict)
+    least: Count = field(default_factory=dict)
+    most: Count = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Of any monomial of a term: the summed indices above and below the line, and the degree of
-    its coefficient, by size; the indices that stand in every monomial, and in some."""
+    """A term as a fraction; the indices that stand in all its monomials, and in some.
 
-    above: Counts = field(default_factory=Counter)
-    below: Counts = field(default_factory=Counter)
-    degree: Counts = field(default_factory=Counter)
+    ``below`` has the powers of what it is divided by, each under a name that equal divisors share.
+    """
+
+    above: Side = Side()
+    below: Mapping[str, Fraction] = field(default_factory=dict)
     always: frozenset[Index] = frozenset()
     ever: frozenset[Index] = frozenset()
 
@@ -67,55 +85,68 @@ class Known:
     ever: tuple[bool, ...]
 
 
-def rigid_sizes(program: Program) -> frozenset[Size]:
-    """The sizes whose indices are shifted, compared or fixed, as in ``x[1:]``: the argument about
-    all sizes does not cover them."""
-    return frozenset(
-        size
-        for equation in program.equations
-        for node in walk(equation.term)
-        for position in positions(node)
-        if not is_index(position) and not _is_equality(node)
-        for size in _sizes_near(position, node, program)
+Key = TypeVar("Key")
+
+
+def _merged(
+    choose: Callable[[Fraction, Fraction], Fraction],
+    left: Mapping[Key, Fraction],
+    right: Mapping[Key, Fraction],
+) -> dict[Key, Fraction]:
+    zero = Fraction(0)
+    return {s: choose(left.get(s, zero), right.get(s, zero)) for s in {**left, **right}}
+
+
+def _plus(left: Side, right: Side) -> Side:
+    """The monomials of a product."""
+    return Side(
+        _merged(add, left.summed, right.summed),
+        _merged(add, left.axes, right.axes),
+        _merged(add, left.least, right.least),
+        _merged(add, left.most, right.most),
     )
 
 
-def _is_equality(node: Term) -> bool:
-    """``[i = j]``, which only names one index twice."""
-    match node:
-        case Bracket("==", Affine(((Index() as i, a), (Index() as j, b)), 0)):
-            return i.size == j.size and a == -b and a * a == 1
-        case _:
-            return False
+def _either(left: Side, right: Side) -> Side:
+    """The monomials of a sum."""
+    return Side(
+        _merged(max, left.summed, right.summed),
+        _merged(max, left.axes, right.axes),
+        _merged(min, left.least, right.least),
+        _merged(max, left.most, right.most),
+    )
 
 
-def _sizes_near(position: Affine, node: Term, program: Program) -> Iterable[Size]:
-    yield from (v if isinstance(v, str) else v.size for v, _ in position.terms)
-    match node:
-        case Read(tensor, places):
-            for known in program.inputs:
-                if known.name == tensor:
-                    yield known.shape[places.index(position)]
-            for equation in program.equations:
-                if equation.target == tensor:
-                    yield equation.free[places.index(position)].size
-        case Along(_, over, _, _):
-            yield over.size
-        case _:
-            pass
+def _times(side: Side, times: Fraction) -> Side:
+    return Side(
+        *({s: n * times for s, n in c.items()} for c in (side.summed, side.axes)),
+        *({s: n * times for s, n in c.items()} for c in (side.least, side.most)),
+    )
+
+
+def _tally(indices: Iterable[Index]) -> dict[Size, Fraction]:
+    return {size: Fraction(n) for size, n in Counter(i.size for i in indices).items()}
 
 
 class Extents:
-    """The counts of each tensor of some programs, gathered equation by equation."""
+    """The counts of each tensor of some programs, gathered equation by equation.
 
-    def __init__(self, inputs: Mapping[str, int], fixed: frozenset[str]) -> None:
-        """`inputs` has the number of axes of each; `fixed` are given numbers, not variables."""
+    ``needs`` is how large each size must be, ``degrees`` the degree of the coefficients in it.
+    """
+
+    def __init__(self, inputs: Mapping[str, tuple[Index, ...]], fixed: frozenset[str]) -> None:
+        """`inputs` has the axes of each; `fixed` are given numbers, not variables."""
         self._known = {
-            name: Known(Part(), (name not in fixed,) * axes, (True,) * axes)
+            name: Known(
+                Part(Side(axes=_tally(axes))), (name not in fixed,) * len(axes), (True,) * len(axes)
+            )
             for name, axes in inputs.items()
         }
-        self.needs: Counts = Counter()
-        self.degrees: Counts = Counter()
+        self._divisors: dict[str, Side] = {}
+        self._outside: dict[str, frozenset[Size]] = {}
+        self._roots: dict[str, Side] = {}
+        self._needs: dict[Size, Fraction] = {}
+        self.degrees: dict[Size, Fraction] = {}
 
     def add(self, equations: Iterable[Equation]) -> None:
         """Counts equations that build on what is known."""
@@ -129,79 +160,170 @@ class Extents:
 
     def compare(self, left: str, right: str, axes: tuple[Index, ...]) -> None:
         """Notes what it takes to tell two tensors apart."""
-        a, b = self._known[left].part, self._known[right].part
-        self._note(Counter(i.size for i in axes), a, b)
+        self._note(axes, self._known[left], self._known[right])
 
-    def _note(self, axes: Counts, a: Part, b: Part) -> None:
-        self.needs |= axes + a.above + a.below + b.above + b.below
-        self.degrees |= a.degree + b.degree
+    def need(self, size: Size) -> int:
+        """How large a size must be. Half a root is one more factor when roots are cleared."""
+        halves = [min(r.summed.get(size, 0), r.axes.get(size, 0)) for r in self._roots.values()]
+        return ceil(self._needs.get(size, Fraction(0)) + Fraction(sum(halves)))
+
+    def crossed(self) -> bool:
+        """Whether a divisor sums over what another depends on, and the other way round: then
+        the argument, which takes one kind of index after another, does not apply."""
+        kinds = [
+            (frozenset(side.summed), self._outside[name]) for name, side in self._divisors.items()
+        ]
+        return any(
+            sums & other_axes and other_sums & axes
+            for k, (sums, axes) in enumerate(kinds)
+            for other_sums, other_axes in kinds[k:]
+        )
+
+    def _cleared(self, free_indices: tuple[Index, ...], a: Known, b: Known) -> list[Side]:
+        """Two numerators over a common denominator.
+
+        A divisor may stand in a monomial with as many different indices as the monomial has.
+        """
+        common = _merged(max, a.part.below, b.part.below)
+        outside = _tally(free_indices)
+        counts = _merged(max, a.part.above.summed, b.part.above.summed)
+        instances = _merged(add, counts, outside)
+        more = {}
+        for name, power in common.items():
+            kinds = self._outside[name]
+            times = max((instances.get(s, Fraction(1)) for s in kinds), default=1)
+            more[name] = power * max(times, 1)
+        return [
+            _plus(one.above, self._product_of(_merged(sub, more, one.below)))
+            for one in (a.part, b.part)
+        ]
+
+    def _product_of(self, divisors: Mapping[str, Fraction]) -> Side:
+        sides = (_times(self._divisors[name], power) for name, power in divisors.items())
+        return reduce(_plus, sides, Side())
+
+    def _note(self, free_indices: Iterable[Index], a: Known, b: Known) -> None:
+        """Both fractions are multiplied by their common denominator."""
+        free_indices = tuple(free_indices)
+        lacking = [
+            index for k, index in enumerate(free_indices) if not (a.always[k] and b.always[k])
+        ]
+        cleared = self._cleared(free_indices, a, b)
+        for both in cleared:
+            by_sums = _merged(add, both.summed, _tally(free_indices))
+            by_axes = _merged(add, both.axes, _tally(lacking))
+            self._needs = _merged(max, self._needs, _merged(min, by_sums, by_axes))
+        hull = _either(*cleared)
+        width = _merged(sub, hull.most, hull.least)
+        self.degrees = _merged(max, self.degrees, width)
 
     def _argument(self, part: Part, term_free: frozenset[Index]) -> Part:
         """A random function's value: a fresh variable for each value of its argument."""
-        self._note(Counter(i.size for i in term_free), part, part)
-        return Part(always=part.ever, ever=part.ever)
+        axes = tuple(sorted(term_free, key=lambda i: i.number))
+        known = Known(part, tuple(i in part.always for i in axes), tuple(True for _ in axes))
+        self._note(axes, known, known)
+        return Part(Side(axes=_tally(part.ever)), {}, part.ever, part.ever)
 
     def _part(self, term: Term, given: Mapping[str, Part]) -> Part:
         match term:
             case Number():
                 return Part()
             case SizeOf(size):
-                return Part(degree=Counter({size: 1}))
+                one = {size: Fraction(1)}
+                return Part(Side(least=one, most=one))
             case Read(tensor, places):
                 return given[tensor] if tensor in given else self._read(tensor, places)
             case Add(terms):
-                return _sum_of([self._part(t, given) for t in terms])
+                return self._sum_of([self._part(t, given) for t in terms])
             case Product(factors):
-                return reduce(_times, (self._part(f, given) for f in factors))
+                return reduce(_product, (self._part(f, given) for f in factors))
             case Sum(over, body):
                 return _summed(over, self._part(body, given))
             case Power(base, exponent):
-                return _power(self._part(base, given), abs(ceil(abs(exponent))), exponent < 0)
-            case Apply("exp" | "log", (argument,), 0):
-                return self._argument(self._part(argument, given), free(argument))
+                return self._power(self._part(base, given), base, exponent)
+            case Apply("exp" | "log" as name, (argument,), 0):
+                value = self._argument(self._part(argument, given), free(argument))
+                # E(−z) is 1/E(z): the variable stands above or below.
+                return self._divided(value, argument, Fraction(1)) if name == "exp" else value
             case Apply(function, arguments, order):
-                rule = written_out(ELEMENTWISE_BY_NAME[function], order)
-                parts = {f"#{k}": self._part(a, given) for k, a in enumerate(arguments)}
-                for part, argument in zip(parts.values(), arguments, strict=True):
-                    self._argument(part, free(argument))
-                return self._part(rule, parts)
+                return self._function(function, arguments, order, given)
             case Compare(_, left, right):
-                both = _sum_of([self._part(left, given), self._part(right, given)])
+                both = self._sum_of([self._part(left, given), self._part(right, given)])
                 return self._argument(both, free(left) | free(right))
             case Bracket(_, position):
                 seen = frozenset(indices_of(position))
-                return Part(always=seen, ever=seen)
+                return Part(Side(axes=_tally(seen)), {}, seen, seen)
             case Fold(_, over, body):
                 inside = self._part(body, given)
-                self._argument(inside, free(body))
-                return _summed(over, _times(inside, Part(always=frozenset(over))))
+                choice = self._argument(inside, free(body))
+                return _summed(over, _product(inside, choice))
             case Along(_, over, body, position):
-                inside = self._argument(self._part(body, given), free(body))
-                here = (inside.ever - {over}) | frozenset(indices_of(position))
-                return Part(Counter(), Counter({over.size: 1}), Counter(), here, here)
+                return self._along(over, self._part(body, given), body, position)
+
+    def _function(
+        self, name: str, arguments: tuple[Term, ...], order: int, given: Mapping[str, Part]
+    ) -> Part:
+        rule = written_out(ELEMENTWISE_BY_NAME[name], order)
+        parts = {f"#{k}": self._part(a, given) for k, a in enumerate(arguments)}
+        for part, argument in zip(parts.values(), arguments, strict=True):
+            self._argument(part, free(argument))
+        return self._part(rule, parts)
+
+    def _along(self, over: Index, inside: Part, body: Term, position: Affine) -> Part:
+        """An exponential over the sum of a row of them."""
+        value = self._argument(inside, free(body))
+        here = (value.ever - {over}) | frozenset(indices_of(position))
+        row = Side({over.size: Fraction(1)}, value.above.axes)
+        name = self._named(Sum((over,), body), row)
+        return Part(Side(axes=_tally(here)), {name: Fraction(1)}, here, here)
+
+    def _named(self, divisor: Term, side: Side) -> str:
+        """The name of a divisor, by what it is up to its indices' numbers."""
+        axes = tuple(sorted(free(divisor), key=lambda i: i.number))
+        name = str(canonical(axes, divisor))
+        known = self._divisors.get(name, side)
+        self._divisors[name] = _either(known, side)
+        self._outside[name] = frozenset(index.size for index in axes)
+        return name
+
+    def _divided(self, part: Part, divisor: Term, times: Fraction) -> Part:
+        name = self._named(divisor, part.above)
+        return replace(part, below={**part.below, name: part.below.get(name, Fraction(0)) + times})
+
+    def _power(self, base: Part, term: Term, exponent: Fraction) -> Part:
+        times = abs(exponent)
+        if exponent.denominator != 1:
+            half = _plus(base.above, self._product_of(base.below))
+            self._roots[self._named(term, base.above)] = _times(half, Fraction(1, 2))
+        # 1/(x + c) is a function of x although one of its monomials is not.
+        always = base.always if exponent > 0 and exponent.denominator == 1 else base.ever
+        if exponent > 0:
+            below = {name: power * times for name, power in base.below.items()}
+            return Part(_times(base.above, times), below, always, base.ever)
+        above = _times(self._product_of(base.below), times)
+        return Part(above, {self._named(term, base.above): times}, always, base.ever)
+
+    def _sum_of(self, parts: list[Part]) -> Part:
+        """Over a common denominator."""
+        common = reduce(lambda x, y: _merged(max, x, y), (p.below for p in parts))
+        above = reduce(
+            _either,
+            (_plus(p.above, self._product_of(_merged(sub, common, p.below))) for p in parts),
+        )
+        always = frozenset.intersection(*(p.always for p in parts))
+        return Part(above, common, always, frozenset[Index]().union(*(p.ever for p in parts)))
 
     def _read(self, tensor: str, places: tuple[Affine, ...]) -> Part:
         known = self._known[tensor]
         always = [i for p, a in zip(places, known.always, strict=True) if a for i in indices_of(p)]
         ever = [i for p, e in zip(places, known.ever, strict=True) if e for i in indices_of(p)]
-        part = known.part
-        return Part(part.above, part.below, part.degree, frozenset(always), frozenset(ever))
+        return Part(known.part.above, known.part.below, frozenset(always), frozenset(ever))
 
 
-def _sum_of(parts: list[Part]) -> Part:
-    """Over a common denominator."""
-    below = sum((p.below for p in parts), Counter())
-    above = reduce(lambda x, y: x | y, (p.above + (below - p.below) for p in parts))
-    degree = reduce(lambda x, y: x | y, (p.degree for p in parts))
-    always = frozenset.intersection(*(p.always for p in parts))
-    return Part(above, below, degree, always, frozenset().union(*(p.ever for p in parts)))
-
-
-def _times(left: Part, right: Part) -> Part:
+def _product(left: Part, right: Part) -> Part:
     return Part(
-        left.above + right.above,
-        left.below + right.below,
-        left.degree + right.degree,
+        _plus(left.above, right.above),
+        _merged(add, left.below, right.below),
         left.always | right.always,
         left.ever | right.ever,
     )
@@ -210,25 +332,16 @@ def _times(left: Part, right: Part) -> Part:
 def _summed(over: tuple[Index, ...], body: Part) -> Part:
     """A summed index that some monomial lacks multiplies that monomial by its size."""
     hidden = frozenset(over)
+    missing = _tally(i for i in over if i not in body.always)
+    above = body.above
     return Part(
-        body.above + Counter(i.size for i in over),
+        Side(
+            _merged(add, above.summed, _tally(over)),
+            above.axes,
+            above.least,
+            _merged(add, above.most, missing),
+        ),
         body.below,
-        body.degree + Counter(i.size for i in over if i not in body.always),
         body.always - hidden,
         body.ever - hidden,
     )
-
-
-def _power(base: Part, times: int, inverted: bool) -> Part:
-    above, below = (base.below, base.above) if inverted else (base.above, base.below)
-    return Part(
-        _scaled(above, times),
-        _scaled(below, times),
-        _scaled(base.degree, times),
-        base.ever if inverted else base.always,  # 1/(x + c) is a function of x
-        base.ever,
-    )
-
-
-def _scaled(counts: Counts, times: int) -> Counts:
-    return Counter({size: count * times for size, count in counts.items()})

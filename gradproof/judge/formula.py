@@ -36,7 +36,12 @@ def judge_formula(
     """
     if proof.chain:
         return FormulaVerdict(
-            "proved", proof.method, hypotheses=proof.hypotheses, error=proof.error
+            "proved",
+            f"by {proof.method}",
+            hypotheses=proof.hypotheses,
+            method=proof.method,
+            scope=scope(proof),
+            error=proof.error,
         )
     right = truth.balls[derivation.gradients[claim.of]]
     found = first_disjoint(truth.balls[claim.name], right, truth.bits)
@@ -56,6 +61,18 @@ def judge_formula(
         else "the two values lie in disjoint certified intervals"
     )
     return FormulaVerdict("refuted", because, inherited, counter_example=found)
+
+
+def scope(proof: Proof) -> str:
+    """For which sizes a proof holds, in words."""
+    if proof.general and not proof.numbers:
+        return "for all sizes"
+    if proof.general:
+        return "for these numbers as sizes, and every value of the symbols"
+    tried = "; ".join(
+        ", ".join(f"{name} = {size}" for name, size in sizes.items()) for sizes in proof.sizes
+    )
+    return f"for the sizes tried ({tried})" if tried else "for the sizes given"
 
 
 def _own_value(

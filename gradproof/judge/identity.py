@@ -30,8 +30,9 @@ class Proof:
 
     ``chain`` means equal as the user's own chain of formulas computes it, ``own`` equal when the
     earlier gradients that it reads are the right ones. ``general`` means at every size, not only
-    at the ``sizes`` tried. ``error`` bounds the probability that this is wrong, over the random
-    choices of this run. ``needs`` are hypotheses under which an unproved claim would hold.
+    at the ``sizes`` tried, and ``numbers`` that sizes which are numbers were kept. ``error`` bounds
+    the probability that this is wrong, over the random choices of this run. ``needs`` are
+    hypotheses under which an unproved claim would hold.
     """
 
     of: str
@@ -42,6 +43,7 @@ class Proof:
     needs: tuple[str, ...] = ()
     sizes: tuple[Mapping[str, int], ...] = ()
     general: bool = True
+    numbers: bool = False
     error: float = 0.0
 
 
@@ -81,6 +83,7 @@ def _proof(of: str, found: Answer, hypotheses: tuple[str, ...], *, chain: bool) 
         hypotheses=hypotheses,
         sizes=found.sizes,
         general=found.general,
+        numbers=found.numbers,
         error=found.error,
     )
 
@@ -97,6 +100,7 @@ def _chained(found: dict[str, Proof], links: Mapping[str, Stage]) -> dict[str, P
                 chain=True,
                 hypotheses=tuple(dict.fromkeys(h for p in (proof, *below) for h in p.hypotheses)),
                 general=all(p.general for p in (proof, *below)),
+                numbers=any(p.numbers for p in (proof, *below)),
                 sizes=max((p.sizes for p in (proof, *below)), key=len),
                 error=min(1.0, sum(p.error for p in (proof, *below))),
             )

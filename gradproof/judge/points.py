@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
-from math import prod
+from math import floor, prod
+from random import Random
 
 import numpy as np
 
@@ -24,13 +25,12 @@ from gradproof.core.program import Equation, Program, Tensor, shapes
 from gradproof.core.term import (
     Along,
     Apply,
-    Bracket,
     Fold,
     Read,
     SizeOf,
-    Sum,
     Term,
     bound,
+    positions,
     reads,
     transform,
     walk,
@@ -41,7 +41,8 @@ from gradproof.engines.evaluate import Room, evaluate_equation
 from gradproof.engines.field import PrimeField, QuadraticField, UnluckyPoint
 from gradproof.engines.modular import PRIME, Modular
 from gradproof.engines.tower import Tower
-from gradproof.judge.extent import Extents, rigid_sizes
+from gradproof.judge.axes import rigid_sizes, typed
+from gradproof.judge.extent import Extents
 from gradproof.judge.logarithms import without_logarithms
 
 POINTS = 3
@@ -51,6 +52,7 @@ POINTS_WITH_ROOTS = 60
 LARGEST = 12
 """No size is tried above this: what would need it is not claimed for all sizes."""
 MOST_NODES = 64
+SOME = 4
 MOST_TRIES = 4
 MOST_ELEMENTS = 200_000
 
@@ -73,24 +75,27 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The pairs that are equal, at which sizes, and whether that means at every size.
+    """The pairs that are equal, and at which sizes they were tried.
 
-    ``error`` bounds the probability that a pair is listed although it differs.
+    ``general`` says whether that means at every size, and ``numbers`` whether the sizes that are
+    numbers in the program were kept. ``error`` bounds the probability that a pair is listed
+    although it differs.
     """
 
     equal: frozenset[str]
     sizes: tuple[Mapping[str, int], ...]
     general: bool
+    numbers: bool
     error: float
 
 
-NOTHING = Answer(frozenset(), (), False, 1.0)
+NOTHING = Answer(frozenset(), (), False, False, 1.0)
 
 
 def answer(
     question: Question, laws: frozenset[str] = frozenset(), seed: bytes | None = None
 ) -> list[Answer]:
-    """What is equal at every size, and then what is equal at the sizes given.
+    """What is equal whatever the sizes are, and then what is equal for those that are numbers.
 
     Args:
         question: the pairs.
@@ -101,16 +106,18 @@ def answer(
         return []
     question = replace(question, program=without_logarithms(question.program))
     keys = _keys(seed)
-    asked = [_generalised(question)]
-    numbers = any(isinstance(s, int) and s > 1 for s in _all_sizes(question.program))
-    if numbers and _elements(question.program) <= MOST_ELEMENTS:
-        asked.append(question)
+    general = typed(question.program, frozenset(question.constants), question.pairs.values())
+    asked = [(replace(question, program=general.program), general.rigid)]
+    if _elements(question.program) <= MOST_ELEMENTS:
+        # Some formulas hold only for the sizes given, such as a mean written with a number.
+        asked.append((question, rigid_sizes(question.program)))
     homomorphic = (False, True) if _has_exponentials(question.program) else (False,)
     found: list[Answer] = []
     left = dict(question.pairs)
-    for one in asked:
+    for one, rigid in asked:
         for tower in homomorphic:
-            found.append(_at_sizes(replace(one, pairs=left), laws, keys, tower=tower))
+            asking = replace(one, pairs=left)
+            found.append(_at_sizes(asking, rigid, laws, keys, tower=tower))
             left = {name: pair for name, pair in left.items() if name not in found[-1].equal}
             if not left:
                 return found
@@ -151,6 +158,19 @@ def _all_sizes(program: Program) -> dict[Size, None]:
     return found
 
 
+def _furthest(program: Program) -> int:
+    """The largest number that stands in a position, as in ``x[2]``: sizes are larger."""
+    return max(
+        (
+            abs(position.constant)
+            for equation in program.equations
+            for node in walk(equation.term)
+            for position in positions(node)
+        ),
+        default=0,
+    )
+
+
 def _elements(program: Program) -> int:
     return sum(
         prod(size if isinstance(size, int) else LARGEST for size in shape)
@@ -158,62 +178,23 @@ def _elements(program: Program) -> int:
     )
 
 
-def _generalised(question: Question) -> Question:
-    """Sizes that are numbers become symbols, where nothing hangs on the number."""
-    program = question.program
-    kept = rigid_sizes(program) | {s for a in question.constants.values() for s in np.shape(a)}
-    symbols: dict[Size, Size] = {
-        size: f"{size}"
-        for size in _all_sizes(program)
-        if isinstance(size, int) and size > 1 and size not in kept
-    }
-
-    def resized(index: Index) -> Index:
-        return Index(index.number, symbols.get(index.size, index.size))
-
-    def shape(sizes: tuple[Size, ...]) -> tuple[Size, ...]:
-        return tuple(symbols.get(size, size) for size in sizes)
-
-    inputs = tuple(replace(t, shape=shape(t.shape)) for t in program.inputs)
-    equations = tuple(
-        Equation(e.target, tuple(map(resized, e.free)), _reindexed(e.term, resized))
-        for e in program.equations
-    )
-    return replace(question, program=Program(inputs, equations, program.outputs))
+def _some(symbols: list[str], lowest: int, key: bytes) -> list[dict[str, int]]:
+    """A few sizes at random, no two alike for one symbol: a number that is right at some sizes
+    only, as 7 for n, is wrong at others."""
+    chance = Random(key)
+    chosen = {symbol: chance.sample(range(lowest, lowest + 8), SOME) for symbol in symbols}
+    return [{symbol: chosen[symbol][k] for symbol in symbols} for k in range(SOME)]
 
 
-def _reindexed(term: Term, change: object) -> Term:
-    """The term with every index replaced, bound or free."""
-    assert callable(change)
-
-    def place(position):  # type: ignore[no-untyped-def]
-        return replace(
-            position,
-            terms=tuple((change(v) if isinstance(v, Index) else v, c) for v, c in position.terms),
-        )
-
-    def node(one: Term) -> Term:
-        match one:
-            case Read(tensor, places):
-                return Read(tensor, tuple(place(p) for p in places))
-            case Bracket(relation, position):
-                return Bracket(relation, place(position))
-            case Sum(over, body):
-                return Sum(tuple(map(change, over)), body)
-            case Fold(function, over, body):
-                return Fold(function, tuple(map(change, over)), body)
-            case Along(function, over, body, position):
-                return Along(function, change(over), body, place(position))
-            case _:
-                return one
-
-    return transform(term, node)
-
-
-def _grid(question: Question, laws: frozenset[str]) -> tuple[list[dict[str, int]], bool]:
+def _grid(
+    question: Question, rigid: frozenset[Size], laws: frozenset[str], key: bytes
+) -> tuple[list[dict[str, int]], bool]:
     """The sizes to try, and whether they stand for all sizes."""
     program = question.program
-    inputs = {t.name: len(t.shape) for t in program.inputs}
+    inputs = {
+        t.name: tuple(Index(axis, size) for axis, size in enumerate(t.shape))
+        for t in program.inputs
+    }
     extents = Extents(inputs, frozenset(question.constants))
     extents.add(program.equations)
     axes = {e.target: e.free for e in program.equations}
@@ -221,21 +202,20 @@ def _grid(question: Question, laws: frozenset[str]) -> tuple[list[dict[str, int]
         extents.compare(left, right, axes.get(left, axes.get(right, ())))
     bound_rows = Counter({t.shape[-1]: 1 for t in program.inputs if t.name in laws})
     symbols = [size for size in _all_sizes(program) if isinstance(size, str)]
-    rigid = rigid_sizes(program)
-    general = True
+    general = not extents.crossed()
     choices: list[list[int]] = []
     for spot, symbol in enumerate(symbols):
-        need = max(2, extents.needs[symbol] + bound_rows[symbol])
-        tries = extents.degrees[symbol] + 1
+        need = max(2, extents.need(symbol) + bound_rows[symbol])
+        tries = floor(extents.degrees.get(symbol, Fraction(0))) + 1
         if symbol in rigid or need > LARGEST:
-            general, need = False, min(max(need, 5), LARGEST)
+            general = False
         # Sizes of different symbols are apart where that costs little.
-        start = min(need + spot % 3, max(need, LARGEST))
+        start = need + spot % 3
         choices.append(list(range(start, start + max(1, min(tries, MOST_NODES)))))
-    while prod(len(c) for c in choices) > MOST_NODES:
-        general = False
-        longest = max(choices, key=len)
-        longest.pop()
+    if all(len(c) == 1 for c in choices):
+        choices = [[*c, c[0] + 2] for c in choices[:1]] + choices[1:]
+    if prod(len(c) for c in choices) > MOST_NODES or not general:
+        return _some(symbols, 2 + _furthest(program), key), False
     nodes = [dict(zip(symbols, chosen, strict=True)) for chosen in product(*choices)]
     return nodes, general
 
@@ -244,9 +224,14 @@ def _grid(question: Question, laws: frozenset[str]) -> tuple[list[dict[str, int]
 
 
 def _at_sizes(
-    question: Question, laws: frozenset[str], keys: Iterator[bytes], *, tower: bool
+    question: Question,
+    rigid: frozenset[Size],
+    laws: frozenset[str],
+    keys: Iterator[bytes],
+    *,
+    tower: bool,
 ) -> Answer:
-    nodes, general = _grid(question, laws)
+    nodes, general = _grid(question, rigid, laws, next(keys))
     equal = frozenset(question.pairs)
     worst = 0.0
     for sizes in nodes:
@@ -260,7 +245,8 @@ def _at_sizes(
         worst = max(worst, error)
         if not equal:
             return NOTHING
-    return Answer(equal, tuple(nodes), general, worst)
+    numbers = any(isinstance(s, int) and s > 1 for s in _all_sizes(question.program))
+    return Answer(equal, tuple(nodes), general, numbers, worst)
 
 
 def _same(left: Value, right: Value) -> bool:

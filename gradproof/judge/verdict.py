@@ -23,13 +23,17 @@ class FormulaVerdict:
     """What is known of a formula over the real numbers.
 
     ``derived`` stands where there is no formula of the user's to judge. ``inherited`` means that
-    the formula itself is right and only builds on an earlier mistake.
+    the formula itself is right and only builds on an earlier mistake. A proof says by which
+    ``method``, for which sizes (``scope``), under which ``hypotheses``, and how probable it is
+    (``error``) that it is wrong.
     """
 
     kind: Kind
     because: str = ""
     inherited: bool = False
     hypotheses: tuple[str, ...] = ()
+    method: str = ""
+    scope: str = ""
     error: float = 0.0
     counter_example: CounterExample | None = None
 
