@@ -21,7 +21,8 @@ WINDOWS = (6, 1_000_000)
 """How many equations back the forward values of a stage are worked out; older ones are atoms."""
 
 NORMAL_FORM = "normal form"
-RANDOM_POINTS = "random points"
+RANDOM_POINTS = "exact evaluation at random points"
+BOTH = f"{NORMAL_FORM} and {RANDOM_POINTS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ def _chained(found: dict[str, Proof], links: Mapping[str, Stage]) -> dict[str, P
             result[of] = replace(
                 proof,
                 chain=True,
+                method=proof.method if all(p.method == proof.method for p in below) else BOTH,
                 hypotheses=tuple(dict.fromkeys(h for p in (proof, *below) for h in p.hypotheses)),
                 general=all(p.general for p in (proof, *below)),
                 numbers=any(p.numbers for p in (proof, *below)),

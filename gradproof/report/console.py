@@ -39,7 +39,7 @@ def show(report: Report, console: Console, *, values: bool = False) -> None:
         if values:
             console.print(_values(batch, report))
     console.print()
-    for note in (*_coverage(report), *report.notes, *_missing(report)):
+    for note in (*_proofs(report), *_coverage(report), *report.notes, *_missing(report)):
         console.print(Text(note, style="dim"))
     console.print(summary(report))
 
@@ -63,15 +63,15 @@ def _batch_head(batch: Batch) -> str:
 
 def _forward_table(batch: Batch, report: Report) -> Table:
     native = any(row.native_verdict is not None for row in batch.forward)
-    table = Table(title="Forward", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    table.add_column("value")
+    table = _table("Forward")
+    table.add_column("value", no_wrap=True)
     table.add_column("formula", ratio=1)
-    table.add_column(f"{report.engine} [0,0]", justify="right")
-    table.add_column("by formula", justify="right")
-    table.add_column("of bound", justify="right")
-    table.add_column("engine")
+    table.add_column(f"{report.engine} [0,0]", justify="right", no_wrap=True)
+    table.add_column("by formula", justify="right", no_wrap=True)
+    table.add_column("of bound", justify="right", no_wrap=True)
+    table.add_column("engine", no_wrap=True)
     if native:
-        table.add_column("layers")
+        table.add_column("layers", no_wrap=True)
     for row in batch.forward:
         cells: list[Text | str] = [
             row.name,
@@ -85,6 +85,10 @@ def _forward_table(batch: Batch, report: Report) -> Table:
             cells.append(_verdict(row.native_verdict) if row.native_verdict else "")
         table.add_row(*cells)
     return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
 
 
 def _right_side(formula: str) -> str:
@@ -105,30 +109,37 @@ def digits(value: np.floating) -> str:
 
 
 def _gradient_table(batch: Batch, report: Report) -> Table:
-    table = Table(
-        title="Gradients, back to front", title_justify="left", box=None, padding=(0, 2, 0, 0)
-    )
+    claimed = any(row.claimed is not None for row in batch.gradients)
+    said = " (yours below, where it reads otherwise)" if claimed else ""
+    table = _table(f"Gradients, back to front{said}")
     table.add_column("gradient", no_wrap=True)
-    table.add_column("formula", ratio=1)
-    table.add_column("of bound", justify="right")
-    table.add_column("digits", justify="right")
+    table.add_column("derived", ratio=1)
+    table.add_column(f"{report.engine} [0,0]", justify="right", no_wrap=True)
+    table.add_column("of bound", justify="right", no_wrap=True)
+    table.add_column("digits", justify="right", no_wrap=True)
     table.add_column("formula", no_wrap=True)
     table.add_column("engine", no_wrap=True)
     for row in batch.gradients:
-        formula = Text(_right_side(row.derived))
-        if row.claimed is not None and _right_side(row.claimed) != _right_side(row.derived):
-            formula.append(f"\nyours: {_right_side(row.claimed)}", style="dim")
-        if row.zero:
-            formula.append("\nthe loss does not depend on it", style="dim")
         table.add_row(
             row.symbol,
-            formula,
+            _formulas(row),
+            _number(row.engine),
             _share(row.engine_verdict.share),
             _digits(row.engine_verdict.digits),
             _verdict(row.formula_verdict),
             _verdict(row.engine_verdict),
         )
     return table
+
+
+def _formulas(row: GradientRow) -> Text:
+    """The derived formula, and below it the user's where it is written in another way."""
+    formula = Text(_right_side(row.derived))
+    if row.claimed is not None and _right_side(row.claimed) != _right_side(row.derived):
+        formula.append(f"\nyours: {_right_side(row.claimed)}", style="dim")
+    if row.zero:
+        formula.append("\nthe loss does not depend on it", style="dim")
+    return formula
 
 
 def _share(share: float) -> str:
@@ -196,6 +207,8 @@ def _engine_detail(
 
 def _values(batch: Batch, report: Report) -> Group:
     parts: list[Text] = [Text()]
+    for name, array in batch.inputs.items():
+        parts.append(_side_by_side(name, [("", array)]))
     for row in batch.forward:
         parts.append(_side_by_side(row.name, _forward_columns(row, report)))
     for gradient in batch.gradients:
@@ -217,7 +230,10 @@ def _forward_columns(row: ForwardRow, report: Report) -> list[tuple[str, np.ndar
 def _side_by_side(title: str, columns: Sequence[tuple[str, np.ndarray]]) -> Text:
     """Tensors beside one another where they fit in 96 columns, else one above the other."""
     blocks = [
-        [label, *np.array2string(a, precision=8, max_line_width=96).splitlines()]
+        [
+            *([label] if label else []),
+            *np.array2string(a, precision=8, max_line_width=96).splitlines(),
+        ]
         for label, a in columns
     ]
     widths = [max(len(line) for line in block) for block in blocks]
@@ -233,6 +249,27 @@ def _side_by_side(title: str, columns: Sequence[tuple[str, np.ndarray]]) -> Text
         for block in blocks:
             text.append("  " + "\n    ".join(block) + "\n", style="not bold")
     return text
+
+
+def _proofs(report: Report) -> list[str]:
+    """How the proofs were found, for which sizes, and what they assume: a line for each kind."""
+    kinds: dict[tuple[str, str, tuple[str, ...]], list[GradientRow]] = {}
+    for row in report.batches[-1].gradients:
+        verdict = row.formula_verdict
+        if verdict.kind == "proved":
+            key = (verdict.method, verdict.scope, verdict.hypotheses)
+            kinds.setdefault(key, []).append(row)
+    return [_proof_line(*key, rows) for key, rows in kinds.items()]
+
+
+def _proof_line(
+    method: str, scope: str, hypotheses: tuple[str, ...], rows: list[GradientRow]
+) -> str:
+    error = sum(row.formula_verdict.error for row in rows)
+    chance = f", wrong with probability below {error:.0e}" if error else ""
+    assumed = f", if {' and '.join(hypotheses)}" if hypotheses else ""
+    names = ", ".join(row.symbol for row in rows)
+    return f"Proved {scope} by {method}{chance}{assumed}: {names}."
 
 
 def _coverage(report: Report) -> list[str]:
