@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.core.errors import DataError
+from gradproof.core.index import Size
 from gradproof.core.program import Claim, Derivation, Equation, Paper, Step, shape_of, shapes
 from gradproof.derivation import derive as derive_program
 from gradproof.engines.arb import midpoints
@@ -166,6 +167,15 @@ def _contract_words(engine: str, dtype: str) -> str:
     return f"u = 2^{int(np.log2(float(c.u_store)))}, elementary functions within {c.elementary:g} u"
 
 
+def _shapes(traced: Traced) -> dict[str, tuple[Size, ...]]:
+    """The shape of every tensor that a formula may read."""
+    paper = traced.paper
+    programs = [paper.forward, traced.derivation.backward]
+    if paper.backward is not None:
+        programs.append(paper.backward)
+    return {name: shape for program in programs for name, shape in shapes(program).items()}
+
+
 def _shape_words(traced: Traced) -> dict[str, str]:
     return {n: shape_text(s, ROW) for n, s in shapes(traced.paper.forward).items()}
 
@@ -193,6 +203,7 @@ class Bench:
     kinks: Mapping[str, str]
     proofs: Mapping[str, Proof]
     claims: Mapping[str, Claim]
+    shapes: Mapping[str, tuple[Size, ...]]
 
 
 def _batch(
@@ -255,6 +266,7 @@ def _bench(
         kinks(paper.forward, operands, sizes, contract),
         proofs,
         {claim.of: claim for claim in paper.claims},
+        _shapes(traced),
     )
 
 
@@ -304,7 +316,7 @@ def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
     return ForwardRow(
         name,
         shape_text(shape_of(equation), ROW),
-        text(write(equation, ROW)),
+        text(write(equation, ROW, shapes=bench.shapes)),
         verdict,
         bench.run.values[name],
         bench.native.get(name),
@@ -328,7 +340,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
         claimed, line, formula = None, "", FormulaVerdict("derived", "no formula of yours")
     else:
         names = {c.name: derivation.gradients[c.of] for c in bench.claims.values()}
-        claimed = text(write(own[claim.name], ROW, names))
+        claimed = text(write(own[claim.name], ROW, names, bench.shapes))
         line = f"{claim.place.file}:{claim.place.line}" if claim.place else ""
         formula = judge_formula(
             claim, bench.traced.paper, derivation, bench.proofs[of], bench.truth, bench.sizes
@@ -337,7 +349,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
         of,
         symbol,
         shape_text(shape_of(step.equation), ROW),
-        text(write(step.equation, ROW)),
+        text(write(step.equation, ROW, shapes=bench.shapes)),
         claimed,
         line,
         formula,
@@ -353,9 +365,10 @@ def derivation_page(traced: Traced, vectors: str, form: str) -> str:
     """The forward and the gradient equations, with the shape of each, as text or LaTeX."""
     convention = Convention(vectors)  # type: ignore[arg-type]
     derivation = traced.derivation
+    known = _shapes(traced)
     if form == "latex":
         lines = [
-            latex(write(e, convention))
+            latex(write(e, convention, shapes=known))
             for e in (*derivation.forward.equations, *derivation.backward.equations)
         ]
         body = " \\\\\n".join(line.replace("=", "&=", 1) for line in lines)
@@ -366,7 +379,7 @@ def derivation_page(traced: Traced, vectors: str, form: str) -> str:
         ("Forward", derivation.forward.equations),
         ("Gradients, back to front", derivation.backward.equations),
     ):
-        written = [text(write(e, convention)) for e in equations]
+        written = [text(write(e, convention, shapes=known)) for e in equations]
         width = max((len(line) for line in written), default=0)
         parts += ["", title]
         parts += [
