@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from gradproof.ink.precedence import Strength, strength
+from gradproof.ink.precedence import Strength, decimal, strength
 from gradproof.prims.dictionary import BY_NAME
 from gradproof.write.notation import (
     Applied,
@@ -122,7 +122,7 @@ class _Pen:
             case Ones():
                 return r"\mathbf{1}"
             case Transposed(body):
-                return self.above(body, Strength.ATOM) + r"^{\top}"
+                return self._atom(body) + r"^{\top}"
             case Chain(factors):
                 return r" \, ".join(self.above(f, Strength.POSTFIX) for f in factors)
             case Times(factors):
@@ -199,9 +199,12 @@ class _Pen:
     def _raised(self, base: Notation, exponent: Fraction) -> str:
         if exponent == Fraction(1, 2):
             return rf"\sqrt{{{self.write(base)}}}"
+        return f"{self._atom(base)}^{{{exponent}}}"
+
+    def _atom(self, base: Notation) -> str:
+        """What an exponent can stand on: a gradient is a fraction, and goes into parentheses."""
         gradient = isinstance(base, Symbol) and "/" in base.name
-        inside = _round(self.write(base)) if gradient else self.above(base, Strength.ATOM)
-        return f"{inside}^{{{exponent}}}"
+        return _round(self.write(base)) if gradient else self.above(base, Strength.ATOM)
 
     def _applied(self, function: str, arguments: tuple[Notation, ...], order: int) -> str:
         inside = ", ".join(self.write(a) for a in arguments)
@@ -215,7 +218,8 @@ class _Pen:
 def _number(value: Fraction) -> str:
     if value.denominator == 1:
         return str(value)
-    return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
+    written = decimal(value)
+    return written if written is not None else rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
 def _round(inside: str) -> str:

@@ -53,10 +53,19 @@ STRENGTHS: dict[type, Strength] = {
 """What is not listed is an atom."""
 
 
+def decimal(value: Fraction) -> str | None:
+    """``0.1`` for a number that is written so; `None` for one that is a fraction or whole."""
+    places = next((p for p in range(1, 18) if (value * 10**p).denominator == 1), None)
+    if value.denominator % 5 or places is None:
+        return None
+    digits = str(int(value * 10**places)).zfill(places + 1)
+    return f"{digits[:-places]}.{digits[-places:]}"
+
+
 def strength(notation: Notation) -> Strength:
     """How strongly a notation binds its parts; fractions that need a stroke are ratios."""
     match notation:
-        case Numeral(value) if value.denominator != 1 and value != Fraction(1, 2):
+        case Numeral(value) if value.denominator > 2 and decimal(value) is None:
             return Strength.TIMES
         case Raised(_, exponent) if exponent == Fraction(1, 2):
             return Strength.ATOM

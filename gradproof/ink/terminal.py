@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from gradproof.ink.precedence import Strength, strength
+from gradproof.ink.precedence import Strength, decimal, strength
 from gradproof.prims.dictionary import BY_NAME
 from gradproof.write.notation import (
     Applied,
@@ -111,7 +111,7 @@ class _Pen:
             case Sliced(name, places):
                 return f"{name}[{self._places(places)}]"
             case Numeral(value):
-                return "½" if value == Fraction(1, 2) else str(value)
+                return "½" if value == Fraction(1, 2) else decimal(value) or str(value)
             case Ones():
                 return "𝟏"
             case Transposed(body):

@@ -295,6 +295,8 @@ def _coefficient(number: Fraction, above: list[Notation], below: list[Notation])
 
 def _times(coefficient: list[Notation], *last: Notation) -> Notation:
     factors: list[Notation] = []
+    if last and coefficient == [Numeral(Fraction(1))]:
+        coefficient = []
     for factor in (*coefficient, *last):
         factors += factor.factors if isinstance(factor, Times) else (factor,)
     if not factors:

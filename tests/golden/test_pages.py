@@ -1,0 +1,33 @@
+"""Derivations as whole pages, as a person has read them.
+
+`pytest tests/golden --refresh-golden` writes them anew; read the difference before it is committed.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from gradproof.gallery.catalogue import find
+from gradproof.workbench import derivation_page, read
+
+HERE = Path(__file__).parent
+GALLERY = ("fnn", "softmax_regression", "mlp")
+PAPERS = tuple(sorted(path.stem for path in (HERE / "papers").glob("*.py")))
+
+
+def page_of(name, vectors, form):
+    source = find(name if name in GALLERY else str(HERE / "papers" / f"{name}.py"))
+    traced, _ = read(source, {}, {})
+    return derivation_page(traced, vectors, form) + "\n"
+
+
+@pytest.mark.parametrize("vectors", ["row", "column"])
+@pytest.mark.parametrize("form", ["text", "latex"])
+@pytest.mark.parametrize("name", [*GALLERY, *PAPERS])
+def test_a_derivation_is_the_page_that_was_read(name, vectors, form, request):
+    golden = HERE / "pages" / f"{name}.{vectors}.{'tex' if form == 'latex' else 'txt'}"
+    page = page_of(name, vectors, form)
+    if request.config.getoption("--refresh-golden"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(page, encoding="utf-8")
+    assert page == golden.read_text(encoding="utf-8")
