@@ -23,9 +23,10 @@ from gradproof.judge.formula import judge_formula
 from gradproof.judge.generic import by_parameter, choose_sizes, draw
 from gradproof.judge.identity import Proof, prove
 from gradproof.judge.kink import kinks
+from gradproof.judge.normal_form import claims_written_out
 from gradproof.judge.stage import judge_stage
 from gradproof.judge.truth import TrueValues, true_values
-from gradproof.judge.verdict import FormulaVerdict
+from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
 from gradproof.trace.signature import Signature, read_signature
 from gradproof.trace.source import Source
@@ -200,6 +201,7 @@ class Bench:
     plain: Mapping[str, np.ndarray]
     native: Mapping[str, np.ndarray]
     hand: Mapping[str, np.ndarray]
+    written: Mapping[str, Equation]
     kinks: Mapping[str, str]
     proofs: Mapping[str, Proof]
     claims: Mapping[str, Claim]
@@ -262,7 +264,8 @@ def _bench(
         operands,
         plain,
         _native(source, engine, arguments, dtype),
-        _hand_values(traced, plain, dtype),
+        _hand_values(traced, plain),
+        claims_written_out(paper),
         kinks(paper.forward, operands, sizes, contract),
         proofs,
         {claim.of: claim for claim in paper.claims},
@@ -277,9 +280,7 @@ def _native(
     return {} if layers is None else engine.native(layers, arguments, dtype)
 
 
-def _hand_values(
-    traced: Traced, values: Mapping[str, np.ndarray], dtype: str
-) -> dict[str, np.ndarray]:
+def _hand_values(traced: Traced, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What the user's own backward returns on plain arrays, by the tensor it claims."""
     source, paper = traced.source, traced.paper
     if source.backward is None:
@@ -292,7 +293,7 @@ def _hand_values(
 
     arguments = {name: entered(tensor) for name, tensor in paper.parameters.items()}
     flat: dict[str, np.ndarray] = {}
-    for key, value in run_plain(source.backward, arguments, dtype).items():
+    for key, value in run_plain(source.backward, arguments).items():
         if isinstance(value, list | tuple):
             flat.update({f"{key}[{k}]": np.asarray(v) for k, v in enumerate(value, 1)})
         elif isinstance(value, np.ndarray | np.generic):
@@ -356,9 +357,31 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
         verdict,
         bench.run.gradients[of],
         bench.hand.get(of),
+        _hand_verdict(of, bench),
         midpoints(balls),
         of in derivation.zero,
     )
+
+
+def _hand_verdict(of: str, bench: Bench) -> EngineVerdict | None:
+    """Whether the user's function, run on plain arrays, gives the numbers of its formulas."""
+    if of not in bench.hand or of not in bench.written:
+        return None
+    names = {claim.of: claim.name for claim in bench.claims.values()}
+    operands = {**bench.plain, **{names[one]: array for one, array in bench.hand.items()}}
+    permitted = contract_of("numpy", bench.contract.dtype)
+    truth = bench.truth.balls[names[of]]
+    verdict = judge_stage(
+        bench.written[of], bench.hand[of], operands, bench.sizes, permitted, truth
+    )
+    if verdict.kind == "refuted":
+        because = (
+            "run on numbers your function gives something else than the formulas that were read "
+            "from it: does it depend on more than its arguments?"
+        )
+        return replace(verdict, kind="undecided", because=because)
+    # A kink or a cancellation is no news: it is the formula's verdict that counts.
+    return replace(verdict, kind="agrees") if verdict.kind == "undecided" else verdict
 
 
 def derivation_page(traced: Traced, vectors: str, form: str) -> str:

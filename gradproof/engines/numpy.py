@@ -118,9 +118,16 @@ def record_plain(
     return PlainRun(result, {name: np.array(a) for name, a in (natives | kept).items()})
 
 
-def run_plain(function: Callable[..., Any], arguments: Mapping[str, Any], dtype: str) -> Any:
-    """What a user's function returns on plain NumPy arrays, with arrays for tensors."""
-    return record_plain(function, arguments, {}, dtype).result
+def run_plain(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """What a user's function returns on NumPy arrays of its own, as anyone would call it."""
+    with np.errstate(all="ignore"):
+        return function(**{name: _copied(value) for name, value in arguments.items()})
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_copied(one) for one in value]
+    return np.array(value) if isinstance(value, np.ndarray) else value
 
 
 def _unwrap(value: Any) -> Any:

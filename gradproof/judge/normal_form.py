@@ -97,6 +97,24 @@ def stages(paper: Paper, derivation: Derivation) -> dict[str, Stage]:
     return found
 
 
+def claims_written_out(paper: Paper) -> dict[str, Equation]:
+    """Each claim's equation over forward values and other claims, by the tensor it is for;
+    without those that are too long."""
+    if paper.backward is None:
+        return {}
+    by_name = {claim.name: claim.of for claim in paper.claims}
+    helpers = {e.target: e for e in paper.backward.equations if e.target not in by_name}
+    found: dict[str, Equation] = {}
+    for equation in paper.backward.equations:
+        if equation.target in by_name:
+            try:
+                term = _inlined(equation.term, helpers)
+            except TooLong:
+                continue
+            found[by_name[equation.target]] = Equation(equation.target, equation.free, term)
+    return found
+
+
 def equal(stage: Stage, known: Mapping[str, Named]) -> bool:
     """Whether both sides of a stage have one normal form; otherwise nothing is said.
 

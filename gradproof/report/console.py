@@ -165,6 +165,8 @@ def _details(batch: Batch, report: Report) -> list[Text]:
     for row in batch.gradients:
         lines += _formula_detail(row)
         lines += _engine_detail(row.symbol, row.engine_verdict, row.engine, report.engine)
+        if row.hand is not None and row.hand_verdict is not None:
+            lines += _engine_detail(row.symbol, row.hand_verdict, row.hand, row.line)
     for forward in batch.forward:
         lines += _engine_detail(forward.name, forward.verdict, forward.engine, report.engine)
         if forward.native_verdict is not None and forward.native is not None:

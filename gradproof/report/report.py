@@ -32,7 +32,11 @@ class ForwardRow:
 
 @dataclass(frozen=True, slots=True)
 class GradientRow:
-    """One gradient: the derived formula, the user's, and the engine's number for it."""
+    """One gradient: the derived formula, the user's, and the engine's number for it.
+
+    ``hand`` is what the user's function returns on plain arrays, and ``hand_verdict`` whether
+    these are the numbers of the formulas that were traced.
+    """
 
     name: str
     symbol: str
@@ -44,6 +48,7 @@ class GradientRow:
     engine_verdict: EngineVerdict
     engine: np.ndarray
     hand: np.ndarray | None
+    hand_verdict: EngineVerdict | None
     true: np.ndarray
     zero: bool
 
@@ -98,6 +103,8 @@ class Report:
                     found.append(forward.native_verdict.kind)
             for gradient in batch.gradients:
                 found += [gradient.formula_verdict.kind, gradient.engine_verdict.kind]
+                if gradient.hand_verdict is not None:
+                    found.append(gradient.hand_verdict.kind)
         return tuple(found)
 
     @property

@@ -144,3 +144,16 @@ def test_the_right_formulas_are_all_proved():
     covered = [row for row in report.batches[-1].gradients if row.covered]
     assert len(covered) == 10
     assert {row.formula_verdict.kind for row in covered} == {"proved"}
+
+
+def test_a_backward_that_looks_whether_it_is_traced_is_found_out():
+    def two_faced(W2, W3, y, z2, p):
+        dl_dp = 2 * (p - y)
+        if isinstance(p, np.ndarray):
+            dl_dp = 3 * dl_dp
+        return {"dl_dp": dl_dp}
+
+    report = gp.verify(forward, two_faced, engine="numpy")
+    assert report["p"].formula_verdict.kind == "proved"
+    assert report["p"].hand_verdict.kind == "undecided"
+    assert report.exit_code == 3
