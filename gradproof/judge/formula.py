@@ -67,8 +67,10 @@ def scope(proof: Proof) -> str:
     """For which sizes a proof holds, in words."""
     if proof.general and not proof.numbers:
         return "for all sizes"
+    if proof.general and any(proof.sizes):
+        return "for every value of the symbols, at the sizes that are numbers"
     if proof.general:
-        return "for these numbers as sizes, and every value of the symbols"
+        return "for the sizes given"
     tried = "; ".join(
         ", ".join(f"{name} = {size}" for name, size in sizes.items()) for sizes in proof.sizes
     )

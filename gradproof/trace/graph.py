@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -32,9 +33,15 @@ class Node:
 
 @dataclass(slots=True, eq=False)
 class Recording:
-    """The operations of one run, in order, and the names seen for them."""
+    """The operations of one run, in order, and the names seen for them.
+
+    ``constants`` are the plain arrays that the function brought along, ``known`` those of an
+    earlier run, and ``outside`` the names that the function's globals have for arrays.
+    """
 
     sizes: dict[str, int]
+    known: Mapping[str, np.ndarray] = field(default_factory=dict)
+    outside: Mapping[int, str] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     given: dict[int, str] = field(default_factory=dict)
@@ -106,9 +113,23 @@ def _operand(recording: Recording, value: Any) -> Node:
     array = np.asarray(value)
     if array.dtype == object or array.dtype.kind not in "fiub":
         raise NotYet(f"{type(value).__name__} cannot be used in arithmetic here.", place=place())
-    name = f"constant[{len(recording.constants) + 1}]"
-    recording.constants[name] = array.astype(float) if array.dtype.kind == "b" else array
+    name = _constant(
+        recording, array.astype(float) if array.dtype.kind == "b" else array, id(value)
+    )
     return recording.input(name, tuple(int(s) for s in array.shape)).node
+
+
+def _constant(recording: Recording, array: np.ndarray, identity: int) -> str:
+    """The name of a plain array: one for equal arrays, its own where it has one."""
+    known = {**recording.known, **recording.constants}
+    for name, other in known.items():
+        if other.dtype == array.dtype and np.array_equal(other, array):
+            return name
+    name = recording.outside.get(identity, "")
+    if not name or name in known or name in recording.given.values():
+        name = f"constant[{len(known) + 1}]"
+    recording.constants[name] = array
+    return name
 
 
 def show_shape(shape: tuple[Size, ...]) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gradproof.core.errors import GradproofError, NetworkError, Place, ShapeError, UnknownName
 from gradproof.core.index import Index, at
 from gradproof.core.program import Claim, Equation, Paper, Program, Tensor, shapes
@@ -93,7 +95,7 @@ def _run(recording: Recording, function: Callable[..., Any], arguments: dict[str
 def _trace_forward(
     forward: Callable[..., Any], signature: Signature, sizes: Mapping[str, int]
 ) -> ForwardRun:
-    recording = Recording(dict(sizes))
+    recording = Recording(dict(sizes), outside=_arrays_outside(forward))
     arguments: dict[str, Any] = {}
     for name, entry in signature.items():
         if isinstance(entry, list):
@@ -122,6 +124,13 @@ def _trace_forward(
         {**outermost, **arguments},
         _notes(names, writer, last),
     )
+
+
+def _arrays_outside(function: Callable[..., Any]) -> dict[int, str]:
+    """The plain arrays among a function's globals, by identity, with their names."""
+    plain = inspect.unwrap(function)
+    seen = getattr(plain, "__globals__", {})
+    return {id(value): name for name, value in seen.items() if isinstance(value, np.ndarray)}
 
 
 def _named(recording: Recording) -> dict[int, str]:
@@ -189,7 +198,8 @@ def _trace_backward(
     backward: Callable[..., Any], first: ForwardRun, sizes: Mapping[str, int]
 ) -> tuple[Program, tuple[Claim, ...], dict[str, Any], dict[str, Any]]:
     place = where_defined(backward)
-    recording = Recording(dict(sizes))
+    constants = first.recording.constants
+    recording = Recording(dict(sizes), constants, _arrays_outside(backward))
     known = shapes(first.program)
     entered = {name: recording.input(name, shape) for name, shape in known.items()}
     arguments = {}

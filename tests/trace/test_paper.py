@@ -327,3 +327,20 @@ def test_a_local_of_backward_may_have_the_name_of_a_value():
 
     paper = traced(affine_loss_again, backward)
     assert {c.of for c in paper.claims} == {"z", "W"}
+
+
+WEIGHTS = np.array([1.0, 2.0, 3.0])
+
+
+def test_a_plain_array_has_one_name_wherever_it_is_used():
+    def forward(x: "5 3"):
+        z = x * WEIGHTS
+        return np.sum(z * WEIGHTS)
+
+    def backward(x):
+        dl_dx = (x * 0 + WEIGHTS) * WEIGHTS
+        return {"dl_dx": dl_dx}
+
+    paper = traced(forward, backward)
+    assert list(paper.constants) == ["WEIGHTS"]
+    assert gp.verify(forward, backward, engine="numpy").ok
