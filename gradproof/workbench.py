@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.core.errors import DataError
+from gradproof.certificate.document import certificate
+from gradproof.certificate.language import NotConfirmed
+from gradproof.core.errors import DataError, NotYet
 from gradproof.core.index import Size
 from gradproof.core.program import Claim, Derivation, Equation, Paper, Step, shape_of, shapes
 from gradproof.derivation import derive as derive_program
@@ -90,6 +92,7 @@ def verify(
     seed: int | None = None,
     *,
     sizes: Mapping[str, int] | None = None,
+    certificates: bool = False,
 ) -> Report:
     """Checks every gradient of a network: the formulas, and an engine's numbers.
 
@@ -101,12 +104,15 @@ def verify(
         dtype: ``"float32"`` or ``"float64"``, in which the engine computes.
         seed: of the data that is drawn; 0 if not given.
         sizes: numbers for size symbols.
+        certificates: whether each refuted formula comes with its certificate.
 
     Raises:
         GradproofError: the call or the input is wrong; the message says what to try.
     """
     source = Source(_name(forward), forward, backward)
-    return verify_source(source, inputs or {}, engine, dtype, seed, sizes or {})
+    return verify_source(
+        source, inputs or {}, engine, dtype, seed, sizes or {}, certificates=certificates
+    )
 
 
 def verify_source(
@@ -116,6 +122,8 @@ def verify_source(
     dtype: str,
     seed: int | None,
     sizes: Mapping[str, int],
+    *,
+    certificates: bool = False,
 ) -> Report:
     """`verify` for a paper: its own samples are checked beside the data given or drawn."""
     if dtype not in DTYPES:
@@ -131,7 +139,8 @@ def verify_source(
         traced, chosen = read(source, given, sizes)
         arrays = draw(traced.signature, chosen, given, dtype, seed)
         proofs = _proofs(traced)
-        batches.append(_batch(title, traced, machine, dtype, chosen, arrays, proofs))
+        batch = _batch(title, traced, machine, dtype, chosen, arrays, proofs)
+        batches.append(_certified(batch, traced, dtype) if certificates else batch)
     return Report(
         source.name,
         traced.paper.loss,
@@ -228,6 +237,35 @@ def _batch(
     return Batch(title, dict(sizes), dict(arrays), forward, gradients)
 
 
+def _certified(batch: Batch, traced: Traced, dtype: str) -> Batch:
+    """The batch with a certificate beside each refuted formula."""
+    claims = {claim.of: claim for claim in traced.paper.claims}
+    inputs = {**batch.inputs, **_constants(traced.paper, dtype)}
+    rows = []
+    for row in batch.gradients:
+        verdict = row.formula_verdict
+        if verdict.counter_example is not None:
+            try:
+                text = certificate(
+                    claims[row.name],
+                    verdict.counter_example.index,
+                    traced.paper,
+                    inputs,
+                    batch.sizes,
+                    traced.source.name,
+                )
+                verdict = replace(verdict, certificate=text)
+            except (NotConfirmed, NotYet) as problem:
+                verdict = replace(verdict, because=f"{verdict.because}; no certificate: {problem}")
+        rows.append(replace(row, formula_verdict=verdict))
+    return replace(batch, gradients=tuple(rows))
+
+
+def _constants(paper: Paper, dtype: str) -> dict[str, np.ndarray]:
+    """The plain arrays that the functions brought along."""
+    return {n: np.asarray(a).astype(dtype) for n, a in paper.constants.items()}
+
+
 def _bench(
     title: str,
     traced: Traced,
@@ -240,7 +278,7 @@ def _bench(
     paper, source, derivation = traced.paper, traced.source, traced.derivation
     arguments = by_parameter(traced.signature, arrays)
     run = engine.run(source.forward, arguments, paper.operations, paper.loss, dtype)
-    constants = {n: np.asarray(a).astype(dtype) for n, a in paper.constants.items()}
+    constants = _constants(paper, dtype)
     inputs = {**arrays, **constants}
     programs = [paper.forward, derivation.backward]
     if paper.backward is not None:
