@@ -79,21 +79,21 @@ def roots(x: "n 4", W: "4 3", q: "3, positive"):
     return np.sum(np.log(s) * r) + np.sum(s.T @ r) / x.shape[0]
 
 
-def deep_tanh(x: "n 4", Ws, bs, y: "n 4, data"):
+def deep_tanh(x, Ws, bs, y):
     a = x
     for W, b in zip(Ws, bs, strict=True):
         a = np.tanh(a @ W + b)
     return 0.5 * np.sum((a - y) ** 2)
 
 
-def deep_sigmoid(x: "n 4", Ws, bs, y: "n 4, data"):
+def deep_sigmoid(x, Ws, bs, y):
     a = x
     for W, b in zip(Ws, bs, strict=True):
         a = gp.sigmoid(a @ W + b)
     return 0.5 * np.sum((a - y) ** 2)
 
 
-def deep_relu(x: "n 6", Ws, bs, y: "n 6, data"):
+def deep_relu(x, Ws, bs, y):
     a = x
     for W, b in zip(Ws, bs, strict=True):
         a = gp.relu(a @ W + b) + a
@@ -101,8 +101,14 @@ def deep_relu(x: "n 6", Ws, bs, y: "n 6, data"):
 
 
 def layers(depth: int, width: int) -> dict[str, Any]:
-    """Shapes for a list of weights and of biases."""
-    return {"Ws": [f"{width} {width}"] * depth, "bs": [f"{width}"] * depth}
+    """Shapes for a batch, a list of weights and one of biases."""
+    batch = f"n {width}"
+    return {
+        "x": batch,
+        "y": f"{batch}, data",
+        "Ws": [f"{width} {width}"] * depth,
+        "bs": [f"{width}"] * depth,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,7 @@ CASES: dict[str, Case] = {
             _case(deep_tanh, 32, 4),
             _case(deep_sigmoid, 32, 4),
             _case(deep_relu, 32, 6),
+            _case(deep_tanh, 8, 64),
         ]
     ),
 }
@@ -166,10 +173,8 @@ def witness(case: Prepared, seed: int = 0) -> tuple[Witness, ...]:
 
 def main() -> None:
     """Prints a Markdown table."""
-    print(
-        "| network | gradients | agree | fewest digits | most digits | ms per gradient | truth ms |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    print("| network | gradients | agree | digits, fewest | ms per gradient | true values, ms |")
+    print("|---|--:|--:|--:|--:|--:|")
     for name, case in CASES.items():
         start = time.perf_counter()
         prepared = prepare(case)
@@ -177,14 +182,15 @@ def main() -> None:
         found = witness(prepared)
         taken = (time.perf_counter() - middle) * 1000
         agree = [w for w in found if w.agrees]
-        few, most = (f(w.digits for w in agree) if agree else 0 for f in (min, max))
+        fewest = min((w.digits for w in agree), default=0)
         print(
-            f"| {name} | {len(found)} | {len(agree)} | {few:.0f} | {most:.0f} "
-            f"| {taken / len(found):.2f} | {(middle - start) * 1000:.0f} |"
+            f"| {name} | {len(found)} | {len(agree)} | {fewest:.0f} "
+            f"| {taken / len(found):.1f} | {(middle - start) * 1000:.0f} |",
+            flush=True,
         )
         for w in found:
             if not w.agrees:
-                print(f"    {w.of}: {w.agrees} {w.because}")
+                print(f"{w.of}: {w.because}")
 
 
 if __name__ == "__main__":

@@ -86,6 +86,11 @@ def _verify_parser(commands: Any) -> None:
         "--certificates", metavar="DIR", help="save the certificate of each refuted formula here"
     )
     parser.add_argument(
+        "--witness",
+        action="store_true",
+        help="compare the derived gradients with a certified derivative that uses no rule",
+    )
+    parser.add_argument(
         "--replay",
         action="store_true",
         help="the published float32 numbers, operation by operation (fnn)",
@@ -158,6 +163,7 @@ def _verify(options: argparse.Namespace) -> int:
         options.seed,
         _sizes(options),
         certificates=options.certificates is not None,
+        witness=options.witness,
     )
     saved = _save_certificates(report, options.certificates)
     if options.json:

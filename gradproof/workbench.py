@@ -21,6 +21,7 @@ from gradproof.engines.engine import ENGINES, Engine, Run, installed, load
 from gradproof.engines.numpy import record_plain, run_plain
 from gradproof.ink.latex import latex
 from gradproof.ink.terminal import text
+from gradproof.judge.direction import sentence, witnesses
 from gradproof.judge.formula import judge_formula
 from gradproof.judge.generic import by_parameter, choose_sizes, draw
 from gradproof.judge.identity import Proof, prove
@@ -93,6 +94,7 @@ def verify(
     *,
     sizes: Mapping[str, int] | None = None,
     certificates: bool = False,
+    witness: bool = False,
 ) -> Report:
     """Checks every gradient of a network: the formulas, and an engine's numbers.
 
@@ -105,13 +107,22 @@ def verify(
         seed: of the data that is drawn; 0 if not given.
         sizes: numbers for size symbols.
         certificates: whether each refuted formula comes with its certificate.
+        witness: whether each derived gradient is compared with a certified derivative in a random
+            direction that no derivative rule had a part in; a note of the report says the result.
 
     Raises:
         GradproofError: the call or the input is wrong; the message says what to try.
     """
     source = Source(_name(forward), forward, backward)
     return verify_source(
-        source, inputs or {}, engine, dtype, seed, sizes or {}, certificates=certificates
+        source,
+        inputs or {},
+        engine,
+        dtype,
+        seed,
+        sizes or {},
+        certificates=certificates,
+        witness=witness,
     )
 
 
@@ -124,6 +135,7 @@ def verify_source(
     sizes: Mapping[str, int],
     *,
     certificates: bool = False,
+    witness: bool = False,
 ) -> Report:
     """`verify` for a paper: its own samples are checked beside the data given or drawn."""
     if dtype not in DTYPES:
@@ -135,12 +147,15 @@ def verify_source(
         data += source.samples.items()
     data.append(("your data" if inputs else "generic data", inputs))
     batches: list[Batch] = []
+    notes: list[str] = []
     for title, given in data:
         traced, chosen = read(source, given, sizes)
         arrays = draw(traced.signature, chosen, given, dtype, seed)
         proofs = _proofs(traced)
         batch = _batch(title, traced, machine, dtype, chosen, arrays, proofs)
         batches.append(_certified(batch, traced, dtype) if certificates else batch)
+        if witness:
+            notes.append(_witness_note(batch, traced, dtype, seed))
     return Report(
         source.name,
         traced.paper.loss,
@@ -151,7 +166,7 @@ def verify_source(
         _contract_words(machine.name, dtype),
         _shape_words(traced),
         tuple(batches),
-        traced.paper.notes,
+        (*traced.paper.notes, *notes),
         _missing(),
     )
 
@@ -259,6 +274,19 @@ def _certified(batch: Batch, traced: Traced, dtype: str) -> Batch:
                 verdict = replace(verdict, because=f"{verdict.because}; no certificate: {problem}")
         rows.append(replace(row, formula_verdict=verdict))
     return replace(batch, gradients=tuple(rows))
+
+
+def _witness_note(batch: Batch, traced: Traced, dtype: str, seed: int) -> str:
+    """What the complex step says of the derived gradients.
+
+    Raises:
+        WitnessError: a derived gradient is wrong.
+    """
+    derivation = traced.derivation
+    inputs = {**batch.inputs, **_constants(traced.paper, dtype)}
+    truth = true_values((derivation.forward, derivation.backward), inputs, batch.sizes)
+    found = witnesses(derivation, truth.balls, inputs, batch.sizes, seed)
+    return sentence(found, derivation.gradients, batch.title)
 
 
 def _constants(paper: Paper, dtype: str) -> dict[str, np.ndarray]:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import flint
 import numpy as np
 
+from gradproof.core.errors import WitnessError
 from gradproof.core.program import Derivation, Equation, Program
 from gradproof.core.term import reads
 from gradproof.engines.acb import Acb, Kinked
@@ -34,7 +35,7 @@ from gradproof.engines.evaluate import Room, evaluate, evaluate_equation
 WANTED_BITS = 80
 """Relative accuracy aimed at: 24 decimal digits."""
 
-RADII = (40, 80, 160, 320, 640)
+RADII = (40, 80, 160, 320, 640, 1280)
 """The disc's radius is 2 to the minus these, in turn, until the loss is analytic on it."""
 
 FEWEST_DIGITS = 15
@@ -168,9 +169,13 @@ def _step(forward: Forward, at: Tap, loss: str, radius: int, bits: int) -> Slope
     q = flint.arb(2) ** -(bits + max(0, _exponent(bound)))
     step = q * big
     found = _moved(forward, at, loss, flint.acb(0, step), values)
-    rest = bound * q * q / (1 - q * q)
-    enclosure = found.imag / step + flint.arb(0, rest.upper())
+    enclosure = found.imag / step + flint.arb(0, remainder(bound, q).upper())
     return Slope(enclosure, bound) if enclosure.is_finite() else None
+
+
+def remainder(bound: flint.arb, q: flint.arb) -> flint.arb:
+    """How far Im f(ih)/h can be from f′(0), with M/R and q = h/R: Cauchy's inequality, summed."""
+    return bound * q * q / (1 - q * q)
 
 
 def _moved(
@@ -251,3 +256,25 @@ def _witness(forward: Forward, at: Tap, gradient: np.ndarray) -> Witness:
     if digits < FEWEST_DIGITS:
         return Witness(at.of, None, digits, f"only {max(digits, 0):.0f} digits could be certified")
     return Witness(at.of, True, digits)
+
+
+def sentence(found: tuple[Witness, ...], names: Mapping[str, str], title: str) -> str:
+    """What the witnesses say together, for a reader.
+
+    Raises:
+        WitnessError: a derived gradient is wrong.
+    """
+    for one in found:
+        if one.agrees is False:
+            raise WitnessError(
+                f"On {title} the derived {names[one.of]} is wrong: {one.because}.",
+                advice="This is a mistake of gradproof: please report it with the network.",
+            )
+    agree = [one for one in found if one.agrees]
+    digits = f", to {min(one.digits for one in agree):.0f} digits" if agree else ""
+    silent = [f"{names[one.of]}: {one.because}." for one in found if one.agrees is None]
+    said = (
+        f"Complex step on {title}: {len(agree)} of {len(found)} derived gradients agree with a "
+        f"certified derivative in a random direction{digits}."
+    )
+    return " ".join([said, *silent])
