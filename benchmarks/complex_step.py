@@ -120,7 +120,7 @@ class Case:
 
 
 def _case(forward: Callable[..., Any], depth: int = 0, width: int = 0) -> tuple[str, Case]:
-    name = f"{forward.__name__} {depth} layers" if depth else forward.__name__
+    name = forward.__name__ + (f", {depth} layers of {width}" if depth else "")
     return name, Case(Source(name, forward), layers(depth, width) if depth else {})
 
 

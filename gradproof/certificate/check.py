@@ -221,8 +221,7 @@ def _tapped(
     tensors = {**known, of: Tensor(known[of].shape, elements)}
     touched = {of}
     for target, indices, term in forward:
-        # What makes the tapped tensor itself stays as it is: t is added after it.
-        if target != of and mentions(term, touched):
+        if mentions(term, touched):
             tensors[target] = solved(indices, term, Room(room.sizes, room.functions, tensors))
             touched.add(target)
     scalar = tensors[loss].elements[0]

@@ -103,7 +103,7 @@ def tap(program: Program, of: str, direction: np.ndarray) -> Tap:
     """A direction at a tensor; the equations after it that depend on it, in order."""
     touched, reached = {of}, []
     for equation in program.equations:
-        if equation.target != of and any(r.tensor in touched for r in reads(equation.term)):
+        if any(r.tensor in touched for r in reads(equation.term)):
             touched.add(equation.target)
             reached.append(equation)
     return Tap(of, direction, tuple(reached))

@@ -134,7 +134,7 @@ def test_a_kink_at_the_inputs_is_undecided_and_says_so():
     assert found["z"].agrees is None
     assert "kink" in found["z"].because
     assert found["a"].agrees  # after the relu there is no kink
-    assert found["W"].agrees is None  # 0·W is 0 for every W, and the box does not see that
+    assert found["W"].agrees  # 0·W is 0 for every W: z does not move across the kink
 
 
 def test_a_kink_nearby_only_shrinks_the_disc():
