@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.certificate.document import certificate
-from gradproof.certificate.language import NotConfirmed
-from gradproof.core.errors import DataError, NotYet
+from gradproof.core.errors import DataError
 from gradproof.core.index import Size
 from gradproof.core.program import Claim, Derivation, Equation, Paper, Step, shape_of, shapes
 from gradproof.derivation import derive as derive_program
@@ -21,7 +19,6 @@ from gradproof.engines.engine import ENGINES, Engine, Run, installed, load
 from gradproof.engines.numpy import record_plain, run_plain
 from gradproof.ink.latex import latex
 from gradproof.ink.terminal import text
-from gradproof.judge.direction import sentence, witnesses
 from gradproof.judge.formula import judge_formula
 from gradproof.judge.generic import by_parameter, choose_sizes, draw
 from gradproof.judge.identity import Proof, prove
@@ -30,6 +27,7 @@ from gradproof.judge.normal_form import claims_written_out
 from gradproof.judge.stage import judge_stage
 from gradproof.judge.truth import TrueValues, true_values
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
+from gradproof.report.evidence import with_certificates, witness_note
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
 from gradproof.trace.signature import Signature, read_signature
 from gradproof.trace.source import Source
@@ -153,9 +151,12 @@ def verify_source(
         arrays = draw(traced.signature, chosen, given, dtype, seed)
         proofs = _proofs(traced)
         batch = _batch(title, traced, machine, dtype, chosen, arrays, proofs)
-        batches.append(_certified(batch, traced, dtype) if certificates else batch)
+        constants = _constants(traced.paper, dtype)
+        if certificates:
+            batch = with_certificates(batch, traced.paper, constants, source.name)
         if witness:
-            notes.append(_witness_note(batch, traced, dtype, seed))
+            notes.append(witness_note(batch, traced.derivation, constants, seed))
+        batches.append(batch)
     return Report(
         source.name,
         traced.paper.loss,
@@ -250,43 +251,6 @@ def _batch(
     own = {e.target: e for e in traced.paper.backward.equations} if traced.paper.backward else {}
     gradients = tuple(_gradient_row(step, bench, own) for step in traced.derivation.steps)
     return Batch(title, dict(sizes), dict(arrays), forward, gradients)
-
-
-def _certified(batch: Batch, traced: Traced, dtype: str) -> Batch:
-    """The batch with a certificate beside each refuted formula."""
-    claims = {claim.of: claim for claim in traced.paper.claims}
-    inputs = {**batch.inputs, **_constants(traced.paper, dtype)}
-    rows = []
-    for row in batch.gradients:
-        verdict = row.formula_verdict
-        if verdict.counter_example is not None:
-            try:
-                text = certificate(
-                    claims[row.name],
-                    verdict.counter_example.index,
-                    traced.paper,
-                    inputs,
-                    batch.sizes,
-                    traced.source.name,
-                )
-                verdict = replace(verdict, certificate=text)
-            except (NotConfirmed, NotYet) as problem:
-                verdict = replace(verdict, because=f"{verdict.because}; no certificate: {problem}")
-        rows.append(replace(row, formula_verdict=verdict))
-    return replace(batch, gradients=tuple(rows))
-
-
-def _witness_note(batch: Batch, traced: Traced, dtype: str, seed: int) -> str:
-    """What the complex step says of the derived gradients.
-
-    Raises:
-        WitnessError: a derived gradient is wrong.
-    """
-    derivation = traced.derivation
-    inputs = {**batch.inputs, **_constants(traced.paper, dtype)}
-    truth = true_values((derivation.forward, derivation.backward), inputs, batch.sizes)
-    found = witnesses(derivation, truth.balls, inputs, batch.sizes, seed)
-    return sentence(found, derivation.gradients, batch.title)
 
 
 def _constants(paper: Paper, dtype: str) -> dict[str, np.ndarray]:

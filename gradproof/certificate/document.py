@@ -12,7 +12,7 @@ import numpy as np
 
 from gradproof.certificate.check import FORMAT, Finding, confirm, read, work_out
 from gradproof.certificate.language import ELEMENTARY
-from gradproof.core.errors import NotYet
+from gradproof.core.errors import NotYet, WitnessError
 from gradproof.core.index import Affine, Index
 from gradproof.core.program import Claim, Equation, Paper
 from gradproof.core.term import (
@@ -60,7 +60,8 @@ def certificate(
         network: its name, for the reader.
 
     Raises:
-        NotConfirmed: the inputs lie at a kink, or the two values could not be told apart.
+        NotConfirmed: the inputs lie at a kink.
+        WitnessError: the claim is right, so the gradient that refuted it is wrong.
         NotYet: a function has no meaning that the check can work out.
     """
     document = _statement(claim, index, paper, inputs, sizes, network)
@@ -68,6 +69,13 @@ def certificate(
         finding = work_out(document, bits)
         if _sharp(finding):
             break
+    if finding.claimed.overlaps(finding.true):
+        raise WitnessError(
+            f"{claim.name} was refuted, but at {list(index)} it is {finding.true.str(15)}, which is "
+            f"the derivative by {claim.of}: the derived gradient is wrong.",
+            advice="This is a mistake of gradproof: please report it with the network.",
+            place=claim.place,
+        )
     document |= {
         "bits": bits,
         "claimed": _stated(finding.claimed, bits),

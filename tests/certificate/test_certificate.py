@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 
 import flint
@@ -17,13 +18,14 @@ from gradproof.certificate.check import confirm, work_out
 from gradproof.certificate.document import certificate
 from gradproof.certificate.language import NotConfirmed, Room, Tensor, compiled
 from gradproof.cli import main
+from gradproof.core.errors import WitnessError
 from gradproof.core.program import Claim, Equation, Paper, Program
 from gradproof.core.term import Apply, Number, Product, Read
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.evaluate import Room as EngineRoom
 from gradproof.engines.evaluate import evaluate_equation
-from gradproof.gallery import fnn
-from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
+from gradproof.gallery import fnn, softmax_regression
+from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME
 
 
 def wrong(x, W2, y, z1, a1, z2, a2):
@@ -439,3 +441,11 @@ def test_a_power_and_its_derivative_are_those_of_the_real_power(exponent):
         assert finding.true.overlaps(real * z ** (real - 1))
         for ball in (finding.loss, finding.true):
             assert ball.is_exact() or ball.rel_accuracy_bits() > 120
+
+
+def test_a_right_claim_that_a_wrong_derivation_refutes_is_an_error_and_no_refutation(monkeypatch):
+    rule = {"pullback": lambda p, g, total: p * (1 - p) * g}
+    monkeypatch.setitem(ALONG_BY_NAME, "softmax", replace(ALONG_BY_NAME["softmax"], **rule))
+    right = softmax_regression
+    with pytest.raises(WitnessError, match="the derived gradient is wrong"):
+        gp.verify(right.forward, right.backward, engine="numpy", certificates=True)
