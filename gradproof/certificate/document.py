@@ -71,8 +71,8 @@ def certificate(
             break
     if finding.claimed.overlaps(finding.true):
         raise WitnessError(
-            f"{claim.name} was refuted, but at {list(index)} it is {finding.true.str(15)}, which is "
-            f"the derivative by {claim.of}: the derived gradient is wrong.",
+            f"{claim.name} was refuted, but at {list(index)} it is {finding.true.str(15)}, and so "
+            f"is the derivative by {claim.of}: the derived gradient is wrong.",
             advice="This is a mistake of gradproof: please report it with the network.",
             place=claim.place,
         )
