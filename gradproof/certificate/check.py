@@ -31,6 +31,7 @@ from gradproof.certificate.language import (
     binders,
     compiled,
     depends,
+    kind,
     series,
 )
 
@@ -79,7 +80,7 @@ def interval(document: Mapping[str, Any], key: str) -> flint.arb:
     said = part(document, key, str)
     try:
         ball = flint.arb(said)
-    except ValueError as problem:
+    except (ValueError, ZeroDivisionError) as problem:
         raise Unreadable(f"its {key!r} is not an interval: {said!r}") from problem
     if not ball.is_finite():
         raise NotConfirmed(f"the stated interval {said} says nothing")
@@ -139,7 +140,7 @@ def mentions(term: Any, names: set[str]) -> bool:
     """Whether a term reads one of these tensors."""
     if not isinstance(term, list):
         return False
-    if len(term) > 1 and term[0] == "read" and term[1] in names:
+    if kind(term) == "read" and term[1] in names:
         return True
     return any(mentions(part, names) for part in term)
 
@@ -168,7 +169,7 @@ def work_out(document: Mapping[str, Any], bits: int) -> Finding:
     flint.ctx.prec, flint.ctx.cap = bits, 3
     try:
         return _worked_out(document)
-    except (ValueError, ZeroDivisionError) as problem:
+    except (ValueError, ZeroDivisionError, OverflowError) as problem:
         raise NotConfirmed(f"a function has no value or no derivative here: {problem}") from problem
     except RecursionError as problem:
         raise Unreadable("its terms are nested too deeply") from problem

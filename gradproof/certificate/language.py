@@ -109,12 +109,19 @@ def compiled(term: Any, scope: Scope, room: Room) -> Evaluator:
     if isinstance(term, int | str) and not isinstance(term, bool):
         number = rational(term)
         return lambda _: number
-    if not isinstance(term, list) or not term or term[0] not in KINDS:
+    if not isinstance(term, list) or kind(term) not in KINDS:
         raise Unreadable(f"{str(term)[:60]} is no term")
-    parts, compiler = KINDS[term[0]]
-    if parts is not None and len(term) != parts + 1:
-        raise Unreadable(f"a term {term[0]!r} has {parts} parts, not {len(term) - 1}")
-    return compiler(term[1:], scope, room)
+    head, *parts = term
+    fewest, most, compiler = KINDS[head]
+    if not fewest <= len(parts) <= most:
+        wanted = f"{fewest} parts" if fewest == most else f"at least {fewest} parts"
+        raise Unreadable(f"a term {head!r} has {wanted}, not {len(parts)}")
+    return compiler(parts, scope, room)
+
+
+def kind(term: Any) -> str:
+    """What a term begins with; nothing for a number."""
+    return term[0] if isinstance(term, list) and term and isinstance(term[0], str) else ""
 
 
 def rational(said: int | str) -> flint.arb:
@@ -185,7 +192,7 @@ def _argument(parts: list[Any], scope: Scope, room: Room) -> Evaluator:
 
 def _read(parts: list[Any], scope: Scope, room: Room) -> Evaluator:
     name, *places = parts
-    if name not in room.tensors:
+    if not isinstance(name, str) or name not in room.tensors:
         raise Unreadable(f"{name} is read and not defined before")
     tensor = room.tensors[name]
     if len(places) != len(tensor.shape):
@@ -220,9 +227,9 @@ def _add(parts: list[Any], scope: Scope, room: Room) -> Evaluator:
 def _product(parts: list[Any], scope: Scope, room: Room) -> Evaluator:
     # Brackets come first: what they exclude, such as a read before the first element, is not
     # looked at.
-    ordered = sorted(parts, key=lambda part: not (isinstance(part, list) and part[0] == "bracket"))
+    ordered = sorted(parts, key=lambda part: kind(part) != "bracket")
     factors = [compiled(part, scope, room) for part in ordered]
-    brackets = sum(1 for part in ordered if isinstance(part, list) and part[0] == "bracket")
+    brackets = sum(1 for part in ordered if kind(part) == "bracket")
 
     def evaluate(at: Environment) -> Scalar:
         if any(factor(at) == 0 for factor in factors[:brackets]):
@@ -314,8 +321,10 @@ def _along(parts: list[Any], scope: Scope, room: Room) -> Evaluator:
     values, chosen = _over(said, body, scope, room), position(place, scope, room)
 
     def evaluate(at: Environment) -> Scalar:
-        powers = [value.exp() for value in values(at)]
-        return powers[chosen(at)] / sum(powers, ZERO)
+        powers, spot = [value.exp() for value in values(at)], chosen(at)
+        if not 0 <= spot < len(powers):
+            raise NotConfirmed(f"{name} is read at {spot}, outside its axis of size {len(powers)}")
+        return powers[spot] / sum(powers, ZERO)
 
     return evaluate
 
@@ -347,19 +356,21 @@ def _bracket(parts: list[Any], scope: Scope, room: Room) -> Evaluator:
     raise Unreadable(f"there is no bracket {relation!r}")
 
 
-KINDS: dict[str, tuple[int | None, Callable[[list[Any], Scope, Room], Evaluator]]] = {
-    "size": (1, _number_of_size),
-    "argument": (1, _argument),
-    "read": (None, _read),
-    "add": (None, _add),
-    "product": (None, _product),
-    "sum": (2, _sum),
-    "power": (2, _power),
-    "apply": (None, _apply),
-    "slope": (None, _slope),
-    "fold": (3, _fold),
-    "along": (4, _along),
-    "compare": (3, _compare),
-    "bracket": (2, _bracket),
+MANY = 10**9
+
+KINDS: dict[str, tuple[int, int, Callable[[list[Any], Scope, Room], Evaluator]]] = {
+    "size": (1, 1, _number_of_size),
+    "argument": (1, 1, _argument),
+    "read": (1, MANY, _read),
+    "add": (1, MANY, _add),
+    "product": (1, MANY, _product),
+    "sum": (2, 2, _sum),
+    "power": (2, 2, _power),
+    "apply": (2, MANY, _apply),
+    "slope": (2, MANY, _slope),
+    "fold": (3, 3, _fold),
+    "along": (4, 4, _along),
+    "compare": (3, 3, _compare),
+    "bracket": (2, 2, _bracket),
 }
-"""Each kind of term: how many parts it has, and what compiles it."""
+"""Each kind of term: how many parts it has, at least and at most, and what compiles it."""

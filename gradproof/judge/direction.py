@@ -208,7 +208,8 @@ def good_bits(ball: flint.arb, scale: flint.arb) -> int:
 
 
 def draw_direction(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    """Multiples of 2^-31 in [−1, 1), exact; a wrong element escapes one draw with odds ~2^-31."""
+    """Multiples of 2^-31 in [−1, 1): an element wrong by far more than the enclosure is wide meets
+    a draw that hides it with odds of about 2^-32."""
     whole = random.integers(-(2**31), 2**31, shape)
     scale = flint.arb(2) ** -31
     made = np.empty(shape, dtype=object)

@@ -268,6 +268,36 @@ def test_a_file_that_is_no_certificate_is_unreadable(text, checked):
     assert "unreadable" in said
 
 
+JUNK: tuple[object, ...] = (
+    *(None, True, 0, -1, 1.5, 10**40, "", "x", "i0", "1/0", "n", "exp", [], {}, [None], [[1]]),
+    *({"i0": 2}, {"a": {}}, [{}], ["read"], ["read", ["x"]], ["sum"], ["add"], ["product"]),
+    *(["product", []], ["apply"], ["apply", ["f"], 1], ["slope", "exp"], ["bracket"]),
+    *(["bracket", "==", None], ["along", "softmax", {"i7": 2}, 1, 2], ["compare", ">", 1]),
+    *(["fold", "max", {"i7": 2}, 1], ["size", "n"], ["argument", 0], ["power", 0, -1]),
+    ["power", -1, "1/2"],
+)
+
+
+def places(value, path=()):
+    yield path
+    if isinstance(value, dict | list):
+        below = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in below:
+            yield from places(inner, (*path, key))
+
+
+def test_junk_anywhere_in_a_certificate_is_answered_and_never_crashes(document, checked):
+    random = np.random.default_rng(0)
+    everywhere = [path for path in places(document) if path]
+    codes = set()
+    for _ in range(2000):
+        changed = copy.deepcopy(document)
+        path = everywhere[random.integers(len(everywhere))]
+        put(JUNK[random.integers(len(JUNK))], *path)(changed)
+        codes.add(checked(changed)[0])
+    assert codes == {0, 1, 2}
+
+
 def test_a_file_that_is_not_there_is_unreadable(capsys):
     assert main(["certificate", "nowhere.json"]) == 2
     assert "nowhere.json" in capsys.readouterr().err
