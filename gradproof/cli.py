@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from gradproof import __version__
 from gradproof.core.errors import DataError, GradproofError, NetworkError
 
 if TYPE_CHECKING:
+    from gradproof.report.report import Report
     from gradproof.trace.source import Source
 
 
@@ -52,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _verify_parser(commands)
     _derive_parser(commands)
+    _certificate_parser(commands)
     gallery = commands.add_parser("gallery", help="list the networks that come with gradproof")
     gallery.set_defaults(run=_gallery)
     return parser
@@ -80,6 +83,14 @@ def _verify_parser(commands: Any) -> None:
     parser.add_argument("--show", choices=("values",), help="print the tensors side by side")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
+        "--certificates", metavar="DIR", help="save the certificate of each refuted formula here"
+    )
+    parser.add_argument(
+        "--witness",
+        action="store_true",
+        help="compare the derived gradients with a certified derivative that uses no rule",
+    )
+    parser.add_argument(
         "--replay",
         action="store_true",
         help="the published float32 numbers, operation by operation (fnn)",
@@ -93,6 +104,15 @@ def _derive_parser(commands: Any) -> None:
     parser.add_argument("--convention", choices=("row", "column"), default="row")
     parser.add_argument("--format", choices=("text", "latex"), default="text")
     parser.set_defaults(run=_derive)
+
+
+def _certificate_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "certificate",
+        help="check the certificate of a refuted formula: 0 confirmed, 1 not, 2 unreadable",
+    )
+    parser.add_argument("file", metavar="FILE.json", help="saved by verify --certificates")
+    parser.set_defaults(run=_certificate)
 
 
 def _source(options: argparse.Namespace) -> Source:
@@ -136,14 +156,49 @@ def _verify(options: argparse.Namespace) -> int:
     from gradproof.workbench import verify_source
 
     report = verify_source(
-        source, _inputs(options), options.engine, options.dtype, options.seed, _sizes(options)
+        source,
+        _inputs(options),
+        options.engine,
+        options.dtype,
+        options.seed,
+        _sizes(options),
+        certificates=options.certificates is not None,
+        witness=options.witness,
     )
+    saved = _save_certificates(report, options.certificates)
     if options.json:
         print(report.to_json())
     else:
         width = None if sys.stdout.isatty() else PLAIN_WIDTH
         show(report, Console(highlight=False, width=width), values=options.show == "values")
+        for path in saved:
+            print(f"Saved; check it with  gradproof certificate {path}")
     return report.exit_code
+
+
+def _save_certificates(report: Report, folder: str | None) -> list[Path]:
+    """Writes one file for each refuted formula: that of the first data that refute it."""
+    if folder is None:
+        return []
+    texts: dict[Path, str] = {}
+    for batch in report.batches:
+        for row in batch.gradients:
+            name = re.sub(r"[^\w.]+", "-", f"{report.network}-{row.name}").strip("-")
+            if row.formula_verdict.certificate:
+                texts.setdefault(Path(folder) / f"{name}.json", row.formula_verdict.certificate)
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for path, text in texts.items():
+            path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise DataError(f"The certificates cannot be saved: {problem}") from problem
+    return list(texts)
+
+
+def _certificate(options: argparse.Namespace) -> int:
+    from gradproof.certificate.check import main as check
+
+    return check([options.file])
 
 
 def _replay(source: Source) -> int:

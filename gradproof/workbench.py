@@ -27,6 +27,7 @@ from gradproof.judge.normal_form import claims_written_out
 from gradproof.judge.stage import judge_stage
 from gradproof.judge.truth import TrueValues, true_values
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
+from gradproof.report.evidence import with_certificates, witness_note
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
 from gradproof.trace.signature import Signature, read_signature
 from gradproof.trace.source import Source
@@ -90,6 +91,8 @@ def verify(
     seed: int | None = None,
     *,
     sizes: Mapping[str, int] | None = None,
+    certificates: bool = False,
+    witness: bool = False,
 ) -> Report:
     """Checks every gradient of a network: the formulas, and an engine's numbers.
 
@@ -101,12 +104,24 @@ def verify(
         dtype: ``"float32"`` or ``"float64"``, in which the engine computes.
         seed: of the data that is drawn; 0 if not given.
         sizes: numbers for size symbols.
+        certificates: whether each refuted formula comes with its certificate.
+        witness: whether each derived gradient is compared with a certified derivative in a random
+            direction that no derivative rule had a part in; a note of the report says the result.
 
     Raises:
         GradproofError: the call or the input is wrong; the message says what to try.
     """
     source = Source(_name(forward), forward, backward)
-    return verify_source(source, inputs or {}, engine, dtype, seed, sizes or {})
+    return verify_source(
+        source,
+        inputs or {},
+        engine,
+        dtype,
+        seed,
+        sizes or {},
+        certificates=certificates,
+        witness=witness,
+    )
 
 
 def verify_source(
@@ -116,6 +131,9 @@ def verify_source(
     dtype: str,
     seed: int | None,
     sizes: Mapping[str, int],
+    *,
+    certificates: bool = False,
+    witness: bool = False,
 ) -> Report:
     """`verify` for a paper: its own samples are checked beside the data given or drawn."""
     if dtype not in DTYPES:
@@ -127,11 +145,18 @@ def verify_source(
         data += source.samples.items()
     data.append(("your data" if inputs else "generic data", inputs))
     batches: list[Batch] = []
+    notes: list[str] = []
     for title, given in data:
         traced, chosen = read(source, given, sizes)
         arrays = draw(traced.signature, chosen, given, dtype, seed)
         proofs = _proofs(traced)
-        batches.append(_batch(title, traced, machine, dtype, chosen, arrays, proofs))
+        batch = _batch(title, traced, machine, dtype, chosen, arrays, proofs)
+        constants = _constants(traced.paper, dtype)
+        if certificates:
+            batch = with_certificates(batch, traced.paper, constants, source.name)
+        if witness:
+            notes.append(witness_note(batch, traced.derivation, constants, seed))
+        batches.append(batch)
     return Report(
         source.name,
         traced.paper.loss,
@@ -142,7 +167,7 @@ def verify_source(
         _contract_words(machine.name, dtype),
         _shape_words(traced),
         tuple(batches),
-        traced.paper.notes,
+        (*traced.paper.notes, *notes),
         _missing(),
     )
 
@@ -228,6 +253,11 @@ def _batch(
     return Batch(title, dict(sizes), dict(arrays), forward, gradients)
 
 
+def _constants(paper: Paper, dtype: str) -> dict[str, np.ndarray]:
+    """The plain arrays that the functions brought along."""
+    return {n: np.asarray(a).astype(dtype) for n, a in paper.constants.items()}
+
+
 def _bench(
     title: str,
     traced: Traced,
@@ -240,7 +270,7 @@ def _bench(
     paper, source, derivation = traced.paper, traced.source, traced.derivation
     arguments = by_parameter(traced.signature, arrays)
     run = engine.run(source.forward, arguments, paper.operations, paper.loss, dtype)
-    constants = {n: np.asarray(a).astype(dtype) for n, a in paper.constants.items()}
+    constants = _constants(paper, dtype)
     inputs = {**arrays, **constants}
     programs = [paper.forward, derivation.backward]
     if paper.backward is not None:

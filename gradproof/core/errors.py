@@ -45,6 +45,10 @@ class EngineError(GradproofError):
     """An engine that is not installed, or that failed."""
 
 
+class WitnessError(GradproofError):
+    """A derived gradient that an independent witness contradicts: a mistake of gradproof."""
+
+
 class NotYet(GradproofError):
     """Something that gradproof does not do yet."""
 

@@ -25,7 +25,8 @@ class FormulaVerdict:
     ``derived`` stands where there is no formula of the user's to judge. ``inherited`` means that
     the formula itself is right and only builds on an earlier mistake. A proof says by which
     ``method``, for which sizes (``scope``), under which ``hypotheses``, and how probable it is
-    (``error``) that it is wrong.
+    (``error``) that it is wrong. ``certificate`` is the text of a file that proves a refutation by
+    itself, where one was asked for.
     """
 
     kind: Kind
@@ -36,6 +37,7 @@ class FormulaVerdict:
     scope: str = ""
     error: float = 0.0
     counter_example: CounterExample | None = None
+    certificate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
