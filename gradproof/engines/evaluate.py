@@ -134,13 +134,20 @@ def _multiply(parts: list[Labelled], arithmetic: Arithmetic) -> Labelled:
 
 
 def _read(read: Read, room: Room) -> Labelled:
+    """A tensor at affine positions. Positions outside it, which a bracket beside the read makes 0,
+    are moved to its edge."""
     value = room.tensors[read.tensor]
+    shape = value[0].shape
     if all(is_index(p) for p in read.at):
         axes = tuple(the_index(p) for p in read.at)
-        if len(set(axes)) == len(axes):
+        lengths = tuple(number_of(axis.size, room.sizes) for axis in axes)
+        if len(set(axes)) == len(axes) and lengths == shape:
             return Labelled(value, axes)
     axes = tuple(dict.fromkeys(v for p in read.at for v, _ in p.terms if isinstance(v, Index)))
-    places = tuple(_positions(p, axes, room) for p in read.at)
+    places = tuple(
+        np.clip(_positions(p, axes, room), 0, length - 1)
+        for p, length in zip(read.at, shape, strict=True)
+    )
     return Labelled(structural(value, lambda part: part[places]), axes)
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from gradproof.ink.precedence import Strength, decimal, strength
+from gradproof.ink.precedence import Strength, decimal, sides, strength
 from gradproof.prims.dictionary import BY_NAME
 from gradproof.write.notation import (
     Applied,
@@ -40,7 +40,7 @@ from gradproof.write.notation import (
 )
 
 FUNCTIONS: dict[str, str] = {name: record.tex for name, record in BY_NAME.items()}
-RELATIONS = {">": ">", ">=": r"\ge", "==": "="}
+RELATIONS = {">": ">", ">=": r"\ge", "<=": r"\le", "==": "="}
 GREEK = {
     "alpha": "α",
     "beta": "β",
@@ -161,8 +161,10 @@ class _Pen:
             case LetterKept(function, letter, body, place):
                 named = self.functions[function] + _letters((letter,))
                 return rf"{named}{_round(self.write(body))}_{{{position(place)}}}"
-            case Condition(relation, place):
-                return rf"\left[ {position(place)} {RELATIONS[relation]} 0 \right]"
+            case Condition():
+                left, relation, right = sides(notation)
+                inside = f"{position(left)} {RELATIONS[relation]} {position(right)}"
+                return rf"\left[ {inside} \right]"
             case Equality(left, right):
                 return f"{self.write(left)} = {self.write(right)}"
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from gradproof.write.notation import (
     Chain,
+    Condition,
     Equality,
     Hadamard,
     LetterSum,
@@ -14,6 +15,7 @@ from gradproof.write.notation import (
     Notation,
     Numeral,
     Plus,
+    Position,
     Quotient,
     Raised,
     Ratio,
@@ -60,6 +62,16 @@ def decimal(value: Fraction) -> str | None:
         return None
     digits = str(int(value * 10**places)).zfill(places + 1)
     return f"{digits[:-places]}.{digits[-places:]}"
+
+
+def sides(condition: Condition) -> tuple[Position, str, Position]:
+    """``[i − 2 ≥ 0]`` as ``i ≥ 2``, ``[6 − i ≥ 0]`` as ``i ≤ 6``: no minus sign, letters left."""
+    place = condition.position
+    left = Position(tuple((v, c) for v, c in place.terms if c > 0), max(place.constant, 0))
+    right = Position(tuple((v, -c) for v, c in place.terms if c < 0), max(-place.constant, 0))
+    if left.terms:
+        return left, condition.relation, right
+    return right, {"==": "==", ">=": "<="}[condition.relation], left
 
 
 def strength(notation: Notation) -> Strength:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from gradproof.ink.precedence import Strength, decimal, strength
+from gradproof.ink.precedence import Strength, decimal, sides, strength
 from gradproof.prims.dictionary import BY_NAME
 from gradproof.write.notation import (
     Applied,
@@ -40,11 +40,12 @@ from gradproof.write.notation import (
 )
 
 FUNCTIONS: dict[str, str] = {name: record.text for name, record in BY_NAME.items()}
-RELATIONS = {">": ">", ">=": "≥", "==": "="}
+RELATIONS = {">": ">", ">=": "≥", "<=": "≤", "==": "="}
 RAISED = str.maketrans("0123456789/", "⁰¹²³⁴⁵⁶⁷⁸⁹ᐟ")
 
 PLAIN = {
     "∂": "d",
+    "≤": "<=",
     "ᵀ": "^T",
     "⊙": ".*",
     "⊘": "./",
@@ -151,8 +152,9 @@ class _Pen:
             case LetterKept(function, letter, body, place):
                 inside = self.write(body)
                 return f"{self.functions[function]}_{letter.name}({inside})[{position(place)}]"
-            case Condition(relation, place):
-                return f"[{position(place)} {RELATIONS[relation]} 0]"
+            case Condition():
+                left, relation, right = sides(notation)
+                return f"[{position(left)} {RELATIONS[relation]} {position(right)}]"
             case Equality(left, right):
                 return f"{self.write(left)} = {self.write(right)}"
 
