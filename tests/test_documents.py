@@ -83,14 +83,18 @@ def test_the_list_that_the_readme_saves_is_understood(folder, capsys):
     assert main(["verify", "deep.py", "--inputs", "list.npz", "--engine", "numpy"]) == 0
 
 
-def test_the_readme_shows_what_the_main_command_prints(capsys):
-    """Up to the last digits of numbers and what is said of frameworks, which differ by machine."""
+def test_the_readme_shows_what_the_main_command_prints(capsys, request):
+    """Up to the last digits, which differ by machine; ``--refresh-golden`` pastes it anew."""
     command = "gradproof verify fnn --engine tensorflow"
     text = README.read_text("utf-8")
-    shown = text.partition(f"`{command}`:\n\n```\n")[2].partition("```")[0]
+    before, _, rest = text.partition(f"`{command}`:\n\n```\n")
+    shown, _, after = rest.partition("```")
     assert main(shlex.split(command)[1:]) == 0
-    printed = capsys.readouterr().out
-    assert _without_digits(shown) == _without_digits(printed), f"Paste anew the output of {command}"
+    printed = "".join(f"{line.rstrip()}\n" for line in capsys.readouterr().out.splitlines())
+    if request.config.getoption("--refresh-golden"):
+        README.write_text(f"{before}`{command}`:\n\n```\n{printed}```{after}", encoding="utf-8")
+        shown = printed
+    assert _without_digits(shown) == _without_digits(printed), "pytest --refresh-golden"
 
 
 def _without_digits(text: str) -> list[str]:
