@@ -8,10 +8,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    **dict.fromkeys(
-        ("sigmoid", "relu", "tanh", "exp", "log", "sqrt", "softmax", "logsumexp"), "gradproof.ops"
-    ),
     **dict.fromkeys(("derive", "verify"), "gradproof.workbench"),
+    "show": "gradproof.report.console",
     **dict.fromkeys(
         (
             "GradproofError",
@@ -26,6 +24,7 @@ _WHERE = {
         "gradproof.core.errors",
     ),
 }
+"""The verbs and the errors, loaded when asked for; every other name is a function of `ops`."""
 
 __all__ = ["__version__", *_WHERE]
 
@@ -33,8 +32,12 @@ __all__ = ["__version__", *_WHERE]
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
+    if not name.startswith("_"):
+        functions = importlib.import_module("gradproof.ops").FUNCTIONS
+        if name in functions:
+            return functions[name]
     raise AttributeError(f"module 'gradproof' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return list(__all__)
+    return [*__all__, *importlib.import_module("gradproof.ops").FUNCTIONS]

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PLAIN_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""
 
+SAVED = 'Save the arrays by parameter:  np.savez("data.npz", x=x, W=W)'
+SAVED_LIST = 'Save a list tensor by tensor:  np.savez("data.npz", **{"Ws[1]": W1, "Ws[2]": W2})'
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns 0 all hold, 1 refuted, 2 wrong call or input, 3 undecided."""
@@ -69,7 +72,11 @@ def _network_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="n=5",
         help="a number for a size symbol; may be repeated",
     )
-    parser.add_argument("--inputs", metavar="DATA.npz", help="your own arrays, by parameter name")
+    parser.add_argument(
+        "--inputs",
+        metavar="DATA.npz",
+        help="your own arrays, by parameter name; a list is Ws[1], Ws[2], …",
+    )
 
 
 def _verify_parser(commands: Any) -> None:
@@ -127,23 +134,61 @@ def _sizes(options: argparse.Namespace) -> dict[str, int]:
         name, _, number = given.partition("=")
         if not (name.isidentifier() and number.isdecimal()):
             raise DataError(f"--size {given} is not of the form n=5.")
-        sizes[name] = int(number)
+        if sizes.setdefault(name, int(number)) != int(number):
+            raise DataError(f"--size gives {name} twice: {sizes[name]} and {number}.")
     return sizes
 
 
 def _inputs(options: argparse.Namespace) -> dict[str, Any]:
+    """The arrays of ``--inputs`` by parameter; ``Ws[1], Ws[2], …`` are the list ``Ws``."""
     if options.inputs is None:
         return {}
+    found: dict[str, Any] = {}
+    for name, array in _arrays(Path(options.inputs)).items():
+        element = re.fullmatch(r"(\w+)\[(\d+)\]", name)
+        if element is None:
+            found[name] = array
+        else:
+            found.setdefault(element[1], {})[int(element[2])] = array
+    return {
+        name: _in_order(name, given) if isinstance(given, dict) else given
+        for name, given in found.items()
+    }
+
+
+def _in_order(name: str, numbered: dict[int, Any]) -> list[Any]:
+    for number in range(1, len(numbered) + 1):
+        if number not in numbered:
+            had = ", ".join(f"{name}[{k}]" for k in sorted(numbered))
+            raise DataError(
+                f"The inputs have {had} and no {name}[{number}].",
+                advice="The tensors of a list are numbered from 1 without a gap.",
+            )
+    return [numbered[number] for number in sorted(numbered)]
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    """The arrays of a file by name; without pickles, which could run any code."""
     import numpy as np
 
-    path = Path(options.inputs)
     if not path.is_file():
         raise DataError(f"There is no file {path}.")
     try:
-        with np.load(path, allow_pickle=False) as data:
-            return dict(data)
-    except (OSError, ValueError) as problem:
-        raise DataError(f"{path} cannot be read as .npz data: {problem}") from problem
+        data = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as problem:
+        raise DataError(f"{path} is not a file of arrays.", advice=SAVED) from problem
+    if isinstance(data, np.ndarray):
+        raise DataError(f"{path} holds one array without a name.", advice=SAVED)
+    with data:
+        arrays = {}
+        for name in data.files:
+            try:
+                arrays[name] = data[name]
+            except ValueError as problem:
+                raise DataError(
+                    f"{name} in {path} holds Python objects and not numbers.", advice=SAVED_LIST
+                ) from problem
+        return arrays
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -211,10 +256,11 @@ def _replay(source: Source) -> int:
 
 
 def _derive(options: argparse.Namespace) -> int:
-    from gradproof.workbench import derivation_page, read
+    from gradproof.workbench import derive_source
 
-    traced, _ = read(_source(options), _inputs(options), _sizes(options))
-    print(derivation_page(traced, options.convention, options.format))
+    page = derive_source(_source(options), _inputs(options), _sizes(options))
+    write = page.to_latex if options.format == "latex" else page.to_text
+    print(write(options.convention))
     return 0
 
 

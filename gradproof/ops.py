@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
@@ -70,9 +71,15 @@ def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
     return value if keepdims else np.squeeze(value, axis)
 
 
-sigmoid = ElementwiseFunction(ELEMENTWISE_BY_NAME["sigmoid"])
-relu = ElementwiseFunction(ELEMENTWISE_BY_NAME["relu"])
-tanh = ElementwiseFunction(ELEMENTWISE_BY_NAME["tanh"])
-exp = ElementwiseFunction(ELEMENTWISE_BY_NAME["exp"])
-log = ElementwiseFunction(ELEMENTWISE_BY_NAME["log"])
-sqrt = ElementwiseFunction(ELEMENTWISE_BY_NAME["sqrt"])
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **{name: ElementwiseFunction(record) for name, record in ELEMENTWISE_BY_NAME.items()},
+    "softmax": softmax,
+    "logsumexp": logsumexp,
+}
+"""What a network finds as ``gradproof.sigmoid``: one function for each elementwise record too."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
+    raise AttributeError(f"module 'gradproof.ops' has no attribute {name!r}")

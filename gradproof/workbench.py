@@ -17,7 +17,6 @@ from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.engine import ENGINES, Engine, Run, installed, load
 from gradproof.engines.numpy import record_plain, run_plain
-from gradproof.ink.latex import latex
 from gradproof.ink.terminal import text
 from gradproof.judge.formula import judge_formula
 from gradproof.judge.generic import by_parameter, choose_sizes, draw
@@ -27,6 +26,7 @@ from gradproof.judge.normal_form import claims_written_out
 from gradproof.judge.stage import judge_stage
 from gradproof.judge.truth import TrueValues, true_values
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
+from gradproof.report.equations import Equations
 from gradproof.report.evidence import with_certificates, witness_note
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
 from gradproof.trace.signature import Signature, read_signature
@@ -54,7 +54,7 @@ def derive(
     inputs: Mapping[str, Any] | None = None,
     *,
     sizes: Mapping[str, int] | None = None,
-) -> Derivation:
+) -> Equations:
     """The gradient of the loss that `forward` returns with respect to every value.
 
     Args:
@@ -65,7 +65,13 @@ def derive(
     Raises:
         GradproofError: `forward` is not a network; the message names the line.
     """
-    return read(Source(_name(forward), forward), inputs or {}, sizes or {})[0].derivation
+    return derive_source(Source(_name(forward), forward), inputs or {}, sizes or {})
+
+
+def derive_source(source: Source, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> Equations:
+    """`derive` for a paper."""
+    traced, _ = read(source, inputs, sizes)
+    return Equations(source.name, traced.derivation, traced.paper.notes)
 
 
 def _name(forward: Any) -> str:
@@ -139,6 +145,8 @@ def verify_source(
     if dtype not in DTYPES:
         raise DataError(f"The dtype {dtype!r} is not one of {', '.join(DTYPES)}.")
     seed = 0 if seed is None else seed
+    if seed < 0:
+        raise DataError(f"The seed must be at least 0, not {seed}.")
     machine = load(choose_engine(engine))
     data: list[tuple[str, Mapping[str, Any]]] = []
     if not inputs and not sizes:
@@ -177,7 +185,7 @@ def choose_engine(name: str) -> str:
     if name != "auto":
         return name
     here = installed()
-    return next((n for n in ("tensorflow", "torch", "jax") if here[n]), "numpy")
+    return next((n for n in ENGINES if here[n] and n != "numpy"), "numpy")
 
 
 def _missing() -> dict[str, str]:
@@ -412,33 +420,3 @@ def _hand_verdict(of: str, bench: Bench) -> EngineVerdict | None:
         return replace(verdict, kind="undecided", because=because)
     # A kink or a cancellation is no news: it is the formula's verdict that counts.
     return replace(verdict, kind="agrees") if verdict.kind == "undecided" else verdict
-
-
-def derivation_page(traced: Traced, vectors: str, form: str) -> str:
-    """The forward and the gradient equations, with the shape of each, as text or LaTeX."""
-    convention = Convention(vectors)  # type: ignore[arg-type]
-    derivation = traced.derivation
-    known = _shapes(traced)
-    if form == "latex":
-        lines = [
-            latex(write(e, convention, shapes=known))
-            for e in (*derivation.forward.equations, *derivation.backward.equations)
-        ]
-        body = " \\\\\n".join(line.replace("=", "&=", 1) for line in lines)
-        return "\\begin{align*}\n" + body + "\n\\end{align*}"
-    inputs = [f"  {t.name}  {shape_text(t.shape, convention)}" for t in derivation.forward.inputs]
-    parts = [f"{traced.source.name}, in {vectors} convention", "", "Inputs", *inputs]
-    for title, equations in (
-        ("Forward", derivation.forward.equations),
-        ("Gradients, back to front", derivation.backward.equations),
-    ):
-        written = [text(write(e, convention, shapes=known)) for e in equations]
-        width = max((len(line) for line in written), default=0)
-        parts += ["", title]
-        parts += [
-            f"  {line:<{width}}   {shape_text(shape_of(e), convention)}"
-            for line, e in zip(written, equations, strict=True)
-        ]
-    if derivation.zero:
-        parts += ["", f"The loss does not depend on {', '.join(derivation.zero)}: zero."]
-    return "\n".join([*parts, *([""] if traced.paper.notes else []), *traced.paper.notes])

@@ -1,4 +1,4 @@
-"""A tanh network of any depth with half the sum of squared errors: a list of weights.
+"""A deep tanh network over lists of weights, with half the sum of squared errors.
 
 Source: the recursion δ^l = (δ^{l+1} W^{l+1}ᵀ) ⊙ σ′(z^l) is in M. Nielsen, "Neural Networks and
 Deep Learning" (2015), chapter 2.

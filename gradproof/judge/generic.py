@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.core.errors import DataError, ShapeError
+from gradproof.core.index import Size
 from gradproof.core.program import Tensor
 from gradproof.trace.signature import Signature, symbols, tensors
 
@@ -35,8 +36,8 @@ def choose_sizes(
         if size < 1:
             raise DataError(f"The size {symbol} must be at least 1, not {size}.")
     sizes = dict(given)
-    for tensor, array in pairs(signature, arrays):
-        _bind(tensor, np.shape(array), sizes)
+    for tensor, value in _given(signature, arrays):
+        _bind(tensor, _shape(value), sizes)
     literal = {size for t in tensors(signature) for size in t.shape if isinstance(size, int)}
     free = [size for size in POOL if size not in literal | set(sizes.values())]
     for number, symbol in enumerate(s for s in wanted if s not in sizes):
@@ -44,20 +45,29 @@ def choose_sizes(
     return sizes
 
 
-def pairs(signature: Signature, arrays: Mapping[str, Any]) -> list[tuple[Tensor, Any]]:
-    """Each tensor that an array is given for, with the array."""
+def _given(signature: Signature, inputs: Mapping[str, Any]) -> list[tuple[Tensor, Any]]:
+    """Each tensor that an array or a shape is given for, with what is given."""
     found: list[tuple[Tensor, Any]] = []
     for name, entry in signature.items():
-        if name not in arrays or _only_a_shape(arrays[name]):
+        if name not in inputs:
             continue
-        given = arrays[name]
-        if isinstance(entry, list):
-            if len(entry) != len(given):
-                raise ShapeError(f"{name} is a list of {len(entry)} tensors, not {len(given)}.")
-            found.extend((t, a) for t, a in zip(entry, given, strict=True) if not _only_a_shape(a))
-        else:
+        given = inputs[name]
+        if not isinstance(entry, list):
             found.append((entry, given))
+            continue
+        if not isinstance(given, list | tuple | np.ndarray) or len(given) != len(entry):
+            got = len(given) if isinstance(given, list | tuple | np.ndarray) else type(given)
+            raise ShapeError(
+                f"{name} is a list of {len(entry)} tensors, not "
+                f"{got.__name__ if isinstance(got, type) else got}."
+            )
+        found.extend(zip(entry, given, strict=True))
     return found
+
+
+def pairs(signature: Signature, inputs: Mapping[str, Any]) -> list[tuple[Tensor, Any]]:
+    """Each tensor that an array is given for, with the array."""
+    return [(t, value) for t, value in _given(signature, inputs) if not _only_a_shape(value)]
 
 
 def _only_a_shape(value: Any) -> bool:
@@ -66,20 +76,32 @@ def _only_a_shape(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(part, int | str) for part in value)
 
 
-def _bind(tensor: Tensor, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
+def _shape(value: Any) -> tuple[Size, ...]:
+    """The sizes of what is given: of an array, or those that a shape says."""
+    if not _only_a_shape(value):
+        return np.shape(value)
+    said = value.partition(",")[0].split() if isinstance(value, str) else value
+    return tuple(int(p) if isinstance(p, str) and p.isdecimal() else p for p in said)
+
+
+def _bind(tensor: Tensor, shape: tuple[Size, ...], sizes: dict[str, int]) -> None:
+    """Notes what a shape says of the symbols of a tensor's annotation."""
     annotated = " ".join(str(size) for size in tensor.shape)
+    shown = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
     if len(shape) != len(tensor.shape):
         raise ShapeError(
-            f'{tensor.name} has {len(shape)} axes {shape}, but its annotation says "{annotated}".'
+            f'{tensor.name} has {len(shape)} axes {shown}, but its annotation says "{annotated}".'
         )
     for size, length in zip(tensor.shape, shape, strict=True):
-        if isinstance(size, str) and size not in sizes:
-            sizes[size] = length
-        expected = sizes[size] if isinstance(size, str) else size
+        if length == size:
+            continue
+        if isinstance(size, str) and isinstance(length, int):
+            sizes.setdefault(size, length)
+        expected = sizes.get(size, size) if isinstance(size, str) else size
         if expected != length:
             raise ShapeError(
-                f'{tensor.name} has the shape {shape}, but its annotation says "{annotated}"'
-                + (f" and {size} is {expected}." if isinstance(size, str) else ".")
+                f'{tensor.name} has the shape {shown}, but its annotation says "{annotated}"'
+                + (f" and {size} is {expected}." if expected != size else ".")
             )
 
 

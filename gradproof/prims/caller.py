@@ -1,15 +1,19 @@
-"""The line of the user's own source that is running."""
+"""The user's own source: the line that is running, and the functions that are called."""
 
 from __future__ import annotations
 
 import linecache
 import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
 
-from gradproof.core.errors import Place
+from gradproof.core.errors import GradproofError, NetworkError, Place
 
 _HOUSE = str(Path(__file__).parent.parent)
 _GALLERY = str(Path(_HOUSE) / "gallery")
@@ -31,15 +35,44 @@ def user_frame() -> FrameType | None:
     return frame
 
 
-def place_of(frame: FrameType | None) -> Place | None:
-    """Where a frame is: file, line and the text of that line."""
+def place_of(frame: FrameType | None, line: int | None = None) -> Place | None:
+    """Where a frame is, or was at `line`: file, line and the text of that line."""
     if frame is None:
         return None
     file = frame.f_code.co_filename
-    text = linecache.getline(file, frame.f_lineno).strip()
-    return Place(Path(file).name if not file.startswith("<") else file, frame.f_lineno, text)
+    line = frame.f_lineno if line is None else line
+    text = linecache.getline(file, line).strip()
+    return Place(Path(file).name if not file.startswith("<") else file, line, text)
 
 
 def place() -> Place | None:
     """Where the user's code is now."""
     return place_of(user_frame())
+
+
+@contextmanager
+def reported(function: Callable[..., Any]) -> Iterator[None]:
+    """Around a call of the user's function: what it raises is said of the line that raised it.
+
+    Raises:
+        NetworkError: the function raised something that is no `GradproofError`.
+    """
+    try:
+        yield
+    except GradproofError:
+        raise
+    except (Exception, SystemExit) as problem:  # the user's own code may raise anything
+        passed = list(traceback.walk_tb(problem.__traceback__))
+        if _is_mistake_of_ours(passed[-1][0]):
+            raise
+        theirs = [(frame, line) for frame, line in passed if not is_ours(frame.f_code.co_filename)]
+        name = getattr(function, "__name__", type(function).__name__)
+        raise NetworkError(
+            f"{name} raised {type(problem).__name__}: {problem}",
+            place=place_of(*theirs[-1]) if theirs else None,
+        ) from problem
+
+
+def _is_mistake_of_ours(innermost: FrameType) -> bool:
+    file = innermost.f_code.co_filename
+    return is_ours(file) and not file.startswith(_NUMPY)

@@ -24,8 +24,9 @@ COLOURS = {
 }
 
 
-def show(report: Report, console: Console, *, values: bool = False) -> None:
+def show(report: Report, console: Console | None = None, *, values: bool = False) -> None:
     """Prints a report; with `values` the tensors stand side by side at 8 digits."""
+    console = console or Console(highlight=False)
     console.print(_head(report))
     for batch in report.batches:
         console.print()

@@ -86,11 +86,11 @@ class Report:
     missing_engines: Mapping[str, str]
 
     def __getitem__(self, name: str) -> GradientRow:
-        for batch in reversed(self.batches):
-            for row in batch.gradients:
-                if row.name == name:
-                    return row
-        raise KeyError(name)
+        """The gradient with respect to a tensor, on the last set of data."""
+        rows = {row.name: row for row in self.batches[-1].gradients}
+        if name not in rows:
+            raise KeyError(f"There is no gradient with respect to {name}; of: {', '.join(rows)}.")
+        return rows[name]
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from gradproof.core.index import Index, at
 from gradproof.core.program import Claim, Equation, Paper, Program, Tensor, shapes
 from gradproof.core.spec import check
 from gradproof.core.term import Read
+from gradproof.prims.caller import reported
 from gradproof.trace.equations import Writer, write_equations
 from gradproof.trace.graph import Node, Recording, Traced, show_shape
 from gradproof.trace.names import distinct
@@ -89,7 +90,8 @@ def trace(
 def _run(recording: Recording, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     recording.namer.root = sys._getframe()
     recording.namer.kind = Traced
-    return function(**arguments)
+    with reported(function):
+        return function(**arguments)
 
 
 def _trace_forward(

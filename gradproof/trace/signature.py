@@ -63,11 +63,14 @@ def read_signature(
                 advice=f'Annotate it, as in  {name}: "n 3"  or pass inputs={{"{name}": ...}}.',
                 place=place,
             )
-    surplus = set(inputs) - set(found)
+    surplus = sorted(set(inputs) - set(found))
     if surplus:
+        lists = [name for name, entry in found.items() if isinstance(entry, list)]
         raise DataError(
-            f"The inputs {', '.join(sorted(surplus))} are not parameters of the network, which "
-            f"takes {', '.join(found)}.",
+            f"The network has no parameter {', '.join(surplus)}; it takes {', '.join(found)}.",
+            advice=f"A list is one input; in a file its tensors are {lists[0]}[1], {lists[0]}[2], …"
+            if lists
+            else "",
             place=place,
         )
     return found

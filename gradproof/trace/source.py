@@ -43,10 +43,16 @@ def read_module(name: str, module: ModuleType) -> Source:
             advice='Write  def forward(x: "n 2", W: "2 3", ...): ... return loss'
             + (f"  It has: {', '.join(functions[:5])}." if functions else ""),
         )
+    backward = getattr(module, "backward", None)
+    if backward is not None and not callable(backward):
+        raise NetworkError(
+            f"backward in {name} is {type(backward).__name__}, not a function.",
+            advice="Write  def backward(...): ... return locals()",
+        )
     return Source(
         name,
         forward,
-        getattr(module, "backward", None),
+        backward,
         getattr(module, "SAMPLES", {}),
         getattr(module, "NATIVE", {}),
     )
@@ -58,6 +64,8 @@ def read_file(path: Path) -> Source:
     Raises:
         NetworkError: the file is missing, is not Python, fails to run, or has no forward.
     """
+    if path.is_dir():
+        raise NetworkError(f"{path} is a folder.", advice="A paper is a file name.py.")
     if not path.is_file():
         raise NetworkError(f"There is no file {path}.")
     spec = importlib.util.spec_from_file_location(f"paper_{path.stem}", path)
@@ -65,16 +73,19 @@ def read_file(path: Path) -> Source:
         raise NetworkError(f"{path} is not a Python file.", advice="A paper is a file name.py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:  # as `python my_network.py` does: its neighbours can be imported
+        sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
     except SyntaxError as problem:
-        line = problem.lineno or 1
-        raise NetworkError(
-            f"{problem.msg}.", place=Place(path.name, line, (problem.text or "").strip())
-        ) from problem
+        place = Place(
+            Path(problem.filename or path).name, problem.lineno or 1, (problem.text or "").strip()
+        )
+        raise NetworkError(f"{problem.msg}.", place=place) from problem
     except GradproofError:
         raise
-    except Exception as problem:  # the user's own code may raise anything: it is reported
+    except (Exception, SystemExit) as problem:  # the user's own code may raise anything
         frame = traceback.extract_tb(problem.__traceback__)[-1]
         raise NetworkError(
             f"Running the file raised {type(problem).__name__}: {problem}",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gradproof.gallery.catalogue import find
-from gradproof.workbench import derivation_page, read
+from gradproof.workbench import derive_source
 
 HERE = Path(__file__).parent
 GALLERY = ("fnn", "softmax_regression", "mlp")
@@ -17,8 +17,8 @@ PAPERS = tuple(sorted(path.stem for path in (HERE / "papers").glob("*.py")))
 
 def page_of(name, vectors, form):
     source = find(name if name in GALLERY else str(HERE / "papers" / f"{name}.py"))
-    traced, _ = read(source, {}, {})
-    return derivation_page(traced, vectors, form) + "\n"
+    page = derive_source(source, {}, {})
+    return (page.to_latex(vectors) if form == "latex" else page.to_text(vectors)) + "\n"
 
 
 @pytest.mark.parametrize("vectors", ["row", "column"])

@@ -23,4 +23,6 @@ def test_a_record_is_whole(record):
     assert record.words
     if isinstance(record, Elementwise):
         assert len(record.slopes) == len(record.arguments)
-        assert any(slope is not None for slope in record.slopes)
+        # A mask chooses and is not differentiated; every other argument is.
+        for argument, slope in zip(record.arguments, record.slopes, strict=True):
+            assert (slope is None) == (argument == "mask")

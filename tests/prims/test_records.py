@@ -12,8 +12,9 @@ from gradproof.core.program import Equation, Program, Tensor
 from gradproof.core.term import Along, Apply, Fold, Product, Read, Sum
 from gradproof.derivation import derive
 from gradproof.engines.arb import Arb, precision
-from gradproof.engines.evaluate import evaluate
+from gradproof.engines.evaluate import Room, evaluate, evaluate_equation
 from gradproof.prims.dictionary import BY_NAME
+from gradproof.prims.formula import Formula, formula
 from gradproof.prims.record import Elementwise, Folding, Keeping
 
 BITS = 500
@@ -88,6 +89,29 @@ def test_the_slope_is_the_derivative(record, sample):
             for k in range(sizes["n"]):
                 quotient = difference_quotient(program, arrays, sizes, tensor.name, k)
                 assert abs(gradient[k] - quotient) < flint.arb(2) ** -200, (tensor.name, k)
+
+
+@pytest.mark.parametrize(
+    ("record", "sample"), [case for case in CASES if isinstance(case.values[0], Elementwise)]
+)
+def test_the_slope_as_it_is_written_is_the_derivative(record, sample):
+    # Apart from the test above: the balls have a derivative of σ and tanh of their own.
+    program = network(record)
+    arrays, sizes = environment(program, sample)
+    reads = tuple(Formula(Read(name, (at(I),))) for name in record.arguments)
+    value = Formula(Apply(record.name, tuple(read.term for read in reads)))
+    arb = Arb()
+    for name, slope in zip(record.arguments, record.slopes, strict=True):
+        if slope is None:
+            continue
+        written = Equation("s", (I,), formula(slope(value, *reads)).term)
+        with precision(BITS):
+            inputs = lifted(arb, arrays)
+            found = evaluate_equation(written, Room(inputs, sizes, arb))[0]
+            for k in range(sizes["n"]):
+                quotient = difference_quotient(program, arrays, sizes, name, k)
+                upstream = inputs["g"][0][k]
+                assert abs(upstream * found[k] - quotient) < flint.arb(2) ** -200, (name, k)
 
 
 def difference_quotient(program, arrays, sizes, name, k):

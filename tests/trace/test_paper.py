@@ -232,7 +232,7 @@ def test_a_parameter_without_a_shape():
 
 
 def test_a_surplus_input():
-    with pytest.raises(DataError, match="inputs q are not parameters"):
+    with pytest.raises(DataError, match="no parameter q; it takes x, W"):
         read_signature(affine_loss, {"q": "3"})
 
 

@@ -1,0 +1,34 @@
+"""Every network of the gallery derives and holds, in every dtype; a new file is found by itself."""
+
+import pytest
+
+from gradproof.gallery import catalogue
+from gradproof.workbench import derive_source, verify_source
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", catalogue.names())
+def test_a_network_of_the_gallery_holds(name, dtype):
+    report = verify_source(catalogue.find(name), {}, "numpy", dtype, 0, {})
+    assert report.exit_code == 0
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("vectors", ["row", "column"])
+def test_a_network_of_the_gallery_is_written(name, vectors):
+    page = derive_source(catalogue.find(name), {}, {})
+    assert page.to_text(vectors).count("∂l/∂") >= len(page.derivation.steps)
+
+
+def test_a_file_with_a_forward_is_a_network_and_another_is_not(tmp_path, monkeypatch):
+    (tmp_path / "new.py").write_text(
+        '"""A new one."""\n\n\ndef forward(x: "n"):\n    return x.sum()\n'
+    )
+    (tmp_path / "data.py").write_text("SAMPLES = {}\n")
+    monkeypatch.setattr(catalogue, "_HERE", tmp_path)
+    assert catalogue.contents() == [("new", "A new one.")]
+
+
+def test_the_first_sentence_says_what_a_network_is():
+    for _, sentence in catalogue.contents():
+        assert sentence.endswith(".")
