@@ -70,8 +70,20 @@ def test_the_code_of_a_page_runs(block, folder):
     exec(compile(block.text, block.page, "exec"), space)
 
 
+def certified(folder):
+    """The certificate that the README checks: of its paper with a mistake in ∂l/∂z2."""
+    wrong = PAPER.replace("gp.sigmoid.derivative(z2)", "gp.sigmoid.derivative(a2)")
+    assert wrong != PAPER
+    path = folder / "my_network.py"
+    path.write_text(wrong, encoding="utf-8")
+    assert main(["verify", "my_network.py", "--engine", "numpy", "--certificates", "out"]) == 1
+    path.write_text(PAPER, encoding="utf-8")
+
+
 @pytest.mark.parametrize("line", commands(README, "gradproof"))
 def test_a_command_of_the_readme_holds(line, folder, capsys):
+    if "out/my_network-z2.json" in line:
+        certified(folder)
     assert main(shlex.split(line)[1:]) == 0
     assert capsys.readouterr().out
 
