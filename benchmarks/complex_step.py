@@ -133,7 +133,7 @@ def _case(forward: Callable[..., Any], depth: int = 0, width: int = 0) -> tuple[
 
 
 CASES: dict[str, Case] = {
-    **{name: Case(catalogue.find(name), {}) for name in catalogue.NAMES},
+    **{name: Case(catalogue.find(name), {}) for name in catalogue.names()},
     **dict(
         [
             _case(relu_layers),
