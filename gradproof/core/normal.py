@@ -182,8 +182,17 @@ def power(base: Term, exponent: Fraction) -> Term:
             return Number(value**exponent.numerator)
         case Power(inner, e) if exponent.denominator == 1 and e.denominator == 1:
             return power(inner, e * exponent)
+        case Product(factors) if exponent.denominator == 1 and any(map(_is_count, factors)):
+            counts = [power(f, exponent) for f in factors if _is_count(f)]
+            others = [f for f in factors if not _is_count(f)]
+            return product(*counts, *([power(product(*others), exponent)] if others else []))
         case _:
             return Power(base, exponent)
+
+
+def _is_count(term: Term) -> bool:
+    """A number or a size: what is collected in front of a product."""
+    return isinstance(term, Number | SizeOf) or _is_size_power(term)
 
 
 def total(over: Iterable[Index], body: Term) -> Term:
