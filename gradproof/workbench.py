@@ -10,12 +10,23 @@ import numpy as np
 
 from gradproof.core.errors import DataError
 from gradproof.core.index import Size
-from gradproof.core.program import Claim, Derivation, Equation, Paper, Step, shape_of, shapes
+from gradproof.core.program import (
+    Claim,
+    Derivation,
+    Equation,
+    Paper,
+    Program,
+    Step,
+    shape_of,
+    shapes,
+)
 from gradproof.derivation import derive as derive_program
 from gradproof.engines.arb import midpoints
+from gradproof.engines.backward_program import BackwardProgram
 from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.engine import ENGINES, Engine, Run, installed, load
+from gradproof.engines.evaluate import number_of
 from gradproof.engines.numpy import record_plain, run_plain
 from gradproof.ink.terminal import text
 from gradproof.judge.formula import judge_formula
@@ -23,13 +34,14 @@ from gradproof.judge.generic import by_parameter, choose_sizes, draw
 from gradproof.judge.identity import Proof, prove
 from gradproof.judge.kink import kinks
 from gradproof.judge.normal_form import claims_written_out
+from gradproof.judge.program_identity import Capture, ProgramProof, prove_program
 from gradproof.judge.stage import judge_stage
 from gradproof.judge.truth import TrueValues, true_values
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.report.equations import Equations
 from gradproof.report.evidence import with_certificates, witness_note
-from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
-from gradproof.trace.signature import Signature, read_signature
+from gradproof.report.report import Batch, ForwardRow, GradientRow, Report, with_program
+from gradproof.trace.signature import Signature, read_signature, tensors
 from gradproof.trace.source import Source
 from gradproof.trace.uniform import trace_uniformly
 from gradproof.write.convention import Convention, shape_text
@@ -154,11 +166,17 @@ def verify_source(
     data.append(("your data" if inputs else "generic data", inputs))
     batches: list[Batch] = []
     notes: list[str] = []
+    programs: dict[Program, ProgramProof | None] = {}
     for title, given in data:
         traced, chosen = read(source, given, sizes)
         arrays = draw(traced.signature, chosen, given, dtype, seed)
         proofs = _proofs(traced)
+        program = traced.paper.forward
+        if program not in programs:  # the samples of a paper share it with the generic data
+            capture = capture_of(traced, machine)
+            programs[program] = prove_program(traced.paper, traced.derivation, capture)
         batch = _batch(title, traced, machine, dtype, chosen, arrays, proofs)
+        batch = with_program(batch, programs[program])
         constants = _constants(traced.paper, dtype)
         if certificates:
             batch = with_certificates(batch, traced.paper, constants, source.name)
@@ -218,6 +236,23 @@ def _proofs(traced: Traced) -> dict[str, Proof]:
     if not traced.paper.claims:
         return {}
     return prove(traced.paper, traced.derivation)
+
+
+def capture_of(traced: Traced, engine: Engine) -> Capture:
+    """What writes down the engine's own backward program at given sizes."""
+    paper, signature = traced.paper, traced.signature
+
+    def capture(sizes: Mapping[str, int]) -> BackwardProgram | None:
+        arrays = {
+            tensor.name: np.full(tuple(number_of(size, sizes) for size in tensor.shape), 0.5)
+            for tensor in tensors(signature)
+        }
+        arguments = by_parameter(signature, arrays)
+        return engine.backward_program(
+            traced.source.forward, arguments, paper.operations, paper.loss
+        )
+
+    return capture
 
 
 @dataclass(frozen=True, slots=True)

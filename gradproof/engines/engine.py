@@ -13,6 +13,7 @@ from typing import Any, final
 import numpy as np
 
 from gradproof.core.errors import EngineError
+from gradproof.engines.backward_program import BackwardProgram
 
 Argument = np.ndarray | list[np.ndarray]
 """An array, or one for each layer where the parameter is a list of weights."""
@@ -105,6 +106,23 @@ class Engine(ABC):
             EngineError: this engine has no layers of its own.
         """
         raise EngineError(f"{self.title} has no layers of its own here.")
+
+    def backward_program(
+        self,
+        forward: Callable[..., Any],
+        arguments: Mapping[str, Argument],
+        operations: Mapping[str, int],
+        loss: str,
+    ) -> BackwardProgram | None:
+        """The program that the framework's autodiff writes for the gradients of `forward`, with
+        float64 arguments of these shapes; `None` where a framework shows no program.
+
+        Arguments and errors are those of `run`; the numbers in the arrays do not matter.
+
+        Raises:
+            Unattempted: the framework cannot write it down, or something in it cannot be read.
+        """
+        return None
 
 
 def installed() -> dict[str, bool]:

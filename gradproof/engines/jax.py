@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
+from itertools import count
 from typing import Any, final
 
 import jax
+import jax.extend
 import jax.numpy as jnp
 import numpy as np
 
+from gradproof.engines.backward_program import (
+    BackwardProgram,
+    Numbered,
+    Operand,
+    Operation,
+    Table,
+    Unattempted,
+    read_back,
+)
 from gradproof.engines.engine import Argument, Engine, Run
 from gradproof.engines.face import (
     Arithmetic,
@@ -77,6 +89,105 @@ def settings() -> Iterator[None]:
         yield
 
 
+_CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr"}
+_CALLS |= {"custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
+"""Operations that only call another jaxpr, and the parameter that holds it."""
+
+
+@final
+class Flat:
+    """A jaxpr written out as one list of operations; what depends on no tensor is worked out."""
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+        self.numbers: Iterator[int] = count()
+
+    def enter(self, jaxpr: Any, constants: Any, operands: Sequence[Any]) -> list[Operand]:
+        """Writes out one jaxpr, and gives what it returns."""
+        known: dict[Any, Any] = dict(zip(jaxpr.constvars, map(_constant, constants), strict=True))
+        known.update(zip(jaxpr.invars, operands, strict=True))
+
+        def read(variable: Any) -> Any:
+            if isinstance(variable, jax.extend.core.Literal):
+                return _constant(variable.val)
+            return known[variable]
+
+        for equation in jaxpr.eqns:
+            results = self._equation(equation, [read(v) for v in equation.invars])
+            known.update(zip(equation.outvars, results, strict=True))
+        return [read(v) for v in jaxpr.outvars]
+
+    def _equation(self, equation: Any, operands: list[Any]) -> list[Any]:
+        name, parameters = equation.primitive.name, equation.params
+        if name in _CALLS:
+            inside = parameters[_CALLS[name]]
+            return self.enter(
+                getattr(inside, "jaxpr", inside), getattr(inside, "consts", ()), operands
+            )
+        if all(isinstance(operand, np.ndarray) for operand in operands):
+            results = equation.primitive.bind(*map(jnp.asarray, operands), **parameters)
+            several = results if equation.primitive.multiple_results else [results]
+            return [_constant(result) for result in several]
+        if len(equation.outvars) != 1:
+            raise Unattempted(f"operation {name}")
+        name, operands, attributes = _plain(equation, operands)
+        number = next(self.numbers)
+        shape = tuple(int(size) for size in equation.outvars[0].aval.shape)
+        self.operations.append(Operation(name, tuple(operands), attributes, number, shape))
+        return [Numbered(number)]
+
+
+def _constant(value: Any) -> Any:
+    """A float as the number it stands for; integers and truth values stay arrays."""
+    array = np.asarray(value)
+    if array.dtype.kind != "f":
+        return array
+    return read_back(float(array)) if array.ndim == 0 else Table(array)
+
+
+def _plain(equation: Any, operands: list[Any]) -> tuple[str, list[Any], dict[str, Any]]:
+    """An operation without arrays of integers: places that they choose are attributes."""
+    name, parameters = equation.primitive.name, equation.params
+    wholes = [operand for operand in operands if isinstance(operand, np.ndarray)]
+    attributes = {key: _listed(value) for key, value in parameters.items()}
+    if not wholes:
+        return name, operands, attributes
+    if name in ("dynamic_slice", "gather"):
+        shape = equation.invars[0].aval.shape
+        # What moves elements moves their places; a place that is not filled stays not a number.
+        numbers = jnp.arange(float(np.prod(shape))).reshape(shape)
+        places = np.asarray(
+            equation.primitive.bind(numbers, *map(jnp.asarray, wholes), **parameters)
+        )
+        if not np.any(np.isnan(places)):
+            return "take", operands[:1], {"places": places.astype(np.int64)}
+    if name == "scatter-add":
+        (target, _, updates), (indices,) = (v.aval.shape for v in equation.invars), wholes
+
+        def scattered(new: Any) -> Any:
+            zeros = jnp.zeros(target)
+            return equation.primitive.bind(zeros, jnp.asarray(indices), new, **parameters)
+
+        # The transpose of adding at places is reading there.
+        _, pulled = jax.vjp(scattered, jnp.zeros(updates))
+        places = np.asarray(pulled(1 + jnp.arange(float(np.prod(target))).reshape(target))[0])
+        if np.all(places > 0):
+            return "put_add", [operands[0], operands[2]], {"places": places.astype(np.int64) - 1}
+    if all(whole.ndim == 0 for whole in wholes):
+        exact = [Fraction(int(o)) if isinstance(o, np.ndarray) else o for o in operands]
+        return name, exact, attributes
+    raise Unattempted(f"operation {name} on integers")
+
+
+def _listed(value: Any) -> Any:
+    """A parameter as numbers, strings and tuples."""
+    if isinstance(value, tuple | list):
+        return tuple(map(_listed, value))
+    if isinstance(value, np.integer):
+        return int(value)
+    return value if value is None or isinstance(value, int | str) else str(value)
+
+
 @final
 class JaxEngine(Engine):
     """JAX on the CPU, operation by operation, differentiated by `jax.value_and_grad`."""
@@ -100,14 +211,10 @@ class JaxEngine(Engine):
             floats = {name: jnp.asarray(array) for name, array in inputs.floats.items()}
             wholes = {name: jnp.asarray(array) for name, array in inputs.wholes.items()}
 
-            def program(floats: Any, perturbations: Any) -> Any:
-                recording = Recording(
-                    JAX, dtype, wanted, lambda number, tensor: tensor + perturbations[number]
-                )
-                result = read_loss(forward(**inputs.bind(recording, floats | wholes)))
-                return result, read_kept(recording, operations)
-
-            perturbations = self._perturbations(forward, inputs, floats | wholes, dtype, wanted)
+            program = self._perturbed(forward, inputs, wholes, operations, dtype)
+            shapes = self._shapes(forward, inputs, floats | wholes, dtype, wanted)
+            # Minus zeros: added, they change no bit.
+            perturbations = {n: jnp.full(one.shape, -0.0, dtype) for n, one in shapes.items()}
             (result, kept), (g_floats, g_kept) = jax.value_and_grad(
                 program, argnums=(0, 1), has_aux=True
             )(floats, perturbations)
@@ -126,10 +233,67 @@ class JaxEngine(Engine):
                 {name: np.array(gradients[name]) for name in tensors if name in gradients},
             )
 
-    def _perturbations(
+    def backward_program(
+        self,
+        forward: Callable[..., Any],
+        arguments: Mapping[str, Argument],
+        operations: Mapping[str, int],
+        loss: str,
+    ) -> BackwardProgram:
+        """The jaxpr of `jax.grad`, with the calls in it written out."""
+        inputs = read_inputs(arguments, "float64")
+        wanted = frozenset(operations.values())
+        with settings():
+            floats = {
+                name: jax.ShapeDtypeStruct(array.shape, array.dtype)
+                for name, array in inputs.floats.items()
+            }
+            wholes = {name: jnp.asarray(array) for name, array in inputs.wholes.items()}
+            program = self._perturbed(forward, inputs, wholes, operations, "float64")
+            perturbations = self._shapes(forward, inputs, floats | wholes, "float64", wanted)
+            gradient = jax.grad(program, argnums=(0, 1), has_aux=True)
+
+            def gradients(floats: Any, perturbations: Any) -> Any:
+                return gradient(floats, perturbations)[0]
+
+            made = jax.make_jaxpr(gradients)(floats, perturbations)
+            names = sorted(floats)  # as JAX orders them
+            flat = Flat()
+            numbers = {name: next(flat.numbers) for name in names}
+            entered = [Numbered(number) for number in numbers.values()]
+            zeros: list[Operand] = [Fraction(0)] * len(perturbations)
+            results = flat.enter(made.jaxpr, made.consts, [*entered, *zeros])
+        found = dict(zip(names, results, strict=False))
+        by_number = dict(zip(sorted(perturbations), results[len(names) :], strict=True))
+        found |= {name: by_number[n] for name, n in operations.items() if name != loss}
+        return BackwardProgram(numbers, tuple(flat.operations), found)
+
+    def _perturbed(
+        self,
+        forward: Callable[..., Any],
+        inputs: Any,
+        wholes: Mapping[str, Any],
+        operations: Mapping[str, int],
+        dtype: str,
+    ) -> Callable[..., Any]:
+        """The loss as a function of the inputs and of what is added to each wanted value."""
+
+        def program(floats: Any, perturbations: Any) -> Any:
+            recording = Recording(
+                JAX,
+                dtype,
+                frozenset(operations.values()),
+                lambda number, tensor: tensor + perturbations[number],
+            )
+            result = read_loss(forward(**inputs.bind(recording, {**floats, **wholes})))
+            return result, read_kept(recording, operations)
+
+        return program
+
+    def _shapes(
         self, forward: Callable[..., Any], inputs: Any, natives: Any, dtype: str, wanted: Any
     ) -> dict[int, Any]:
-        """Minus zeros in the shapes of the wanted values: added, they change no bit."""
+        """The shapes of the wanted values, by the numbers of their operations."""
 
         def shapes(natives: Any) -> Any:
             met: dict[int, Any] = {}
@@ -141,8 +305,8 @@ class JaxEngine(Engine):
             forward(**inputs.bind(Recording(JAX, dtype, wanted, meet), natives))
             return met
 
-        found = jax.eval_shape(shapes, natives)
-        return {number: jnp.full(one.shape, -0.0, dtype) for number, one in found.items()}
+        found: dict[int, Any] = jax.eval_shape(shapes, natives)
+        return found
 
 
 ENGINE = JaxEngine()

@@ -48,6 +48,7 @@ class Modular(Arithmetic):
         self._choices: dict[tuple[int, ...], int] = {}
         self.generators = 0
         self.roots = 0
+        self.root_arguments: set[bytes] = set()
 
     # --- random functions -----------------------------------------------------------------------
 
@@ -114,6 +115,7 @@ class Modular(Arithmetic):
         result = self._integer_power(base, int(whole))
         if rest == Fraction(1, 2):
             self.roots += 1
+            self.root_arguments.update(row.tobytes() for row in _rows(base))
             return self.multiply(result, self._field.root(base))
         if rest:
             return self.multiply(result, self._random(f"power {rest}".encode(), base))

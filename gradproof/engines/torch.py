@@ -7,10 +7,21 @@ from typing import Any, final
 
 import numpy as np
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
+from gradproof.engines.backward_program import (
+    BackwardProgram,
+    Numbered,
+    Operand,
+    Operation,
+    Table,
+    Unattempted,
+    read_back,
+)
 from gradproof.engines.engine import Argument, Engine, Run
 from gradproof.engines.face import (
     Arithmetic,
+    Inputs,
     Recording,
     read_inputs,
     read_kept,
@@ -85,6 +96,84 @@ def _require(number: int, tensor: torch.Tensor) -> torch.Tensor:
     return tensor if tensor.requires_grad else tensor.requires_grad_(True)
 
 
+def _differentiated(
+    forward: Callable[..., Any],
+    inputs: Inputs,
+    floats: Mapping[str, torch.Tensor],
+    operations: Mapping[str, int],
+    loss: str,
+    dtype: str,
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Every tensor of a run, and the gradients of all that are floating but the loss."""
+    wholes = {name: _tensor(array) for name, array in inputs.wholes.items()}
+    recording = Recording(TORCH, dtype, frozenset(operations.values()), _require)
+    with torch.enable_grad():
+        result = read_loss(forward(**inputs.bind(recording, {**floats, **wholes})))
+    tensors = {**floats, **wholes, **read_kept(recording, operations), loss: result}
+    sources = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name != loss and tensor.is_floating_point()
+    }
+    if result.requires_grad and sources:
+        found = torch.autograd.grad(
+            result, list(sources.values()), allow_unused=True, materialize_grads=True
+        )
+    else:
+        found = tuple(map(torch.zeros_like, sources.values()))
+    return tensors, dict(zip(sources, found, strict=True))
+
+
+# --- the program that autograd writes ---------------------------------------------------------
+
+
+_LIKE = ("aten.ones_like", "aten.zeros_like", "aten.new_zeros")
+"""Operators that read only the shape of their tensor."""
+
+
+def _operation(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
+    """A call of an aten operator: tensors and numbers apart from sizes, axes and settings."""
+    given = dict(node.kwargs)
+    names = [argument.name for argument in node.target._schema.arguments]
+    given.update(zip(names, node.args, strict=False))
+    operands: list[Operand] = []
+    attributes: dict[str, Any] = {}
+    for argument in node.target._schema.arguments:
+        value = given.get(argument.name, argument.default_value)
+        match str(argument.type):
+            case "Tensor" | "number":
+                operands.append(_operand(value, numbers, module))
+            case "List[Tensor]":
+                operands += [_operand(one, numbers, module) for one in value]
+            case _:
+                attributes[argument.name] = _listed(value)
+    meta = node.meta.get("val", node.meta.get("tensor_meta"))
+    if not isinstance(meta, torch.Tensor):
+        raise Unattempted(f"operation {node.target}")
+    name = str(node.target).removesuffix(".default")
+    if node.target._schema.is_mutable and len(node.args[0].users) > 1:
+        raise Unattempted(f"operation {name} on a tensor that is read elsewhere")
+    if name in _LIKE:
+        operands = []
+    shape = tuple(int(size) for size in meta.shape)
+    return Operation(name, tuple(operands), attributes, numbers[node.name], shape)
+
+
+def _operand(value: Any, numbers: Mapping[str, int], module: Any) -> Operand:
+    if not isinstance(value, torch.fx.Node):
+        return read_back(float(value))
+    if value.op != "get_attr":
+        return Numbered(numbers[value.name])
+    array = np.asarray(TORCH.array(getattr(module, value.target)), dtype=np.float64)
+    return read_back(float(array)) if array.ndim == 0 else Table(array)
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return tuple(map(_listed, value))
+    return value if value is None or isinstance(value, int | str) else str(value)
+
+
 @final
 class TorchEngine(Engine):
     """PyTorch on the CPU, differentiated by its autograd."""
@@ -104,28 +193,48 @@ class TorchEngine(Engine):
     ) -> Run:
         inputs = read_inputs(arguments, dtype)
         floats = {name: _tensor(array).requires_grad_() for name, array in inputs.floats.items()}
-        wholes = {name: _tensor(array) for name, array in inputs.wholes.items()}
-        recording = Recording(TORCH, dtype, frozenset(operations.values()), _require)
-        with torch.enable_grad():
-            result = read_loss(forward(**inputs.bind(recording, floats | wholes)))
-        tensors = floats | wholes | read_kept(recording, operations) | {loss: result}
-        sources = {
-            name: tensor
-            for name, tensor in tensors.items()
-            if name != loss and tensor.is_floating_point()
-        }
-        if result.requires_grad and sources:
-            found = torch.autograd.grad(
-                result, list(sources.values()), allow_unused=True, materialize_grads=True
-            )
-        else:
-            found = tuple(map(torch.zeros_like, sources.values()))
+        tensors, gradients = _differentiated(forward, inputs, floats, operations, loss, dtype)
         return Run(
             self.name,
             self.version(),
             dtype,
             {name: TORCH.array(tensor) for name, tensor in tensors.items()},
-            {name: TORCH.array(g) for name, g in zip(sources, found, strict=True)},
+            {name: TORCH.array(g) for name, g in gradients.items()},
+        )
+
+    def backward_program(
+        self,
+        forward: Callable[..., Any],
+        arguments: Mapping[str, Argument],
+        operations: Mapping[str, int],
+        loss: str,
+    ) -> BackwardProgram:
+        """The aten operations that `make_fx` sees in forward and backward together."""
+        inputs = read_inputs(arguments, "float64")
+        names = list(inputs.floats)
+        found: list[str] = []
+
+        def gradients(*natives: torch.Tensor) -> list[torch.Tensor]:
+            floats = dict(zip(names, natives, strict=True))
+            _, made = _differentiated(forward, inputs, floats, operations, loss, "float64")
+            found[:] = made
+            return list(made.values())
+
+        module = make_fx(gradients)(
+            *(_tensor(array).requires_grad_() for array in inputs.floats.values())
+        )
+        nodes = list(module.graph.nodes)
+        numbers = {node.name: number for number, node in enumerate(nodes)}
+        entered = [numbers[node.name] for node in nodes if node.op == "placeholder"]
+        written = [
+            _operation(node, numbers, module) for node in nodes if node.op == "call_function"
+        ]
+        (results,) = (node.args[0] for node in nodes if node.op == "output")
+        operands = [_operand(result, numbers, module) for result in results]
+        return BackwardProgram(
+            dict(zip(names, entered, strict=True)),
+            tuple(written),
+            dict(zip(found, operands, strict=True)),
         )
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
+from gradproof.report.program import program_lines
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
 
 MARKS = {"proved": "✓", "agrees": "✓", "derived": "·", "refuted": "✗", "undecided": "?"}
@@ -35,6 +36,9 @@ def show(report: Report, console: Console | None = None, *, values: bool = False
         console.print(_forward_table(batch, report))
         console.print()
         console.print(_gradient_table(batch, report))
+        if batch.program is not None:
+            console.print()
+            console.print(program_lines(batch, batch.program, report.engine), style="dim")
         for line in _details(batch, report):
             console.print(Padding(line, (0, 0, 0, 2)))
         if values:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from gradproof.judge.program_identity import ProgramProof, ProgramVerdict
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 
 
@@ -51,6 +52,7 @@ class GradientRow:
     hand_verdict: EngineVerdict | None
     true: np.ndarray
     zero: bool
+    program: ProgramVerdict | None = None
 
     @property
     def covered(self) -> bool:
@@ -67,6 +69,15 @@ class Batch:
     inputs: Mapping[str, np.ndarray]
     forward: tuple[ForwardRow, ...]
     gradients: tuple[GradientRow, ...]
+    program: ProgramProof | None = None
+
+
+def with_program(batch: Batch, proof: ProgramProof | None) -> Batch:
+    """The batch with what was proved of the engine's own program, also row by row."""
+    if proof is None:
+        return batch
+    rows = tuple(replace(row, program=proof.verdicts[row.name]) for row in batch.gradients)
+    return replace(batch, gradients=rows, program=proof)
 
 
 @dataclass(frozen=True, slots=True)
