@@ -29,6 +29,10 @@ def _mask(compare: Callable[..., Any]) -> Callable[..., Any]:
     return lambda a, b: compare(a, b).astype(a.dtype)
 
 
+def _array(tensor: Any) -> np.ndarray:
+    return np.array(tensor.astype(jnp.float32) if tensor.dtype == jnp.bfloat16 else tensor)
+
+
 JAX = Arithmetic(
     functions={
         "add": jnp.add,
@@ -62,7 +66,7 @@ JAX = Arithmetic(
     },
     tensor=jnp.asarray,
     cast=lambda tensor, dtype: tensor.astype(dtype),
-    array=np.array,
+    array=_array,
 )
 
 
@@ -97,7 +101,7 @@ class JaxEngine(Engine):
         inputs = read_inputs(arguments, dtype)
         wanted = frozenset(operations.values())
         with settings():
-            floats = {name: jnp.asarray(array) for name, array in inputs.floats.items()}
+            floats = {name: jnp.asarray(array, dtype) for name, array in inputs.floats.items()}
             wholes = {name: jnp.asarray(array) for name, array in inputs.wholes.items()}
 
             def program(floats: Any, perturbations: Any) -> Any:
@@ -122,8 +126,8 @@ class JaxEngine(Engine):
                 self.name,
                 self.version(),
                 dtype,
-                {name: np.array(tensor) for name, tensor in tensors.items()},
-                {name: np.array(gradients[name]) for name in tensors if name in gradients},
+                {name: _array(tensor) for name, tensor in tensors.items()},
+                {name: _array(gradients[name]) for name in tensors if name in gradients},
             )
 
     def _perturbations(

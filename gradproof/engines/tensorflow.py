@@ -66,6 +66,10 @@ def _mask(compare: Callable[..., Any]) -> Callable[..., Any]:
     return lambda a, b: tf.cast(compare(a, b), a.dtype)
 
 
+def _array(tensor: Any) -> np.ndarray:
+    return np.array(tf.cast(tensor, tf.float32) if tensor.dtype == tf.bfloat16 else tensor)
+
+
 TENSORFLOW = Arithmetic(
     functions={
         "add": tf.add,
@@ -97,9 +101,9 @@ TENSORFLOW = Arithmetic(
         "logsumexp": lambda x, axis, keepdims: tf.reduce_logsumexp(x, axis=axis, keepdims=keepdims),
         "softmax": lambda x, axis: tf.nn.softmax(x, axis=axis),
     },
-    tensor=tf.constant,
+    tensor=lambda array, dtype: tf.cast(array, dtype),
     cast=tf.cast,
-    array=lambda tensor: np.array(tensor),
+    array=_array,
 )
 
 
@@ -128,7 +132,7 @@ class TensorFlowEngine(Engine):
                 return tensor
 
             recording = Recording(TENSORFLOW, dtype, frozenset(operations.values()), watch)
-            floats = {name: tf.constant(array) for name, array in inputs.floats.items()}
+            floats = {name: tf.cast(array, dtype) for name, array in inputs.floats.items()}
             wholes = {name: tf.constant(array) for name, array in inputs.wholes.items()}
             for tensor in floats.values():
                 tape.watch(tensor)
@@ -147,8 +151,8 @@ class TensorFlowEngine(Engine):
             self.name,
             self.version(),
             dtype,
-            {name: np.array(tensor) for name, tensor in tensors.items()},
-            {name: np.array(tf.convert_to_tensor(g)) for name, g in gradients.items()},
+            {name: _array(tensor) for name, tensor in tensors.items()},
+            {name: _array(tf.convert_to_tensor(g)) for name, g in gradients.items()},
         )
 
     def native(
@@ -163,7 +167,8 @@ class TensorFlowEngine(Engine):
         dtype meanwhile.
         """
         inputs = read_inputs(arguments, dtype)
-        natives = {n: tf.constant(array) for n, array in (inputs.floats | inputs.wholes).items()}
+        natives = {name: tf.cast(array, dtype) for name, array in inputs.floats.items()}
+        natives |= {name: tf.constant(array) for name, array in inputs.wholes.items()}
         bound = {
             parameter: natives[names] if isinstance(names, str) else [natives[n] for n in names]
             for parameter, names in inputs.places.items()
@@ -178,7 +183,7 @@ class TensorFlowEngine(Engine):
         finally:
             settings.set_floatx(before[0])
             settings.set_dtype_policy(before[1])
-        return {name: np.array(tensor) for name, tensor in tensors.items()}
+        return {name: _array(tensor) for name, tensor in tensors.items()}
 
 
 ENGINE = TensorFlowEngine()
