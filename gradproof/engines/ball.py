@@ -87,10 +87,10 @@ class Ball(Arithmetic):
         """
         exact = np.asarray(array, dtype=np.float64)
         nothing = np.broadcast_to(_ZERO, exact.shape)
-        size = np.abs(exact)
-        small = size < self.tiny
+        small = np.abs(array) < self.tiny
         if not small.any():
             return exact, nothing, nothing
+        size = np.abs(exact)
         flushed = self.contract.flush_to_zero
         return exact, nothing, np.where(small & (size > 0), size if flushed else self.unit, 0.0)
 
@@ -239,7 +239,8 @@ class Ball(Arithmetic):
         room = 1 + 4 * (count + 8) * U  # the products here are rounded too
         a1, a2 = np.abs(m1), np.abs(m2)
         middle, size = m1 @ m2, a1 @ a2
-        radius = size * ((count + 2) * U * room) + (count + 1) * TINY
+        radius = size * ((count + 2) * U * room)
+        radius += (count + 1) * TINY
         if not (_nothing(r1) and _nothing(r2)):
             radius = radius + (a1 @ r2 + r1 @ (a2 + r2)) * room
             size = size + radius
@@ -251,7 +252,7 @@ class Ball(Arithmetic):
                 count, np.abs(middle) + inherited, radius, size + inherited, left, right
             )
             error = inherited + grown
-        error *= room
+        error *= room * _ROOM
         error += count * (self.lost_in_term + TINY) + self.lost_in_product
         return middle, radius, error
 
@@ -264,14 +265,16 @@ class Ball(Arithmetic):
         left: Value,
         right: Value,
     ) -> np.ndarray:
-        """The roundings of scalar products of `count` terms whose absolute values add to `size`."""
+        """The roundings of scalar products of `count` terms whose absolute values add to `size`,
+        an array that is used up."""
         if self.accumulate == self.u:
-            return size * (count * self.u * _ROOM)
+            size *= count * self.u
+            return size
         if left[0].shape[-2] == 1 or right[0].shape[-1] == 1:
             # Perhaps it was no matrix product: each product was stored, and then they were added.
-            return size * (count * self.summing + 3 * self.u) * _ROOM
-        inside = size * (count * self.accumulate * _ROOM)
-        return inside + self.joining * _ROOM * (np.abs(middle) + radius + inside)
+            return size * (count * self.summing + 3 * self.u)
+        inside = size * (count * self.accumulate)
+        return inside + self.joining * (np.abs(middle) + radius + inside)
 
     # --- functions --------------------------------------------------------------------------------
 

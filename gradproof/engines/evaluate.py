@@ -67,7 +67,9 @@ def evaluate_equation(equation: Equation, room: Room) -> Value:
     labelled = evaluate_term(equation.term, room)
     shape = tuple(number_of(index.size, room.sizes) for index in equation.free)
     value = _laid_out(labelled, equation.free)
-    return structural(value, lambda part: np.broadcast_to(part, shape).copy())
+    return structural(
+        value, lambda part: part if part.shape == shape else np.broadcast_to(part, shape).copy()
+    )
 
 
 def number_of(size: Size, sizes: Mapping[str, int]) -> int:

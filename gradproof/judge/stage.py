@@ -5,7 +5,8 @@ So the bound of a stage is tight, does not grow with depth, and a wrong stage is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from gradproof.engines.contract import Contract
 from gradproof.engines.double import Double
 from gradproof.engines.evaluate import Room, evaluate_equation
 from gradproof.judge.truth import LARGE, digits_in_common, farthest
-from gradproof.judge.verdict import EngineVerdict
+from gradproof.judge.verdict import EngineVerdict, Kind
 
 BITS = 160
 """Arb's precision for disputed stages: far beyond float64's 53 bits."""
@@ -26,6 +27,9 @@ BITS = 160
 LITTLE = {"float64": 1e-3, "float32": 1e-3, "bfloat16": 0.25, "float16": 0.25}
 """The relative error of one element that a verdict should see. In 16 bits a few roundings are more
 than 1e-3, and what should be seen is a mistake: factors of 2, ½, or a missing term."""
+
+BLOCK = 2**15
+"""Elements whose dozen float64 arrays stay in a processor's cache."""
 
 LEAST_POWER = 0.1
 """The share of the elements that must see it; docs/design.md has the reason."""
@@ -56,18 +60,15 @@ def judge_stage(
     if not np.all(np.isfinite(computed)):
         because = "the engine's numbers are not finite"
         return EngineVerdict("undecided", float("inf"), 0.0, 0.0, (), because)
-    exact = np.asarray(computed, dtype=np.float64)
+    grain = LITTLE[contract.dtype]
     with np.errstate(all="ignore"):
         middle, radius, bound = _evaluated(equation, operands, sizes, Ball(contract))
-        # The subtraction and the addition are rounded: both by less than this.
-        difference = np.abs(exact - middle)
-        difference += radius
-        difference *= 1 + 2.0**-50
-        if not np.all(difference <= bound):
-            difference = _sharp_difference(equation, exact, operands, sizes, bound)
-    return _verdict(
-        exact, middle, difference, bound, LITTLE[contract.dtype], digits_in_common(exact, truth)
-    )
+        found = _compared(computed, middle, lambda e, m, r: np.abs(e - m) + r, radius, bound, grain)
+        if not found.share <= 1:
+            exact = computed.astype(np.float64)
+            sharp = _sharp_difference(equation, exact, operands, sizes, bound)
+            found = _compared(exact, middle, lambda e, m, d: d, sharp, bound, grain)
+    return _verdict(found, grain, computed.shape, digits_in_common(computed, truth))
 
 
 def _evaluated(
@@ -103,54 +104,75 @@ def _sharp_difference(
         return farthest(_evaluated(equation, operands, sizes, Arb()), exact)
 
 
-def _verdict(
-    exact: np.ndarray,
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """The largest share of a bound and the index where it is; whether every bound is finite; the
+    share of the elements that would have shown a small error."""
+
+    share: float
+    worst: tuple[int, ...]
+    finite: bool
+    power: float
+
+
+def _compared(
+    computed: np.ndarray,
     middle: np.ndarray,
-    difference: np.ndarray,
+    distance: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    radius: np.ndarray,
     bound: np.ndarray,
     grain: float,
-    digits: float,
-) -> EngineVerdict:
-    if not exact.size:
-        return EngineVerdict("agrees", 0.0, digits, 1.0)
-    # A bound of zero is for values that are only copied or selected.
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        share = np.where(difference <= 2.0**-950, 0.0, difference / bound)
-    worst = tuple(int(k) for k in np.unravel_index(int(np.argmax(share)), exact.shape))
-    largest = float(share[worst])
-    power = _power(exact, middle, difference, bound, grain)
-
-    def verdict(kind, because=""):
-        found = float("inf") if np.isnan(largest) else largest
-        return EngineVerdict(kind, found, digits, power, worst, because)
-
-    if not np.all(np.isfinite(bound)):
-        return verdict("undecided", "a kink, a tie or a zero divisor lies within the rounding error")
-    if not largest <= 1:
-        return verdict("refuted", "outside what the engine's contract permits for this stage")
-    if power < LEAST_POWER:
-        seen = f"only {power:.0%} of" if power else "none of"
-        return verdict("undecided", f"no signal: {seen} the elements would show an error of {grain:.1g}")
-    return verdict("agrees")
-
-
-def _power(
-    exact: np.ndarray,
-    middle: np.ndarray,
-    difference: np.ndarray,
-    bound: np.ndarray,
-    grain: float,
-) -> float:
-    """The share of the elements at which a relative error of `grain` would not have passed.
+) -> _Compared:
+    """Every element's distance from the exact stage, beside its bound.
 
     A zero has no relative error: it is measured by the largest element, and where all are zero
-    any other number would not have passed but for underflows.
+    any other number would not have passed but for underflows. Block by block, because a dozen
+    passes over a large tensor cost more than its matrix product when they leave the cache.
     """
-    size = np.abs(middle)
-    with np.errstate(invalid="ignore"):
-        sees = difference + bound < grain * size
-    nothing = (size == 0) & (exact == 0)
-    if nothing.any():
-        largest = float(size.max())
-        sees |= nothing & (bound < (grain * largest if largest else 2.0**-20))
-    return float(np.mean(sees))
+    # The axes in the order of memory: a product may be that of the transposed matrices.
+    order = np.argsort([-abs(stride) for stride in middle.strides], kind="stable")
+    flat = [part.transpose(order).reshape(-1) for part in (computed, middle, radius, bound)]
+    share, worst, largest, finite, seen = 0.0, 0, 0.0, True, 0
+    at_zero = []
+    for start in range(0, computed.size, BLOCK):
+        e, m, r, b = (part[start : start + BLOCK].astype(np.float64, copy=False) for part in flat)
+        # Subtracting and adding were rounded: both by less than this.
+        d = distance(e, m, r) * (1 + 2.0**-50)
+        shares = d / b
+        if not b.all():  # values that are only copied or selected
+            shares[(b == 0) & (d <= 2.0**-950)] = 0.0
+        spot = int(np.argmax(shares))
+        if not shares[spot] <= share:
+            share, worst = float(shares[spot]), start + spot
+        finite = finite and bool(np.isfinite(b.max()))
+        size = np.abs(m)
+        largest = max(largest, float(size.max()))
+        seen += int(np.count_nonzero(d + b < grain * size))
+        if not size.all():
+            at_zero.append(b[(size == 0) & (e == 0)])
+    for b in at_zero:
+        seen += int(np.count_nonzero(b < (grain * largest if largest else 2.0**-20)))
+    lengths = [computed.shape[axis] for axis in order]
+    moved = np.unravel_index(worst, lengths) if computed.size else ()
+    index = tuple(int(moved[list(order).index(axis)]) for axis in range(len(moved)))
+    power = seen / max(1, computed.size)
+    return _Compared(float("inf") if np.isnan(share) else share, index, finite, power)
+
+
+def _verdict(
+    found: _Compared, grain: float, shape: tuple[int, ...], digits: float
+) -> EngineVerdict:
+    if 0 in shape:
+        return EngineVerdict("agrees", 0.0, digits, 1.0)
+    def verdict(kind: Kind, because: str = "") -> EngineVerdict:
+        return EngineVerdict(kind, found.share, digits, found.power, found.worst, because)
+
+    if not found.finite:
+        return verdict("undecided", "a kink, a tie or a zero divisor lies within the rounding error")
+    if not found.share <= 1:
+        return verdict("refuted", "outside what the engine's contract permits for this stage")
+    if found.power < LEAST_POWER:
+        some = f"only {found.power:.0%} of" if found.power else "none of"
+        what = f"{some} the elements would show a relative error of {grain:.2g}"
+        return verdict("undecided", f"no signal: {what}")
+    return verdict("agrees")
