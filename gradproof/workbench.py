@@ -12,6 +12,7 @@ from gradproof.core.errors import DataError
 from gradproof.core.index import Size
 from gradproof.core.program import Claim, Derivation, Equation, Paper, Step, shape_of, shapes
 from gradproof.derivation import derive as derive_program
+from gradproof.engines.arithmetic import Value
 from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.dtype import DTYPES, carrier, in_dtype
@@ -19,6 +20,7 @@ from gradproof.engines.engine import ENGINES, Engine, Run, installed, load
 from gradproof.engines.numpy import record_plain, run_plain
 from gradproof.ink.latex import latex
 from gradproof.ink.terminal import text
+from gradproof.judge.breach import explain_breach
 from gradproof.judge.formula import judge_formula
 from gradproof.judge.generic import by_parameter, choose_sizes, draw
 from gradproof.judge.identity import Proof, prove
@@ -347,18 +349,30 @@ def _hand_values(traced: Traced, values: Mapping[str, np.ndarray]) -> dict[str, 
     return {of: flat[name] for of, name in spelled.items() if name in flat}
 
 
+def _judged(
+    equation: Equation,
+    computed: np.ndarray,
+    operands: Mapping[str, np.ndarray],
+    bench: Bench,
+    true: Value,
+) -> EngineVerdict:
+    """The verdict on one stage; a refuted one says so where the engine's functions are at fault."""
+    verdict = judge_stage(equation, computed, operands, bench.sizes, bench.contract, true)
+    if verdict.kind == "refuted":
+        engine = load(bench.run.engine)
+        because = explain_breach(equation, operands, bench.sizes, engine, bench.contract)
+        verdict = replace(verdict, because=because or verdict.because)
+    return verdict
+
+
 def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
     name = equation.target
     true = bench.truth.values[name]
-    verdict = judge_stage(
-        equation, bench.run.values[name], bench.operands, bench.sizes, bench.contract, true
-    )
+    verdict = _judged(equation, bench.run.values[name], bench.operands, bench, true)
     native_verdict = None
     if name in bench.native:
         operands = {**bench.operands, **bench.native}
-        native_verdict = judge_stage(
-            equation, bench.native[name], operands, bench.sizes, bench.contract, true
-        )
+        native_verdict = _judged(equation, bench.native[name], operands, bench, true)
     return ForwardRow(
         name,
         shape_text(shape_of(equation), ROW),
@@ -376,9 +390,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
     symbol, of = step.equation.target, step.of
     true = bench.truth.values[symbol]
     uncollected = Equation(symbol, step.equation.free, step.raw)
-    verdict = judge_stage(
-        uncollected, bench.run.gradients[of], bench.operands, bench.sizes, bench.contract, true
-    )
+    verdict = _judged(uncollected, bench.run.gradients[of], bench.operands, bench, true)
     if verdict.kind != "agrees" and of in bench.kinks:
         verdict = replace(verdict, kind="undecided", because=bench.kinks[of])
     claim = bench.claims.get(of)

@@ -30,6 +30,7 @@ import numpy as np
 
 from gradproof.core.term import Relation
 from gradproof.engines import exponential
+from gradproof.engines.arb import precision
 from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.contract import Contract
 
@@ -170,7 +171,7 @@ class Ball(Arithmetic):
 
     def _any_power(self, base: Value, exponent: Fraction) -> Value:
         """``x^q`` of a positive x; its slope ``q·x^(q−1)`` is monotone, so an end is steepest."""
-        q = flint.arb(flint.fmpq(exponent.numerator, exponent.denominator))
+        q = flint.fmpq(exponent.numerator, exponent.denominator)
         less = float(exponent) - 1
 
         def steepest(m: np.ndarray, width: np.ndarray) -> np.ndarray:
@@ -178,7 +179,7 @@ class Ball(Arithmetic):
             # NumPy's power is not proved: 2^-30 is far more than it is off.
             return abs(float(exponent)) * ends * (1 + 2.0**-30)
 
-        return self._function("power", lambda x: _by_arb(lambda a: a**q, x), 2, steepest, base, 0.0)
+        return self._function("power", lambda x: _by_arb(lambda a: a ** flint.arb(q), x), 2, steepest, base, 0.0)
 
     def _through(
         self,
@@ -402,7 +403,8 @@ def _is_sign(value: Value) -> np.ndarray:
 
 def _by_arb(function: Callable[[flint.arb], flint.arb], x: np.ndarray) -> np.ndarray:
     """A function's float64 values, within 2U of the exact ones."""
-    flat = [float(function(flint.arb(v)).mid()) for v in x.ravel().tolist()]
+    with precision(128):
+        flat = [float(function(flint.arb(v)).mid()) for v in x.ravel().tolist()]
     return np.array(flat, dtype=np.float64).reshape(x.shape)
 
 
