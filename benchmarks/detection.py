@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class Case:
     """One network and seed: the gradient of its first weights, and the checks of it."""
 
     def __init__(self, batch: int, widths: tuple[int, ...], seed: int) -> None:
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(pairwise(widths))
         shapes = {
             "x": f"n {widths[0]}",
             "Ws": [f"{m} {n}" for m, n in pairs],
@@ -217,7 +218,7 @@ def table() -> str:
         TITLE,
         "",
         "Written by `python benchmarks/detection.py`, whose first lines say how. Each cell: the",
-        f"relative error that is noticed at the median element of ∂l/∂W1; the share of its elements",
+        "relative error that is noticed at the median element of ∂l/∂W1; the share of its elements",
         f"at which {VISIBLE:g} is noticed; in bold how many of {SEEDS} *right* gradients the check",
         "rejects. (`gradcheck` is for float64, the others judge float32.)",
         "",
@@ -233,7 +234,7 @@ def table() -> str:
 def put(section: str, page: Path) -> None:
     """The section in its place on the page, or at its end."""
     text = page.read_text(encoding="utf-8") if page.exists() else "# Numbers\n"
-    before, title, after = text.partition(TITLE + "\n")
+    before, _, after = text.partition(TITLE + "\n")
     rest = after.partition("\n## ")
     tail = f"\n## {rest[2]}" if rest[1] else ""
     page.write_text(f"{before.rstrip()}\n\n{section}{tail}", encoding="utf-8")

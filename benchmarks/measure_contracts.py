@@ -99,7 +99,9 @@ def products(engine: Engine, contract: Contract) -> tuple[float, float]:
     for rows, inner, columns in SHAPES:
         a = in_dtype(random.normal(size=(rows, inner)), contract.dtype)
         b = in_dtype(random.normal(size=(inner, columns)), contract.dtype)
-        made = engine.run(lambda a, b: np.sum(a @ b), {"a": a, "b": b}, {"y": 0}, "l", contract.dtype)
+        made = engine.run(
+            lambda a, b: np.sum(a @ b), {"a": a, "b": b}, {"y": 0}, "l", contract.dtype
+        )
         y = made.values["y"].astype(np.float64)
         middle, radius, bound = ball.matmul(ball.lift(a), ball.lift(b))
         largest = max(largest, float(np.max((np.abs(y - middle) - radius) / bound)))
@@ -205,7 +207,10 @@ def _measured(
     engine: Engine, contract: Contract, every: int, samples: int
 ) -> Iterator[tuple[str, str, bool]]:
     for function in FUNCTIONS:
-        found, permitted = worst(function, engine, contract, every, samples), contract.units(function)
+        found, permitted = (
+            worst(function, engine, contract, every, samples),
+            contract.units(function),
+        )
         yield f"{function}, in u", f"{found:.2f} / {permitted}", found <= permitted
     if contract.dtype == "float64":  # its balls are as wide as its bounds
         yield _flushing(flushes(engine, contract), contract)
@@ -235,7 +240,9 @@ def main() -> int:
     options = parser.parse_args()
     written, kept = page(options.every, options.samples)
     print(written)
-    print("Every contract is kept." if kept else "This build breaks a contract: see the bold cells.")
+    print(
+        "Every contract is kept." if kept else "This build breaks a contract: see the bold cells."
+    )
     if options.write:
         options.write.write_text(written, encoding="utf-8")
     return 0 if kept else 1

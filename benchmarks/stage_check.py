@@ -118,7 +118,9 @@ def main() -> None:
             check, arguments = checker(engine, dtype)
             kinds = [verdict.kind for verdict in check()]
             pairs = [(timed(lambda a=arguments: plain(**a)), timed(check)) for _ in range(REPEATS)]
-            one, all_stages = (1e3 * statistics.median(column) for column in zip(*pairs, strict=True))
+            one, all_stages = (
+                1e3 * statistics.median(column) for column in zip(*pairs, strict=True)
+            )
             said = ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
             name = f"{engine} {dtype}"
             print(f"{name:20} {one:8.1f} {all_stages:9.1f} {all_stages / one:6.1f}  {said}")

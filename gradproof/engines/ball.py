@@ -179,7 +179,9 @@ class Ball(Arithmetic):
             # NumPy's power is not proved: 2^-30 is far more than it is off.
             return abs(float(exponent)) * ends * (1 + 2.0**-30)
 
-        return self._function("power", lambda x: _by_arb(lambda a: a ** flint.arb(q), x), 2, steepest, base, 0.0)
+        return self._function(
+            "power", lambda x: _by_arb(lambda a: a ** flint.arb(q), x), 2, steepest, base, 0.0
+        )
 
     def _through(
         self,

@@ -62,7 +62,7 @@ _FUNCTIONS = ("exp", "log", "sqrt", "sigmoid", "tanh", "other")
 # NumPy        3.6   4.6   1.0   4.3      1.8
 # TensorFlow   2.0   4.4   1.0   8.4      6.1
 # PyTorch      1.07  1.7   1.5   2.5      1.0
-# JAX          4.2   2.0   1.0   2.5      4.9
+# JAX          5.2   2.0   1.0   2.5      4.9
 # Libraries choose other kernels on other processors, so what is permitted is larger: what NumPy's
 # own tests permit it (exp 3 ulp, log 4, tanh 2), SLEEF's 2 ulp of exp for PyTorch, and else about
 # half as much again. NumPy's sigmoid is e/(1 + e), three roundings and 1.5 times the error of exp.
@@ -81,7 +81,7 @@ _UNITS: dict[tuple[str, str], tuple[int, ...]] = {
 }
 
 # bfloat16 and float16: every number is tried. All functions are computed in float32 and rounded
-# once (at most 1.00) but the sigmoid, which is several roundings in NumPy, TensorFlow and JAX: 2.46.
+# once (at most 1.00) but the sigmoid: it is several roundings in NumPy, TensorFlow and JAX, 2.46.
 _UNITS_16 = {"numpy": 4, "tensorflow": 4, "torch": 2, "jax": 4}
 
 # TensorFlow and JAX set the processor to flush, and PyTorch's bfloat16 products use instructions

@@ -124,7 +124,7 @@ class Double(Arithmetic):
         pieces2, rest2 = _sliced(h2, l2, -2)
         a1 = [np.abs(p).max(axis=-1, keepdims=True, initial=0.0) for p in pieces1]
         a2 = [np.abs(p).max(axis=-2, keepdims=True, initial=0.0) for p in pieces2]
-        shape = np.broadcast_shapes(h1.shape[:-1] + (1,), h2.shape[:-2] + (1, h2.shape[-1]))
+        shape = np.broadcast_shapes((*h1.shape[:-1], 1), (*h2.shape[:-2], 1, h2.shape[-1]))
         result: Value = (np.zeros(shape), np.zeros(shape), np.zeros(shape))
         dropped = np.zeros(shape)
         for i, first in enumerate(pieces1):

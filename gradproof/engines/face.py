@@ -203,7 +203,9 @@ def read_inputs(arguments: Mapping[str, Argument], dtype: str) -> Inputs:
         DataError: an argument that is not an array of numbers.
     """
     if dtype not in DTYPES:
-        raise EngineError(f"{dtype} is not a dtype of the engines.", advice=f"Try {', '.join(DTYPES)}.")
+        raise EngineError(
+            f"{dtype} is not a dtype of the engines.", advice=f"Try {', '.join(DTYPES)}."
+        )
     inputs = Inputs({}, {}, {})
 
     def enter(name: str, value: Any) -> str:

@@ -45,7 +45,9 @@ class Breach:
     permitted: int
 
 
-def breach(function: str, arguments: np.ndarray, engine: Engine, contract: Contract) -> Breach | None:
+def breach(
+    function: str, arguments: np.ndarray, engine: Engine, contract: Contract
+) -> Breach | None:
     """Where an engine's function breaks its contract on some arguments, if anywhere."""
     x = in_dtype(np.unique(arguments), contract.dtype)
     if function in ("log", "sqrt"):

@@ -97,7 +97,7 @@ def _sharp_difference(
     if count + exact.size >= LARGE:
         value = _evaluated(equation, operands, sizes, Double())
         difference = farthest(value, exact)
-        # What is left undecided is as near to its bound as double-doubles are wide: not in practice.
+        # What this leaves open is as near to its bound as double-doubles are wide.
         if not np.any((difference > bound) & ~(difference - 2 * value[2] > bound)):
             return difference
     with precision(BITS):
@@ -164,11 +164,14 @@ def _verdict(
 ) -> EngineVerdict:
     if 0 in shape:
         return EngineVerdict("agrees", 0.0, digits, 1.0)
+
     def verdict(kind: Kind, because: str = "") -> EngineVerdict:
         return EngineVerdict(kind, found.share, digits, found.power, found.worst, because)
 
     if not found.finite:
-        return verdict("undecided", "a kink, a tie or a zero divisor lies within the rounding error")
+        return verdict(
+            "undecided", "a kink, a tie or a zero divisor lies within the rounding error"
+        )
     if not found.share <= 1:
         return verdict("refuted", "outside what the engine's contract permits for this stage")
     if found.power < LEAST_POWER:

@@ -27,6 +27,12 @@ GOOD_BITS = 60
 LARGE = 20_000
 """Elements in all tensors together from which on Arb takes seconds."""
 
+TOO_LARGE = 400_000
+"""Elements from which on Arb takes more than seconds, and what double-doubles know must do."""
+
+SHARP = 2.0**-70
+"""The radius, as a share of a tensor's largest element, with which double-doubles will do."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrueValues:
@@ -68,8 +74,12 @@ def true_values(
     most_bits: int = 1500,
 ) -> TrueValues:
     """Every tensor of programs that build on one another, at inputs taken as exact."""
-    if _elements(programs, sizes) >= LARGE:
-        return _in_doubles(programs, inputs, sizes)
+    elements = _elements(programs, sizes)
+    if elements >= LARGE:
+        found = _in_doubles(programs, inputs, sizes)
+        # Deep networks lose a few bits a layer, of which double-doubles have no more to spare.
+        if elements >= TOO_LARGE or all(map(_is_sharp, found.values.values())):
+            return found
     bits = 96 + 6 * min(len(programs[0].equations), 200)
     while True:
         found = _at(programs, inputs, sizes, bits)
@@ -107,6 +117,11 @@ def _in_doubles(
         for program in programs:
             tensors = evaluate(program, tensors, sizes, double)
     return TrueValues(tensors, DOUBLE_BITS, double.undecided)
+
+
+def _is_sharp(value: Value) -> bool:
+    high, _, radius = value
+    return bool(radius.max(initial=0.0) <= SHARP * np.abs(high).max(initial=0.0))
 
 
 def _accuracy(balls: np.ndarray) -> int:

@@ -1,4 +1,4 @@
-"""Whatever lies in the operands' balls, the exact result and a correct engine's lie in the result's.
+"""For all that lies in the operands' balls, the exact result and an engine's lie in the result's.
 
 Points are taken exactly inside, in Arb; an engine is the worst one that its contract permits.
 """
@@ -64,10 +64,13 @@ def outside(name, seed, width):
     """How many results of exact numbers, and of an engine, lie outside the ball that is claimed."""
     count, positive, operation, units = OPERATIONS[name]
     if operation is None:
-        name_, operation = name, lambda a, x, y: (
-            a.function(name_, (x, y), 0)
-            if isinstance(a, Ball)
-            else (each(lambda p, q: p.max(q), x[0], y[0]),)
+        name_, operation = (
+            name,
+            lambda a, x, y: (
+                a.function(name_, (x, y), 0)
+                if isinstance(a, Ball)
+                else (each(lambda p, q: p.max(q), x[0], y[0]),)
+            ),
         )
     random = np.random.default_rng(seed)
     values = [drawn(positive, width, random) for _ in range(count)]

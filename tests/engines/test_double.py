@@ -48,7 +48,9 @@ def outside(name, seed, width):
             points.append(
                 (
                     each(
-                        lambda h, l, r, t: flint.arb(h) + flint.arb(l) + flint.arb(r) * flint.arb(t),
+                        lambda h, l, r, t: (
+                            flint.arb(h) + flint.arb(l) + flint.arb(r) * flint.arb(t)
+                        ),
                         *(h, l, r, t),
                     ),
                 )

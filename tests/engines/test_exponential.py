@@ -41,7 +41,7 @@ def errors(name, function):
             unit = flint.arb(2) ** -53 * size if size > 2.0**-1022 else flint.arb(2) ** -1074
             if size > 2.0**1023 * 1.99:
                 continue
-            yield float(abs(flint.arb(value) - exact) / unit) if not exact == 0 else abs(value)
+            yield float(abs(flint.arb(value) - exact) / unit) if exact != 0 else abs(value)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -11,8 +11,8 @@ import pytest
 
 from gradproof.core.errors import EngineError
 from gradproof.engines import ENGINES, engine, installed, load
-from gradproof.engines.dtype import DTYPES
 from gradproof.engines.contract import CONTRACTS, contract
+from gradproof.engines.dtype import DTYPES
 
 
 def test_asking_what_is_installed_imports_no_framework() -> None:

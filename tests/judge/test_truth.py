@@ -33,7 +33,9 @@ def test_double_doubles_and_arb_enclose_the_same_numbers(network, monkeypatch):
     assert set(small.balls) == set(large.balls)
     with precision(128):
         for name, balls in small.balls.items():
-            assert all(a.overlaps(b) for a, b in zip(balls.flat, large.balls[name].flat, strict=True))
+            assert all(
+                a.overlaps(b) for a, b in zip(balls.flat, large.balls[name].flat, strict=True)
+            )
     for name, value in large.values.items():
         assert digits_in_common(middle(small.values[name]), value) > 15.5
 
@@ -49,7 +51,10 @@ def test_digits_are_those_in_common():
     assert np.isnan(digits_in_common(exact, lost))
 
 
-def wide(x: "n 90", W1: "90 80", W2: "80 70", y: "n 70, data"):
+SIZES = {"n": 16, "d": 90, "h": 80, "k": 70}
+
+
+def wide(x: "n d", W1: "d h", W2: "h k", y: "n k, data"):
     h = np.tanh(x @ W1)
     return 0.5 * np.sum((gp.sigmoid(h @ W2) - y) ** 2)
 
@@ -64,7 +69,7 @@ def backward(x, W2, y, h):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_large_network_is_judged_and_its_wrong_formula_refuted(dtype):
-    report = gp.verify(wide, backward, engine="numpy", dtype=dtype, sizes={"n": 16})
+    report = gp.verify(wide, backward, engine="numpy", dtype=dtype, sizes=SIZES)
     assert report["W2"].formula_verdict.kind == "proved"
     assert report["W1"].formula_verdict.kind == "refuted"
     assert {row.engine_verdict.kind for row in report.batches[0].gradients} == {"agrees"}
