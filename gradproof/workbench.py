@@ -193,15 +193,13 @@ def _missing() -> dict[str, str]:
 
 def _contract_words(engine: str, dtype: str) -> str:
     c = contract_of(engine, dtype)
-    named = [f"{name} {units}" for name, units in c.elementary.items() if name != "other"]
-    words = [f"u = 2^{int(np.log2(float(c.u_store)))}", f"functions within {', '.join(named)} u"]
+    most = max(units for name, units in c.elementary.items() if name != "other")
+    words = [f"u = 2^{int(np.log2(float(c.u_store)))}, elementary functions within {most} u"]
     if c.u_accumulate != c.u_store:
-        words.append("low sums" if c.low_sums else "sums in float32")
+        words.append(f"sums in {dtype if c.low_sums else 'float32'}")
     if c.rounding == "faithful":
-        words.append("products to either neighbour")
-    if c.flush_to_zero:
-        words.append("flushes to zero")
-    return " · ".join(words)
+        words.append("products may truncate")
+    return ", ".join(words)
 
 
 def _dtype_notes(dtype: str) -> tuple[str, ...]:

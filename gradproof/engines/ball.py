@@ -142,6 +142,23 @@ class Ball(Arithmetic):
         one = _is_sign(left) | _is_sign(right)
         return middle, radius, _up(np.where(one, inherited, error))
 
+    def product(self, values: Sequence[Value]) -> Value:
+        """Products, of which an engine may make other partial products that underflow.
+
+        One that underflows is then multiplied by the other factors: of all of them at most
+        ``Π max(1, |f|)``. A factor may itself be a product of two or three (σ′ is s·(1 − s)).
+        """
+        result = super().product(values)
+        if len(values) == 1:
+            return result
+        amplified = np.ones(())
+        for m, r, e in values:
+            amplified = amplified * np.maximum(np.abs(m) + r + e, 1.0)
+        lost = _up((len(values) + 2) * self.lost_in_product * amplified)
+        if len(values) == 2:
+            lost = np.where(_is_sign(values[0]) | _is_sign(values[1]), 0.0, lost)
+        return *result[:2], result[2] + lost
+
     # --- powers -----------------------------------------------------------------------------------
 
     def power(self, base: Value, exponent: Fraction) -> Value:

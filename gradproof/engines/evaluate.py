@@ -129,10 +129,7 @@ def evaluate_term(term: Term, room: Room) -> Labelled:
 
 def _multiply(parts: list[Labelled], arithmetic: Arithmetic) -> Labelled:
     values, axes = _aligned(parts)
-    result = values[0]
-    for value in values[1:]:
-        result = arithmetic.multiply(result, value)
-    return Labelled(result, axes)
+    return Labelled(arithmetic.product(values), axes)
 
 
 def _read(read: Read, room: Room) -> Labelled:

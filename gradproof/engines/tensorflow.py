@@ -15,7 +15,8 @@ import numpy as np
 def _quiet() -> Iterator[None]:
     """Holds back what is written to the standard error, and lets it out after an exception.
 
-    TensorFlow's C++ writes four lines when it is loaded, before its own log level counts.
+    TensorFlow's C++ writes four lines when it is loaded, before its own log level counts, and one
+    when it first multiplies float16 matrices.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -117,6 +118,19 @@ class TensorFlowEngine(Engine):
         return str(tf.__version__)
 
     def run(
+        self,
+        forward: Callable[..., Any],
+        arguments: Mapping[str, Argument],
+        operations: Mapping[str, int],
+        loss: str,
+        dtype: str,
+    ) -> Run:
+        if dtype == "float16":  # oneDNN says on every processor without AVX-512 that it has none
+            with _quiet():
+                return self._run(forward, arguments, operations, loss, dtype)
+        return self._run(forward, arguments, operations, loss, dtype)
+
+    def _run(
         self,
         forward: Callable[..., Any],
         arguments: Mapping[str, Argument],

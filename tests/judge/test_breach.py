@@ -18,7 +18,7 @@ def arguments(function, dtype):
     return np.abs(x) if function in ("log", "sqrt") else x
 
 
-@pytest.mark.parametrize(("engine", "dtype"), CONTRACTS, ids="-".join)
+@pytest.mark.parametrize(("engine", "dtype"), CONTRACTS)
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_this_build_keeps_its_contract(engine, dtype, function):
     permitted = CONTRACTS[engine, dtype]
