@@ -62,9 +62,9 @@ def _power(report: Report) -> str:
     """What share of the elements a small error would show in, at the blindest gradient."""
     powers = [row.engine_verdict.power for b in report.batches for row in b.gradients]
     least = int(100 * min(powers, default=1.0))
+    error = LITTLE[report.dtype]
     return (
-        f"a relative error of {LITTLE[report.dtype]:g} would show in {least}% of the elements "
-        "of every gradient, or more"
+        f"a relative error of {error:g} would show in at least {least}% of each gradient's elements"
     )
 
 
