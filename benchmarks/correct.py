@@ -22,7 +22,8 @@ import numpy as np
 import gradproof as gp
 from gradproof.core.program import Equation
 from gradproof.derivation import derive
-from gradproof.engines.contract import contract
+from gradproof.engines.contract import CONTRACTS, contract
+from gradproof.engines.dtype import DTYPES, in_dtype
 from gradproof.engines.engine import ENGINES, installed, load
 from gradproof.gallery import fnn, softmax_regression
 from gradproof.judge.generic import by_parameter, choose_sizes, draw
@@ -94,7 +95,7 @@ def verdicts(name: str, engine: str, dtype: str, seeds: range) -> Iterator[Any]:
         given = by_parameter(signature, arrays)
         run = machine.run(NETWORKS[name], given, paper.operations, paper.loss, dtype)
         named = {symbol: run.gradients[of] for of, symbol in derivation.gradients.items()}
-        constants = {n: np.asarray(a).astype(dtype) for n, a in paper.constants.items()}
+        constants = {n: in_dtype(np.asarray(a), dtype) for n, a in paper.constants.items()}
         operands = {**constants, **run.values, **named}
         kinked = kinks(paper.forward, operands, sizes, permitted)
         for step in derivation.steps:
@@ -106,14 +107,16 @@ def verdicts(name: str, engine: str, dtype: str, seeds: range) -> Iterator[Any]:
 def main() -> None:
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     engines = [name for name, here in installed().items() if here]
-    share_of_work = wanted / (len(NETWORKS) * len(engines) * 2)
+    share_of_work = wanted / (len(NETWORKS) * len(CONTRACTS))
     rows, total, largest = [], Counter[str](), 0.0
     began = time.time()
     for name in NETWORKS:
         gradients = len(list(verdicts(name, "numpy", "float32", range(1))))
         seeds = range(max(1, round(share_of_work / gradients) + 1))
         for engine in engines:
-            for dtype in ("float32", "float64"):
+            for dtype in DTYPES:
+                if (engine, dtype) not in CONTRACTS:
+                    continue
                 kinds, top = Counter[str](), 0.0
                 for kind, share, because in verdicts(name, engine, dtype, seeds):
                     kinds[kind] += 1

@@ -85,7 +85,9 @@ def _verify_parser(commands: Any) -> None:
     parser.add_argument(
         "--engine", default="auto", help="numpy, tensorflow, torch, jax or auto (default)"
     )
-    parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
+    parser.add_argument(
+        "--dtype", default="float32", choices=("float64", "float32", "bfloat16", "float16")
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the data that is drawn")
     parser.add_argument("--show", choices=("values",), help="print the tensors side by side")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")

@@ -21,14 +21,16 @@ from gradproof.core.program import (
     shapes,
 )
 from gradproof.derivation import derive as derive_program
-from gradproof.engines.arb import midpoints
+from gradproof.engines.arithmetic import Value
 from gradproof.engines.backward_program import BackwardProgram
 from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
+from gradproof.engines.dtype import DTYPES, carrier, in_dtype
 from gradproof.engines.engine import ENGINES, Engine, Run, installed, load
 from gradproof.engines.evaluate import number_of
 from gradproof.engines.numpy import record_plain, run_plain
 from gradproof.ink.terminal import text
+from gradproof.judge.breach import explain_breach
 from gradproof.judge.formula import judge_formula
 from gradproof.judge.generic import by_parameter, choose_sizes, draw
 from gradproof.judge.identity import Proof, prove
@@ -36,7 +38,7 @@ from gradproof.judge.kink import kinks
 from gradproof.judge.normal_form import claims_written_out
 from gradproof.judge.program_identity import Capture, ProgramProof, prove_program
 from gradproof.judge.stage import judge_stage
-from gradproof.judge.truth import TrueValues, true_values
+from gradproof.judge.truth import TrueValues, middle, true_values
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.report.equations import Equations
 from gradproof.report.evidence import with_certificates, witness_note
@@ -47,7 +49,6 @@ from gradproof.trace.uniform import trace_uniformly
 from gradproof.write.convention import Convention, shape_text
 from gradproof.write.matrix import write
 
-DTYPES = ("float32", "float64")
 ROW = Convention("row")
 
 
@@ -119,7 +120,8 @@ def verify(
         backward: your formulas for its gradients, or `None`.
         inputs: parameter names to arrays, shapes or lists of either; what is missing is drawn.
         engine: ``"numpy"``, ``"tensorflow"``, ``"torch"``, ``"jax"`` or ``"auto"``.
-        dtype: ``"float32"`` or ``"float64"``, in which the engine computes.
+        dtype: ``"float64"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``, in which the engine
+            computes.
         seed: of the data that is drawn; 0 if not given.
         sizes: numbers for size symbols.
         certificates: whether each refuted formula comes with its certificate.
@@ -160,6 +162,7 @@ def verify_source(
     if seed < 0:
         raise DataError(f"The seed must be at least 0, not {seed}.")
     machine = load(choose_engine(engine))
+    contract_of(machine.name, dtype)  # before anything is run: the engine may lack the dtype
     data: list[tuple[str, Mapping[str, Any]]] = []
     if not inputs and not sizes:
         data += source.samples.items()
@@ -193,7 +196,7 @@ def verify_source(
         _contract_words(machine.name, dtype),
         _shape_words(traced),
         tuple(batches),
-        (*traced.paper.notes, *notes),
+        (*traced.paper.notes, *_dtype_notes(dtype), *notes),
         _missing(),
     )
 
@@ -216,7 +219,19 @@ def _missing() -> dict[str, str]:
 
 def _contract_words(engine: str, dtype: str) -> str:
     c = contract_of(engine, dtype)
-    return f"u = 2^{int(np.log2(float(c.u_store)))}, elementary functions within {c.elementary:g} u"
+    most = max(units for name, units in c.elementary.items() if name != "other")
+    words = [f"u = 2^{int(np.log2(float(c.u_store)))}, elementary functions within {most} u"]
+    if c.u_accumulate != c.u_store:
+        words.append(f"sums in {dtype if c.low_sums else 'float32'}")
+    if c.rounding == "faithful":
+        words.append("products may truncate")
+    return ", ".join(words)
+
+
+def _dtype_notes(dtype: str) -> tuple[str, ...]:
+    if carrier(dtype) == dtype:
+        return ()
+    return (f"What stands under “by formula” is {carrier(dtype)}: NumPy has no {dtype}.",)
 
 
 def _shapes(traced: Traced) -> dict[str, tuple[Size, ...]]:
@@ -298,7 +313,7 @@ def _batch(
 
 def _constants(paper: Paper, dtype: str) -> dict[str, np.ndarray]:
     """The plain arrays that the functions brought along."""
-    return {n: np.asarray(a).astype(dtype) for n, a in paper.constants.items()}
+    return {n: in_dtype(np.asarray(a), dtype) for n, a in paper.constants.items()}
 
 
 def _bench(
@@ -320,7 +335,7 @@ def _bench(
         programs.append(paper.backward)
     plain = {
         **inputs,
-        **record_plain(source.forward, arguments, paper.operations, dtype).values,
+        **record_plain(source.forward, arguments, paper.operations, carrier(dtype)).values,
     }
     gradients = {
         derivation.gradients[n]: g for n, g in run.gradients.items() if n in derivation.gradients
@@ -375,18 +390,30 @@ def _hand_values(traced: Traced, values: Mapping[str, np.ndarray]) -> dict[str, 
     return {of: flat[name] for of, name in spelled.items() if name in flat}
 
 
+def _judged(
+    equation: Equation,
+    computed: np.ndarray,
+    operands: Mapping[str, np.ndarray],
+    bench: Bench,
+    true: Value,
+) -> EngineVerdict:
+    """The verdict on one stage; a refuted one says so where the engine's functions are at fault."""
+    verdict = judge_stage(equation, computed, operands, bench.sizes, bench.contract, true)
+    if verdict.kind == "refuted":
+        engine = load(bench.run.engine)
+        because = explain_breach(equation, operands, bench.sizes, engine, bench.contract)
+        verdict = replace(verdict, because=because or verdict.because)
+    return verdict
+
+
 def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
     name = equation.target
-    balls = bench.truth.balls[name]
-    verdict = judge_stage(
-        equation, bench.run.values[name], bench.operands, bench.sizes, bench.contract, balls
-    )
+    true = bench.truth.values[name]
+    verdict = _judged(equation, bench.run.values[name], bench.operands, bench, true)
     native_verdict = None
     if name in bench.native:
         operands = {**bench.operands, **bench.native}
-        native_verdict = judge_stage(
-            equation, bench.native[name], operands, bench.sizes, bench.contract, balls
-        )
+        native_verdict = _judged(equation, bench.native[name], operands, bench, true)
     return ForwardRow(
         name,
         shape_text(shape_of(equation), ROW),
@@ -402,11 +429,9 @@ def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
 def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> GradientRow:
     derivation = bench.traced.derivation
     symbol, of = step.equation.target, step.of
-    balls = bench.truth.balls[symbol]
+    true = bench.truth.values[symbol]
     uncollected = Equation(symbol, step.equation.free, step.raw)
-    verdict = judge_stage(
-        uncollected, bench.run.gradients[of], bench.operands, bench.sizes, bench.contract, balls
-    )
+    verdict = _judged(uncollected, bench.run.gradients[of], bench.operands, bench, true)
     if verdict.kind != "agrees" and of in bench.kinks:
         verdict = replace(verdict, kind="undecided", because=bench.kinks[of])
     claim = bench.claims.get(of)
@@ -431,7 +456,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
         bench.run.gradients[of],
         bench.hand.get(of),
         _hand_verdict(of, bench),
-        midpoints(balls),
+        middle(true),
         of in derivation.zero,
     )
 
@@ -442,8 +467,8 @@ def _hand_verdict(of: str, bench: Bench) -> EngineVerdict | None:
         return None
     names = {claim.of: claim.name for claim in bench.claims.values()}
     operands = {**bench.plain, **{names[one]: array for one, array in bench.hand.items()}}
-    permitted = contract_of("numpy", bench.contract.dtype)
-    truth = bench.truth.balls[names[of]]
+    permitted = contract_of("numpy", carrier(bench.contract.dtype))
+    truth = bench.truth.values[names[of]]
     verdict = judge_stage(
         bench.written[of], bench.hand[of], operands, bench.sizes, permitted, truth
     )

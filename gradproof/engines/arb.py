@@ -31,7 +31,8 @@ def precision(bits: int) -> Iterator[None]:
         flint.ctx.prec = before
 
 
-def _each(function: object, *arrays: np.ndarray) -> np.ndarray:
+def each(function: object, *arrays: np.ndarray) -> np.ndarray:
+    """A function of every element, as an object array."""
     made = np.frompyfunc(function, len(arrays), 1)(*arrays)
     result = np.empty(np.shape(made), dtype=object)
     result[...] = made
@@ -49,11 +50,11 @@ class Arb(Arithmetic):
         self.undecided = 0
 
     def lift(self, array: np.ndarray) -> Value:
-        return (_each(lambda x: flint.arb(float(x)), np.asarray(array)),)
+        return (each(lambda x: flint.arb(float(x)), np.asarray(array)),)
 
     def number(self, value: Fraction) -> Value:
         exact = flint.arb(flint.fmpq(value.numerator, value.denominator))
-        return (_each(lambda _: exact, np.zeros(())),)
+        return (each(lambda _: exact, np.zeros(())),)
 
     def add(self, values: Sequence[Value]) -> Value:
         return (np.asarray(sum(value[0] for value in values), dtype=object),)
@@ -66,17 +67,17 @@ class Arb(Arithmetic):
 
     def power(self, base: Value, exponent: Fraction) -> Value:
         if exponent == 2:
-            return (_each(lambda x: x * x, base[0]),)
+            return (each(lambda x: x * x, base[0]),)
         if exponent == -1:
-            return (_each(lambda x: 1 / x, base[0]),)
+            return (each(lambda x: 1 / x, base[0]),)
         if exponent == Fraction(1, 2):
-            return (_each(lambda x: x.sqrt(), base[0]),)
+            return (each(lambda x: x.sqrt(), base[0]),)
         if exponent == Fraction(-1, 2):
-            return (_each(lambda x: x.rsqrt(), base[0]),)
+            return (each(lambda x: x.rsqrt(), base[0]),)
         if exponent.denominator == 1:
-            return (_each(lambda x: x ** int(exponent), base[0]),)
+            return (each(lambda x: x ** int(exponent), base[0]),)
         q = flint.arb(flint.fmpq(exponent.numerator, exponent.denominator))
-        return (_each(lambda x: x**q, base[0]),)
+        return (each(lambda x: x**q, base[0]),)
 
     def total(self, value: Value, axes: tuple[int, ...]) -> Value:
         return (np.asarray(np.sum(value[0], axis=axes, initial=flint.arb(0)), dtype=object),)
@@ -95,21 +96,21 @@ class Arb(Arithmetic):
 
     def elementary(self, name: str, value: Value) -> Value:
         if name == "exp":
-            return (_each(lambda x: x.exp(), value[0]),)
-        return (_each(lambda x: x.log(), value[0]),)
+            return (each(lambda x: x.exp(), value[0]),)
+        return (each(lambda x: x.log(), value[0]),)
 
     def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
         match name, order:
             case "sigmoid", 0:
-                return (_each(lambda x: 1 / (1 + (-x).exp()), arguments[0][0]),)
+                return (each(lambda x: 1 / (1 + (-x).exp()), arguments[0][0]),)
             case "sigmoid", 1:  # s(1−s) = 1/((1+e⁻ᶻ)(1+eᶻ)): no cancellation
-                return (_each(lambda x: 1 / ((1 + (-x).exp()) * (1 + x.exp())), arguments[0][0]),)
+                return (each(lambda x: 1 / ((1 + (-x).exp()) * (1 + x.exp())), arguments[0][0]),)
             case "tanh", 0:
-                return (_each(lambda x: x.tanh(), arguments[0][0]),)
+                return (each(lambda x: x.tanh(), arguments[0][0]),)
             case "tanh", 1:
-                return (_each(lambda x: x.sech() ** 2, arguments[0][0]),)
+                return (each(lambda x: x.sech() ** 2, arguments[0][0]),)
             case "abs", 0:
-                return (_each(lambda x: abs(x), arguments[0][0]),)
+                return (each(lambda x: abs(x), arguments[0][0]),)
             case _:
                 return None
 
@@ -128,20 +129,20 @@ class Arb(Arithmetic):
                 return _ZERO_ONE
             return flint.arb(1 if holds else 0)
 
-        return (_each(one, *np.broadcast_arrays(left[0], right[0])),)
+        return (each(one, *np.broadcast_arrays(left[0], right[0])),)
 
     def largest(self, value: Value, axis: int) -> Value:
         moved = np.moveaxis(value[0], axis, -1)
         result = moved[..., 0]
         for k in range(1, moved.shape[-1]):
-            result = _each(lambda a, b: a.max(b), result, moved[..., k])
+            result = each(lambda a, b: a.max(b), result, moved[..., k])
         return (np.asarray(result, dtype=object),)
 
     def along(self, name: str, value: Value) -> Value | None:
         if name != "softmax":
             return None
         shifted = _shifted(value[0])
-        exponentials = _each(lambda x: x.exp(), shifted)
+        exponentials = each(lambda x: x.exp(), shifted)
         total = np.sum(exponentials, axis=-1, keepdims=True)
         return (np.asarray(exponentials / total, dtype=object),)
 
@@ -149,16 +150,16 @@ class Arb(Arithmetic):
         if name != "logsumexp":
             return None
         shifted = _shifted(value[0])
-        total = np.sum(_each(lambda x: x.exp(), shifted), axis=-1)
+        total = np.sum(each(lambda x: x.exp(), shifted), axis=-1)
         top = value[0][..., 0] - shifted[..., 0]
-        return (np.asarray(_each(lambda x: x.log(), np.asarray(total)) + top, dtype=object),)
+        return (np.asarray(each(lambda x: x.log(), np.asarray(total)) + top, dtype=object),)
 
 
 def _shifted(x: np.ndarray) -> np.ndarray:
     """x minus the midpoint of an element near the largest: exact, so the function is unmoved."""
     middle = np.asarray(midpoints(x))
     top = np.take_along_axis(x, np.argmax(middle, axis=-1, keepdims=True), axis=-1)
-    return np.asarray(x - _each(lambda a: a.mid(), top), dtype=object)
+    return np.asarray(x - each(lambda a: a.mid(), top), dtype=object)
 
 
 def _matrix_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -172,10 +173,10 @@ def _matrix_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def midpoints(balls: np.ndarray) -> np.ndarray:
     """The float64 nearest to each ball's middle."""
-    return _each(lambda x: float(x.mid()), balls).astype(np.float64)
+    return each(lambda x: float(x.mid()), balls).astype(np.float64)
 
 
 def upper_bounds(balls: np.ndarray) -> np.ndarray:
     """A float64 at least as large as the absolute value of everything in each ball."""
-    found = _each(lambda x: float(abs(x).upper()), balls).astype(np.float64)
+    found = each(lambda x: float(abs(x).upper()), balls).astype(np.float64)
     return np.nextafter(found, np.inf)

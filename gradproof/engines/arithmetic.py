@@ -39,6 +39,13 @@ class Arithmetic(ABC):
     def multiply(self, left: Value, right: Value) -> Value:
         """The elementwise product."""
 
+    def product(self, values: Sequence[Value]) -> Value:
+        """The elementwise product of one or more values."""
+        result = values[0]
+        for value in values[1:]:
+            result = self.multiply(result, value)
+        return result
+
     @abstractmethod
     def power(self, base: Value, exponent: Fraction) -> Value:
         """A rational power, elementwise."""

@@ -2,25 +2,35 @@
 
 A value is a triple of arrays: midpoint, radius, and error. The exact result lies within the radius
 of the midpoint; a correct engine's result lies within the error of the exact one, whatever order
-of summation and association it chooses. Products and sums follow N. J. Higham, "Accuracy and
-Stability of Numerical Algorithms" (2002), chapters 3 and 4: ``γ_n Σ|terms|``.
+of summation and association it chooses, with fused multiply-adds or without (one rounding fewer).
 
-Trusted: IEEE round-to-nearest ``+ − × ÷ √`` of NumPy, and BLAS being conventional (some order of
-summation, no Strassen). The elementary functions of libraries are not: their midpoints come
-from Arb.
+* A sum of n numbers in any order is off by at most ``(n−1)u Σ|xᵢ|``, a scalar product by
+  ``n·u·|x|ᵀ|y|``, for every n: C.-P. Jeannerod and S. M. Rump, "Improved error bounds for inner
+  products in floating-point arithmetic", SIAM J. Matrix Anal. Appl. 34 (2013). (N. J. Higham,
+  "Accuracy and Stability of Numerical Algorithms", 2002, has γ_n for n·u.)
+* A product of k factors associated in any way is k − 1 roundings; each `multiply` allows two,
+  because the derivation may have merged or split a factor.
+* A sum or difference is exact where it underflows; a product is off by half the least subnormal
+  number; an engine that flushes is off by the least normal number at each result and operand.
+
+Trusted: IEEE round-to-nearest ``+ − × ÷ √`` of NumPy in float64, and BLAS being conventional (some
+order of summation, no Strassen). The elementary functions of libraries are not: midpoints come
+from `engines/exponential.py`, or from Arb.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from math import prod
 from typing import final
 
 import flint
 import numpy as np
 
-from gradproof.core.errors import NotYet
 from gradproof.core.term import Relation
+from gradproof.engines import exponential
+from gradproof.engines.arb import precision
 from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.contract import Contract
 
@@ -30,10 +40,22 @@ U = 2.0**-53
 TINY = 2.0**-1060
 """More than every underflow of one operation here."""
 
+_ROOM = 1 + 2.0**-48
+"""It covers 16 roundings of float64."""
+
+_ZERO = np.zeros(())
+
 
 def _up(x: np.ndarray) -> np.ndarray:
     """A little more than a nonnegative float64: it covers 16 roundings, and underflow."""
-    return np.asarray(x * (1 + 2.0**-48) + TINY)
+    return np.asarray(x * _ROOM + TINY)
+
+
+def _nothing(part: np.ndarray) -> bool:
+    """Whether all of it is zero; where one zero is only repeated, that is seen at once."""
+    if not any(part.strides):
+        return not part.size or not part.flat[0]
+    return not part.any()
 
 
 @final
@@ -44,15 +66,34 @@ class Ball(Arithmetic):
     """
 
     def __init__(self, contract: Contract) -> None:
+        self.contract = contract
         self.u = float(contract.u_store)
-        self.tiny = float(contract.tiny)
         self.accumulate = float(contract.u_accumulate)
-        self.elementary_units = float(contract.elementary)
+        self.summing = self.u if contract.low_sums else self.accumulate
+        self.joining = self.u * (2 if contract.rounding == "faithful" else 1)
+        self.tiny = float(contract.tiny)
+        self.unit = 2 * self.tiny * self.u  # the distance of two subnormal numbers
+        self.largest_number = float(contract.largest)
+        flushes = contract.flush_to_zero
+        self.lost_in_sum = self.tiny if flushes else 0.0
+        self.lost_in_product = self.tiny if flushes else self.tiny * self.u
+        self.lost_in_term = self.tiny if flushes else self.tiny * self.accumulate
         self.undecided = 0
 
     def lift(self, array: np.ndarray) -> Value:
+        """The engine's own tensor: exact, but for subnormal numbers.
+
+        They may count as zero. Elsewhere an engine that kept another number of its own, such as
+        the exponential in place of its softmax, is off by one unit in their few digits.
+        """
         exact = np.asarray(array, dtype=np.float64)
-        return exact, np.zeros_like(exact), np.zeros_like(exact)
+        nothing = np.broadcast_to(_ZERO, exact.shape)
+        small = np.abs(array) < self.tiny
+        if not small.any():
+            return exact, nothing, nothing
+        size = np.abs(exact)
+        flushed = self.contract.flush_to_zero
+        return exact, nothing, np.where(small & (size > 0), size if flushed else self.unit, 0.0)
 
     def number(self, value: Fraction) -> Value:
         middle = float(value)
@@ -62,32 +103,31 @@ class Ball(Arithmetic):
         dyadic = value == 0 or (
             abs(value.numerator) & (abs(value.numerator) - 1) == 0
             and value.denominator & (value.denominator - 1) == 0
+            and self.tiny <= abs(middle) <= self.largest_number
         )
-        error = 0.0 if dyadic else float(_up(np.float64(3 * self.u * abs(middle))))
+        wide = 3 * self.u * abs(middle) + self.lost_in_product
+        error = 0.0 if dyadic else float(_up(np.float64(wide)))
         return np.asarray(middle), np.asarray(radius), np.asarray(error)
 
     def add(self, values: Sequence[Value]) -> Value:
-        middle = values[0][0]
-        radius = values[0][1]
-        for m, r, _ in values[1:]:
+        middle, radius, inherited = values[0]
+        for m, r, e in values[1:]:
             middle = middle + m
             radius = _up(radius + r + U * np.abs(middle))
-        inherited = sum(e for _, _, e in values)
+            inherited = inherited + e
         if len(values) == 2:
             size = np.abs(middle) + radius + inherited
         else:  # partial sums in any order
             size = (len(values) - 1) * sum(np.abs(m) + r + e for m, r, e in values)
-        return (
-            middle,
-            radius,
-            _up(inherited + self.u * size * (1 + len(values) * self.u) + len(values) * self.tiny),
-        )
+        lost = len(values) * self.lost_in_sum
+        return middle, radius, _up(inherited + self.u * size + lost)
 
     def repeat(self, value: Value, count: int) -> Value:
         m, r, e = value
         middle = m * count
         size = np.abs(m) + r + e
-        error = count * (e + self._gamma(count) * size + self.tiny)
+        # a sum, or a product
+        error = count * (e + (count * self.summing + 2 * self.u) * size + self.lost_in_product)
         return middle, _up(count * r + U * np.abs(middle)), _up(error)
 
     def multiply(self, left: Value, right: Value) -> Value:
@@ -98,9 +138,28 @@ class Ball(Arithmetic):
         b1, b2 = a1 + r1, a2 + r2
         inherited = b1 * e2 + b2 * e1 + e1 * e2
         # 2u and not u: a product of many factors may be made of other partial products
-        error = _up(inherited + 2 * self.u * (b1 + e1) * (b2 + e2) + self.tiny)
+        error = inherited + 2 * self.u * (b1 + e1) * (b2 + e2) + self.lost_in_product
         one = _is_sign(left) | _is_sign(right)
-        return middle, radius, np.where(one, _up(inherited), error)
+        return middle, radius, _up(np.where(one, inherited, error))
+
+    def product(self, values: Sequence[Value]) -> Value:
+        """Products, of which an engine may make other partial products that underflow.
+
+        One that underflows is then multiplied by the other factors: of all of them at most
+        ``Π max(1, |f|)``. A factor may itself be a product of two or three (σ′ is s·(1 − s)).
+        """
+        result = super().product(values)
+        if len(values) == 1:
+            return result
+        amplified = np.ones(())
+        for m, r, e in values:
+            amplified = amplified * np.maximum(np.abs(m) + r + e, 1.0)
+        lost = _up((len(values) + 2) * self.lost_in_product * amplified)
+        if len(values) == 2:
+            lost = np.where(_is_sign(values[0]) | _is_sign(values[1]), 0.0, lost)
+        return *result[:2], result[2] + lost
+
+    # --- powers -----------------------------------------------------------------------------------
 
     def power(self, base: Value, exponent: Fraction) -> Value:
         if exponent == 2:
@@ -108,20 +167,37 @@ class Ball(Arithmetic):
         if exponent == -1:
             return self._through(base, lambda x: 1 / x, lambda x: x**-2, 2)
         if exponent == Fraction(1, 2):
-            return self._through(base, np.sqrt, lambda x: 0.5 / np.sqrt(x), 2, positive=True)
+            units = max(2, self.contract.units("sqrt"))
+            return self._through(base, np.sqrt, lambda x: 0.5 / np.sqrt(x), units, positive=True)
         if exponent.denominator == 1 and 2 < exponent <= 16:
             result = base
             for _ in range(int(exponent) - 1):
                 result = self.multiply(result, base)
-            return result
-        if exponent.denominator == 1 and exponent < 0:
+            return self._widened(result)
+        if exponent.denominator == 1 and -16 <= exponent < 0:
             return self.power(self.power(base, -exponent), Fraction(-1))
-        if exponent.denominator == 2:
+        if exponent.denominator == 2 and abs(exponent.numerator) <= 16:
             root = self.power(base, Fraction(1, 2))
-            return self.power(root, Fraction(exponent.numerator))
-        raise NotYet(
-            f"The exponent {exponent} has no error bound yet.",
-            advice="Write the power with exp and log.",
+            return self._widened(self.power(root, Fraction(exponent.numerator)))
+        return self._any_power(base, exponent)
+
+    def _widened(self, value: Value) -> Value:
+        """Products and roots, where the engine may have called its own power instead."""
+        m, r, e = value
+        return m, r, _up(e + self.contract.units("other") * self.u * (np.abs(m) + r) + self.tiny)
+
+    def _any_power(self, base: Value, exponent: Fraction) -> Value:
+        """``x^q`` of a positive x; its slope ``q·x^(q−1)`` is monotone, so an end is steepest."""
+        q = flint.fmpq(exponent.numerator, exponent.denominator)
+        less = float(exponent) - 1
+
+        def steepest(m: np.ndarray, width: np.ndarray) -> np.ndarray:
+            ends = np.maximum((m + width) ** less, np.maximum(m - width, 2.0**-1022) ** less)
+            # NumPy's power is not proved: 2^-30 is far more than it is off.
+            return abs(float(exponent)) * ends * (1 + 2.0**-30)
+
+        return self._function(
+            "power", lambda x: _by_arb(lambda a: a ** flint.arb(q), x), 2, steepest, base, 0.0
         )
 
     def _through(
@@ -129,80 +205,132 @@ class Ball(Arithmetic):
         value: Value,
         compute: Callable[[np.ndarray], np.ndarray],
         slope: Callable[[np.ndarray], np.ndarray],
-        ulps: float,
+        units: float,
         *,
         positive: bool = False,
     ) -> Value:
-        """A monotone function with a monotone slope, correctly rounded in float64."""
+        """A monotone function with a monotone slope, correctly rounded in float64.
+
+        An operand that the engine cannot hold has no error bound: what follows may be finite again.
+        """
         m, r, e = (np.asarray(part, dtype=np.float64) for part in value)
         low_exact = np.abs(m) - r
-        low = np.abs(m) - r - e
+        low = (np.abs(m) - r - e) * (1 - 2.0**-48)
         bad = (low <= 0) | ((m < 0) if positive else False)
+        bad |= ~(np.abs(m) + r + e <= self.largest_number)
         safe = np.where(bad, 1.0, m)
-        nearest = np.where(bad, 1.0, low)
         middle = np.where(bad, 0.0, compute(safe))
-        steep_exact = np.abs(slope(np.where(bad, 1.0, low_exact)))
-        steep = np.abs(slope(nearest))
+        # The slopes are a few roundings of float64, and so is the distance to zero.
+        steep_exact = np.abs(slope(np.where(bad, 1.0, low_exact * (1 - 2.0**-48)))) * _ROOM
+        steep = np.abs(slope(np.where(bad, 1.0, low))) * _ROOM
         radius = _up(_up(steep_exact * r) + 2 * U * np.abs(middle))
         grown = _up(steep * e)
-        error = _up(grown + ulps * self.u * (np.abs(middle) + radius + grown) + self.tiny)
+        error = _up(grown + units * self.u * (np.abs(middle) + radius + grown) + self.tiny)
+        if positive:  # the root of nothing is nothing
+            none = (m == 0) & (r == 0) & (e == 0)
+            bad &= ~none
+            error = np.where(none, 0.0, error)
+            radius = np.where(none, 0.0, radius)
         self.undecided += int(np.sum(bad))
         return middle, np.where(bad, np.inf, radius), np.where(bad, np.inf, error)
 
-    def _gamma(self, count: int) -> float:
-        n = (count + 1) * self.accumulate
-        return float("inf") if n >= 0.5 else n / (1 - n) + self.u
+    # --- sums -------------------------------------------------------------------------------------
 
     def total(self, value: Value, axes: tuple[int, ...]) -> Value:
         m, r, e = value
-        count = int(np.prod([m.shape[axis] for axis in axes]))
-        size = np.sum(np.abs(m) + r, axis=axes)
-        inherited = np.sum(e, axis=axes)
-        radius = _up(np.sum(r, axis=axes) + count * U * size) * (1 + 2 * count * U)
-        error = _up(
-            inherited
-            + self._gamma(count) * (size + inherited) * (1 + 2 * count * U)
-            + count * self.tiny
-        ) * (1 + 2 * count * U)
-        return np.sum(m, axis=axes), radius, error
+        count = prod(m.shape[axis] for axis in axes)
+        room = 1 + 2 * (count + 8) * U  # the sums here are rounded too
+        middle = np.sum(m, axis=axes)
+        size = np.sum(np.abs(m), axis=axes)
+        radius = count * U * size
+        if not _nothing(r):
+            wider = np.sum(r, axis=axes)
+            radius, size = radius + wider, size + wider
+        inherited = _ZERO if _nothing(e) else np.sum(e, axis=axes)
+        error = inherited + max(count - 1, 0) * self.summing * (size + inherited)
+        if self.summing < self.u:  # the sum itself is stored
+            error = error + self.u * (np.abs(middle) + radius + error)
+        error = error + count * self.lost_in_sum
+        return middle, _up(radius * room), np.broadcast_to(_up(error * room), middle.shape)
 
     def matmul(self, left: Value, right: Value) -> Value:
         (m1, r1, e1), (m2, r2, e2) = left, right
         count = m1.shape[-1]
-        slack = 1 + 4 * (count + 4) * U
+        room = 1 + 4 * (count + 8) * U  # the products here are rounded too
         a1, a2 = np.abs(m1), np.abs(m2)
-        size = a1 @ a2 * slack
-        radius = (count + 2) * U * size
-        if r1.any() or r2.any():
-            radius = radius + (a1 @ r2 + r1 @ (a2 + r2))
-            size = size + radius * slack
-        inherited = np.zeros_like(size)
-        if e1.any() or e2.any():
-            inherited = ((a1 + r1) @ e2 + e1 @ (a2 + r2 + e2)) * slack
-        error = inherited + self._gamma(count) * (size + inherited) + count * self.tiny
-        return m1 @ m2, _up(radius * slack) + count * TINY, _up(error * slack)
+        middle, size = m1 @ m2, a1 @ a2
+        radius = size * ((count + 2) * U * room)
+        radius += (count + 1) * TINY
+        if not (_nothing(r1) and _nothing(r2)):
+            radius = radius + (a1 @ r2 + r1 @ (a2 + r2)) * room
+            size = size + radius
+        if _nothing(e1) and _nothing(e2):
+            error = self._joined(count, middle, radius, size, left, right)
+        else:
+            inherited = ((a1 + r1) @ e2 + e1 @ (a2 + r2 + e2)) * room
+            grown = self._joined(
+                count, np.abs(middle) + inherited, radius, size + inherited, left, right
+            )
+            error = inherited + grown
+        error *= room * _ROOM
+        error += count * (self.lost_in_term + TINY) + self.lost_in_product
+        return middle, radius, error
+
+    def _joined(
+        self,
+        count: int,
+        middle: np.ndarray,
+        radius: np.ndarray,
+        size: np.ndarray,
+        left: Value,
+        right: Value,
+    ) -> np.ndarray:
+        """The roundings of scalar products of `count` terms whose absolute values add to `size`,
+        an array that is used up."""
+        if self.accumulate == self.u:
+            size *= count * self.u
+            return size
+        if left[0].shape[-2] == 1 or right[0].shape[-1] == 1:
+            # Perhaps it was no matrix product: each product was stored, and then they were added.
+            return size * (count * self.summing + 3 * self.u)
+        inside = size * (count * self.accumulate)
+        return inside + self.joining * (np.abs(middle) + radius + inside)
+
+    # --- functions --------------------------------------------------------------------------------
 
     def elementary(self, name: str, value: Value) -> Value:
-        return self._function(_ARB[name], _SLOPES[name], value, domain=name == "log")
+        lowest = 0.0 if name == "log" else -np.inf
+        return self._function(name, *_KERNELS[name], value, lowest)
 
     def _function(
         self,
-        exact: Callable[[flint.arb], flint.arb],
+        name: str,
+        kernel: Callable[[np.ndarray], np.ndarray],
+        kernel_units: int,
         steepest: Callable[[np.ndarray, np.ndarray], np.ndarray],
         value: Value,
-        *,
-        domain: bool = False,
+        lowest: float = -np.inf,
     ) -> Value:
-        """An elementary function; `steepest(m, width)` bounds its slope on ``m ± width``."""
-        m, r, e = (np.asarray(part, dtype=np.float64) for part in value)
-        bad = (m - r - e <= 0) if domain else ~np.isfinite(r + e)
+        """A function above `lowest`; `steepest(m, width)` bounds its slope on ``m ± width``.
+
+        Engines compute a function through others, such as exp in a sigmoid, which may overflow or
+        underflow: so a result below the least normal number may be zero.
+        """
+        m, r, e = value
+        if _nothing(r) and _nothing(e) and lowest == -np.inf:
+            middle = kernel(m)
+            radius = _up(kernel_units * U * np.abs(middle))
+            size = np.abs(middle) + radius
+            return middle, radius, _up(self.contract.units(name) * self.u * size + self.tiny)
+        bad = (m - r - e <= lowest) | ~(np.abs(m) + r + e <= self.largest_number)
         safe = np.where(bad, 1.0, m)
         r, e = np.where(bad, 0.0, r), np.where(bad, 0.0, e)
-        middle = _by_arb(exact, safe)
-        radius = _up(steepest(safe, r) * r + 2 * U * np.abs(middle))
+        middle = kernel(safe)
+        radius = _up(_up(steepest(safe, _up(r)) * r) + kernel_units * U * np.abs(middle))
         grown = _up(steepest(safe, _up(r + e)) * e)
         size = np.abs(middle) + radius + grown
-        error = _up(grown + self.elementary_units * self.u * size + self.tiny)
+        error = _up(grown + self.contract.units(name) * self.u * size + self.tiny)
+        self.undecided += int(np.sum(bad))
         return (
             np.where(bad, 0.0, middle),
             np.where(bad, np.inf, radius),
@@ -212,7 +340,7 @@ class Ball(Arithmetic):
     def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
         match name, order:
             case "sigmoid" | "tanh", 0:
-                return self._function(_ARB[name], _SLOPES[name], arguments[0])
+                return self._function(name, *_KERNELS[name], arguments[0])
             case "abs", 0:
                 m, r, e = arguments[0]
                 return np.abs(m), r, e
@@ -229,10 +357,11 @@ class Ball(Arithmetic):
                 return None
 
     def slope(self, value: Value) -> Value:
-        # tanh′ is 1−h² in most engines and 1/cosh² in autograd: each is an elementary function.
+        # tanh′ is 1−h² in most engines and 1/cosh² in autograd: each is an elementary function,
+        # and cosh² overflows to a slope of zero where the true one is subnormal.
         m, r, e = value
         exact = (m == 0) | (m == 1)
-        wider = _up(e + self.elementary_units * self.u * (np.abs(m) + r))
+        wider = _up(e + self.contract.units("other") * self.u * (np.abs(m) + r) + self.tiny)
         return m, r, np.where(exact & (r <= TINY) & (e <= TINY), e, wider)
 
     def _where(self, mask: Value, left: Value, right: Value) -> Value:
@@ -293,38 +422,43 @@ def _is_sign(value: Value) -> np.ndarray:
 
 def _by_arb(function: Callable[[flint.arb], flint.arb], x: np.ndarray) -> np.ndarray:
     """A function's float64 values, within 2U of the exact ones."""
-    flat = [float(function(flint.arb(v)).mid()) for v in x.ravel().tolist()]
+    with precision(128):
+        flat = [float(function(flint.arb(v)).mid()) for v in x.ravel().tolist()]
     return np.array(flat, dtype=np.float64).reshape(x.shape)
 
 
-def _sigmoid(x: flint.arb) -> flint.arb:
-    return 1 / (1 + (-x).exp())
+def _exp_slope(m: np.ndarray, width: np.ndarray) -> np.ndarray:
+    top = m + width
+    # NumPy's exp is not proved: 2^-30 is far more than it is off.
+    return np.exp(np.minimum(top, 709.0)) * (1 + 2.0**-30) + np.where(top > 709.0, np.inf, 0.0)
 
 
-_ARB: dict[str, Callable[[flint.arb], flint.arb]] = {
-    "exp": lambda x: x.exp(),
-    "log": lambda x: x.log(),
-    "sigmoid": _sigmoid,
-    "tanh": lambda x: x.tanh(),
-}
+def _log_slope(m: np.ndarray, width: np.ndarray) -> np.ndarray:
+    return _ROOM / np.maximum((m - width) * (1 - 2.0**-48), 2.0**-1022)
 
 
-def _bell(m: np.ndarray, width: np.ndarray, scale: float) -> np.ndarray:
+def _bell(scale: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """At least the slope of the sigmoid (scale 1) or of tanh (scale 2) on ``m ± width``.
 
     ``σ′(x) ≤ min(¼, e^−|x|)`` and ``tanh′(x) ≤ min(1, 4·e^−2|x|)``.
     """
-    nearest = np.maximum(np.abs(m) - width, 0.0)
     top = 0.25 if scale == 1 else 1.0
-    return np.minimum(top, 4 * top * np.exp(-scale * nearest) * (1 + 2.0**-40))
+
+    def steepest(m: np.ndarray, width: np.ndarray) -> np.ndarray:
+        nearest = np.maximum(np.abs(m) * (1 - 2.0**-48) - width, 0.0)
+        return np.minimum(top, 4 * top * np.exp(-scale * nearest) * (1 + 2.0**-30))
+
+    return steepest
 
 
-_SLOPES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "exp": lambda m, width: (
-        np.exp(np.minimum(m + width, 709.0)) * (1 + 2.0**-40)
-        + np.where(m + width > 709.0, np.inf, 0.0)
-    ),
-    "log": lambda m, width: (1 + 2.0**-40) / np.maximum(m - width, 2.0**-1022),
-    "sigmoid": lambda m, width: _bell(m, width, 1),
-    "tanh": lambda m, width: _bell(m, width, 2),
+_Kernel = tuple[
+    Callable[[np.ndarray], np.ndarray], int, Callable[[np.ndarray, np.ndarray], np.ndarray]
+]
+
+_KERNELS: dict[str, _Kernel] = {
+    "exp": (exponential.exp, exponential.EXP_UNITS, _exp_slope),
+    "log": (exponential.log, exponential.LOG_UNITS, _log_slope),
+    "sigmoid": (exponential.sigmoid, exponential.SIGMOID_UNITS, _bell(1)),
+    "tanh": (exponential.tanh, exponential.TANH_UNITS, _bell(2)),
 }
+"""Each function in float64, its error in U, and a bound on its slope around a point."""

@@ -1,60 +1,136 @@
-"""What a correct engine may return: the roundings that each one permits itself, as data."""
+"""What a correct engine may return: the roundings that each one permits itself, as data.
+
+All of it is measured by `benchmarks/measure_contracts.py`, which anyone can run again.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from gradproof.core.errors import EngineError
+from gradproof.engines.dtype import DTYPES
 from gradproof.engines.engine import ENGINES
+
+Rounding = Literal["nearest", "faithful"]
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
     """The arithmetic of one engine in one dtype, on the CPU.
 
-    A stored result is off by at most ``u_store`` relatively, a term of a sum by ``u_accumulate``,
-    an elementary function by ``elementary`` times ``u_store``. Every result below ``tiny``, the
-    smallest normal number, may be zero where ``flush_to_zero``.
+    A stored result is off by at most ``u_store`` relatively; one of a matrix product by twice
+    that where ``rounding`` is ``"faithful"``: either neighbour of the exact number. A partial
+    sum is off by ``u_accumulate``, or by ``u_store`` where ``low_sums``: a sum that is no matrix
+    product may round every partial sum to the dtype itself.
+
+    ``elementary`` has the error of functions in units of ``u_store``, and of every other one under
+    ``"other"``. ``tiny`` is the smallest normal number; where ``flush_to_zero``, what is smaller
+    may count as zero, as a result and as an operand. ``largest`` is the largest finite number.
     """
 
     engine: str
     dtype: str
     u_store: Fraction
+    rounding: Rounding
     u_accumulate: Fraction
-    elementary: int
+    low_sums: bool
+    elementary: Mapping[str, int]
     flush_to_zero: bool
     tiny: Fraction
+    largest: Fraction
+
+    def units(self, function: str) -> int:
+        """The permitted error of a function, in units of ``u_store``."""
+        return self.elementary.get(function, self.elementary["other"])
 
 
-_UNITS = {"float32": Fraction(1, 2**24), "float64": Fraction(1, 2**53)}
-_TINIES = {"float32": Fraction(1, 2**126), "float64": Fraction(1, 2**1022)}
+# Bits of a number, and the exponent of the smallest normal and of the first too large one.
+_FORMATS = {
+    "float64": (53, -1022, 1024),
+    "float32": (24, -126, 128),
+    "bfloat16": (8, -126, 128),
+    "float16": (11, -14, 16),
+}
 
-# In units u, from benchmarks/measure_contracts.py: exp, log, sqrt, sigmoid, tanh against Arb.
-# float32: over every float32 of 2^-30 <= |x| < 2^7 the worst is TensorFlow's sigmoid, 8.4.
-# float64: there are too many to try. Over a million samples of each function the worst is
-# TensorFlow's tanh, 7.75 (JAX's tanh 6.92, TensorFlow's sigmoid 3.30, NumPy's 2.85); 16 is twice
-# that. PyTorch's float32 sqrt is not correctly rounded: 1.49.
-# TensorFlow 2.21.0, PyTorch 2.13.0+cpu, JAX 0.10.2, NumPy 2.4.6 on an AMD EPYC with AVX-512.
-_ELEMENTARY = {"float32": 12, "float64": 16}
+_FUNCTIONS = ("exp", "log", "sqrt", "sigmoid", "tanh", "other")
 
-# TensorFlow and JAX set the processor to flush in their kernels: measured on products, matrix
-# products and exp. NumPy and PyTorch do not, but autograd's slope of tanh, 1/cosh², overflows to
-# a zero where the true slope is subnormal.
-_FLUSHES = {"numpy": True, "tensorflow": True, "torch": False, "jax": True}
+# float32, the largest error found over every float32 of 2^-30 <= |x| < 2^7, AVX2 and AVX-512:
+#              exp   log   sqrt  sigmoid  tanh
+# NumPy        3.6   4.6   1.0   4.3      1.8
+# TensorFlow   2.0   4.4   1.0   8.4      6.1
+# PyTorch      1.07  1.7   1.5   2.5      1.0
+# JAX          5.2   2.0   1.0   2.5      4.9
+# Libraries choose other kernels on other processors, so what is permitted is larger: what NumPy's
+# own tests permit it (exp 3 ulp, log 4, tanh 2), SLEEF's 2 ulp of exp for PyTorch, and else about
+# half as much again. NumPy's sigmoid is e/(1 + e), three roundings and 1.5 times the error of exp.
+# float64: there are too many to try. Over a million samples the worst are TensorFlow's tanh, 7.75,
+# JAX's tanh, 6.92, TensorFlow's sigmoid, 3.30, NumPy's, 2.85: about twice that is permitted.
+# "other" covers what a derivative may be made of instead, as autograd's 1/cosh² for 1 − tanh².
+_UNITS: dict[tuple[str, str], tuple[int, ...]] = {
+    ("numpy", "float64"): (4, 4, 1, 8, 8, 16),
+    ("tensorflow", "float64"): (8, 8, 2, 8, 16, 16),
+    ("torch", "float64"): (4, 4, 2, 8, 8, 16),
+    ("jax", "float64"): (8, 8, 2, 8, 16, 16),
+    ("numpy", "float32"): (6, 8, 1, 12, 4, 12),
+    ("tensorflow", "float32"): (4, 8, 2, 12, 10, 12),
+    ("torch", "float32"): (4, 4, 2, 6, 4, 12),
+    ("jax", "float32"): (8, 4, 2, 6, 8, 12),
+}
 
-CONTRACTS: dict[tuple[str, str], Contract] = {
-    (engine, dtype): Contract(
+# bfloat16 and float16: every number is tried. All functions are computed in float32 and rounded
+# once (at most 1.00) but the sigmoid: it is several roundings in NumPy, TensorFlow and JAX, 2.46.
+_UNITS_16 = {"numpy": 4, "tensorflow": 4, "torch": 2, "jax": 4}
+
+# TensorFlow and JAX set the processor to flush, and PyTorch's bfloat16 products use instructions
+# that always do. float16 is computed in float32, whose exponents reach further.
+_FLUSHES = {("torch", "bfloat16")} | {
+    (engine, dtype)
+    for engine in ("tensorflow", "jax")
+    for dtype in ("float64", "float32", "bfloat16")
+}
+
+# Of 16-bit numbers: NumPy's float16 sums down a column, TensorFlow's float16 sums, and the sums in
+# which JAX gathers the gradient of a broadcast round every partial sum, up to 166 times a single
+# rounding. PyTorch's, and TensorFlow's of bfloat16, do not.
+_LOW_SUMS = {
+    ("numpy", "float16"),
+    ("tensorflow", "float16"),
+    ("jax", "bfloat16"),
+    ("jax", "float16"),
+}
+
+# TensorFlow's bfloat16 products truncate where the processor has no bfloat16 instructions
+# (measured on AVX2: every element, up to 1.97 u); with AVX512-BF16 they round to nearest.
+_FAITHFUL = {("tensorflow", "bfloat16")}
+
+_ABSENT = {("numpy", "bfloat16"): "NumPy has no bfloat16."}
+
+
+def _contract(engine: str, dtype: str) -> Contract:
+    bits, lowest, overflow = _FORMATS[dtype]
+    units = _UNITS.get((engine, dtype), (2, 2, 2, _UNITS_16[engine], 2, 4))
+    return Contract(
         engine=engine,
         dtype=dtype,
-        u_store=unit,
-        u_accumulate=unit,
-        elementary=_ELEMENTARY[dtype],
-        flush_to_zero=_FLUSHES[engine],
-        tiny=_TINIES[dtype],
+        u_store=Fraction(1, 2**bits),
+        rounding="faithful" if (engine, dtype) in _FAITHFUL else "nearest",
+        u_accumulate=Fraction(1, 2 ** max(bits, 24)),
+        low_sums=(engine, dtype) in _LOW_SUMS,
+        elementary=dict(zip(_FUNCTIONS, units, strict=True)),
+        flush_to_zero=(engine, dtype) in _FLUSHES,
+        tiny=Fraction(2) ** lowest,
+        largest=Fraction(2) ** overflow * (1 - Fraction(1, 2**bits)),
     )
+
+
+CONTRACTS: dict[tuple[str, str], Contract] = {
+    (engine, dtype): _contract(engine, dtype)
     for engine in ENGINES
-    for dtype, unit in _UNITS.items()
+    for dtype in DTYPES
+    if (engine, dtype) not in _ABSENT
 }
 
 
@@ -62,11 +138,17 @@ def contract(engine: str, dtype: str) -> Contract:
     """The contract of an engine in a dtype.
 
     Raises:
-        EngineError: no contract is known, so no verdict about the engine is possible.
+        EngineError: the engine does not have the dtype, or no contract is known, so no verdict
+            about the engine is possible.
     """
+    if (engine, dtype) in _ABSENT:
+        others = [e for e in ENGINES if (e, dtype) in CONTRACTS]
+        raise EngineError(
+            _ABSENT[engine, dtype], advice=f"Try another engine ({', '.join(others)}) or float16."
+        )
     if (engine, dtype) not in CONTRACTS:
         raise EngineError(
             f"No contract says how {engine} rounds in {dtype}.",
-            advice=f"The engines are {', '.join(ENGINES)}; the dtypes {', '.join(_UNITS)}.",
+            advice=f"The engines are {', '.join(ENGINES)}; the dtypes {', '.join(DTYPES)}.",
         )
     return CONTRACTS[engine, dtype]

@@ -67,7 +67,9 @@ def evaluate_equation(equation: Equation, room: Room) -> Value:
     labelled = evaluate_term(equation.term, room)
     shape = tuple(number_of(index.size, room.sizes) for index in equation.free)
     value = _laid_out(labelled, equation.free)
-    return structural(value, lambda part: np.broadcast_to(part, shape).copy())
+    return structural(
+        value, lambda part: part if part.shape == shape else np.broadcast_to(part, shape).copy()
+    )
 
 
 def number_of(size: Size, sizes: Mapping[str, int]) -> int:
@@ -127,10 +129,7 @@ def evaluate_term(term: Term, room: Room) -> Labelled:
 
 def _multiply(parts: list[Labelled], arithmetic: Arithmetic) -> Labelled:
     values, axes = _aligned(parts)
-    result = values[0]
-    for value in values[1:]:
-        result = arithmetic.multiply(result, value)
-    return Labelled(result, axes)
+    return Labelled(arithmetic.product(values), axes)
 
 
 def _read(read: Read, room: Room) -> Labelled:

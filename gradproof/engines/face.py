@@ -12,13 +12,12 @@ import numpy as np
 
 from gradproof.core.errors import DataError, EngineError, NotYet, ShapeError
 from gradproof.core.term import Add, Apply, Compare, Number, Power, Product, Read, Term
+from gradproof.engines.dtype import DTYPES, in_dtype
 from gradproof.engines.engine import Argument
 from gradproof.prims.caller import place
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 from gradproof.prims.face import Face
 from gradproof.prims.formula import Formula, formula
-
-DTYPES = ("float32", "float64")
 
 _MOVES = ("getitem", "transpose")
 """The operations that only move elements: integers stay integers."""
@@ -33,11 +32,12 @@ class Arithmetic:
 
     Beside those names the table holds ``square`` and ``reciprocal``. A fold takes ``axis`` and
     ``keepdims``, a function along an axis ``axis``, ``power`` a number as ``exponent``. An
-    elementwise function that is absent is composed from its meaning.
+    elementwise function that is absent is composed from its meaning. ``tensor`` takes an array
+    that holds numbers of the dtype, ``array`` gives one back (see `engines/dtype.py`).
     """
 
     functions: Mapping[str, Callable[..., Any]]
-    tensor: Callable[[np.ndarray], Any]
+    tensor: Callable[[np.ndarray, str], Any]
     cast: Callable[[Any, str], Any]
     array: Callable[[Any], np.ndarray]
 
@@ -72,7 +72,7 @@ class Recording:
             raise DataError(
                 f"{type(value).__name__} cannot be used in arithmetic here.", place=place()
             )
-        return self.arithmetic.tensor(array.astype(self.dtype))
+        return self.arithmetic.tensor(in_dtype(array, self.dtype), self.dtype)
 
 
 @final
@@ -203,14 +203,16 @@ def read_inputs(arguments: Mapping[str, Argument], dtype: str) -> Inputs:
         DataError: an argument that is not an array of numbers.
     """
     if dtype not in DTYPES:
-        raise EngineError(f"{dtype} is not a dtype of the engines.", advice="Try float32, float64.")
+        raise EngineError(
+            f"{dtype} is not a dtype of the engines.", advice=f"Try {', '.join(DTYPES)}."
+        )
     inputs = Inputs({}, {}, {})
 
     def enter(name: str, value: Any) -> str:
         array = np.asarray(value)
         match array.dtype.kind:
             case "f":
-                inputs.floats[name] = array.astype(dtype)
+                inputs.floats[name] = in_dtype(array, dtype)
             case "i" | "u" | "b":
                 inputs.wholes[name] = array.astype(np.int64)
             case _:

@@ -41,6 +41,10 @@ def _mask(compare: Callable[..., Any]) -> Callable[..., Any]:
     return lambda a, b: compare(a, b).astype(a.dtype)
 
 
+def _array(tensor: Any) -> np.ndarray:
+    return np.array(tensor.astype(jnp.float32) if tensor.dtype == jnp.bfloat16 else tensor)
+
+
 JAX = Arithmetic(
     functions={
         "add": jnp.add,
@@ -74,7 +78,7 @@ JAX = Arithmetic(
     },
     tensor=jnp.asarray,
     cast=lambda tensor, dtype: tensor.astype(dtype),
-    array=np.array,
+    array=_array,
 )
 
 
@@ -208,7 +212,7 @@ class JaxEngine(Engine):
         inputs = read_inputs(arguments, dtype)
         wanted = frozenset(operations.values())
         with settings():
-            floats = {name: jnp.asarray(array) for name, array in inputs.floats.items()}
+            floats = {name: jnp.asarray(array, dtype) for name, array in inputs.floats.items()}
             wholes = {name: jnp.asarray(array) for name, array in inputs.wholes.items()}
 
             program = self._perturbed(forward, inputs, wholes, operations, dtype)
@@ -229,8 +233,8 @@ class JaxEngine(Engine):
                 self.name,
                 self.version(),
                 dtype,
-                {name: np.array(tensor) for name, tensor in tensors.items()},
-                {name: np.array(gradients[name]) for name in tensors if name in gradients},
+                {name: _array(tensor) for name, tensor in tensors.items()},
+                {name: _array(gradients[name]) for name in tensors if name in gradients},
             )
 
     def backward_program(

@@ -82,7 +82,7 @@ PLAIN = Arithmetic(
         **{record.name: _folding(record.forward) for record in FOLDS},
         **{record.name: record.forward for record in ALONG},
     },
-    tensor=lambda array: array,
+    tensor=lambda array, dtype: array,
     cast=lambda array, dtype: array.astype(dtype),
     array=np.array,
 )
@@ -193,7 +193,7 @@ TRACED = Arithmetic(
             }.items()
         },
     },
-    tensor=lambda array: array,
+    tensor=lambda array, dtype: array,
     cast=lambda array, dtype: array.astype(dtype),
     array=lambda box: np.array(getval(box)),
 )

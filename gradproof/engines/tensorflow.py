@@ -15,7 +15,8 @@ import numpy as np
 def _quiet() -> Iterator[None]:
     """Holds back what is written to the standard error, and lets it out after an exception.
 
-    TensorFlow's C++ writes four lines when it is loaded, before its own log level counts.
+    TensorFlow's C++ writes four lines when it is loaded, before its own log level counts, and one
+    when it first multiplies float16 matrices.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -66,6 +67,10 @@ def _mask(compare: Callable[..., Any]) -> Callable[..., Any]:
     return lambda a, b: tf.cast(compare(a, b), a.dtype)
 
 
+def _array(tensor: Any) -> np.ndarray:
+    return np.array(tf.cast(tensor, tf.float32) if tensor.dtype == tf.bfloat16 else tensor)
+
+
 TENSORFLOW = Arithmetic(
     functions={
         "add": tf.add,
@@ -97,9 +102,9 @@ TENSORFLOW = Arithmetic(
         "logsumexp": lambda x, axis, keepdims: tf.reduce_logsumexp(x, axis=axis, keepdims=keepdims),
         "softmax": lambda x, axis: tf.nn.softmax(x, axis=axis),
     },
-    tensor=tf.constant,
+    tensor=lambda array, dtype: tf.cast(array, dtype),
     cast=tf.cast,
-    array=lambda tensor: np.array(tensor),
+    array=_array,
 )
 
 
@@ -120,6 +125,19 @@ class TensorFlowEngine(Engine):
         loss: str,
         dtype: str,
     ) -> Run:
+        if dtype == "float16":  # oneDNN says on every processor without AVX-512 that it has none
+            with _quiet():
+                return self._run(forward, arguments, operations, loss, dtype)
+        return self._run(forward, arguments, operations, loss, dtype)
+
+    def _run(
+        self,
+        forward: Callable[..., Any],
+        arguments: Mapping[str, Argument],
+        operations: Mapping[str, int],
+        loss: str,
+        dtype: str,
+    ) -> Run:
         inputs = read_inputs(arguments, dtype)
         with tf.device("CPU:0"), tf.GradientTape(persistent=True) as tape:
 
@@ -128,7 +146,7 @@ class TensorFlowEngine(Engine):
                 return tensor
 
             recording = Recording(TENSORFLOW, dtype, frozenset(operations.values()), watch)
-            floats = {name: tf.constant(array) for name, array in inputs.floats.items()}
+            floats = {name: tf.cast(array, dtype) for name, array in inputs.floats.items()}
             wholes = {name: tf.constant(array) for name, array in inputs.wholes.items()}
             for tensor in floats.values():
                 tape.watch(tensor)
@@ -147,8 +165,8 @@ class TensorFlowEngine(Engine):
             self.name,
             self.version(),
             dtype,
-            {name: np.array(tensor) for name, tensor in tensors.items()},
-            {name: np.array(tf.convert_to_tensor(g)) for name, g in gradients.items()},
+            {name: _array(tensor) for name, tensor in tensors.items()},
+            {name: _array(tf.convert_to_tensor(g)) for name, g in gradients.items()},
         )
 
     def native(
@@ -163,7 +181,8 @@ class TensorFlowEngine(Engine):
         dtype meanwhile.
         """
         inputs = read_inputs(arguments, dtype)
-        natives = {n: tf.constant(array) for n, array in (inputs.floats | inputs.wholes).items()}
+        natives = {name: tf.cast(array, dtype) for name, array in inputs.floats.items()}
+        natives |= {name: tf.constant(array) for name, array in inputs.wholes.items()}
         bound = {
             parameter: natives[names] if isinstance(names, str) else [natives[n] for n in names]
             for parameter, names in inputs.places.items()
@@ -178,7 +197,7 @@ class TensorFlowEngine(Engine):
         finally:
             settings.set_floatx(before[0])
             settings.set_dtype_policy(before[1])
-        return {name: np.array(tensor) for name, tensor in tensors.items()}
+        return {name: _array(tensor) for name, tensor in tensors.items()}
 
 
 ENGINE = TensorFlowEngine()

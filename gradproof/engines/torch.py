@@ -29,8 +29,13 @@ from gradproof.engines.face import (
 )
 
 
-def _tensor(array: np.ndarray) -> torch.Tensor:
-    return torch.tensor(array, device="cpu")
+def _tensor(array: np.ndarray, dtype: str | None = None) -> torch.Tensor:
+    return torch.tensor(array, device="cpu", dtype=dtype and getattr(torch, dtype))
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    plain = tensor.detach()
+    return np.array((plain.float() if plain.dtype == torch.bfloat16 else plain).numpy())
 
 
 def _mask(compare: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
@@ -87,7 +92,7 @@ TORCH = Arithmetic(
     },
     tensor=_tensor,
     cast=lambda tensor, dtype: tensor.to(getattr(torch, dtype)),
-    array=lambda tensor: np.array(tensor.detach().numpy()),
+    array=_array,
 )
 
 
@@ -192,7 +197,9 @@ class TorchEngine(Engine):
         dtype: str,
     ) -> Run:
         inputs = read_inputs(arguments, dtype)
-        floats = {name: _tensor(array).requires_grad_() for name, array in inputs.floats.items()}
+        floats = {
+            name: _tensor(array, dtype).requires_grad_() for name, array in inputs.floats.items()
+        }
         tensors, gradients = _differentiated(forward, inputs, floats, operations, loss, dtype)
         return Run(
             self.name,

@@ -10,6 +10,7 @@ import numpy as np
 from gradproof.core.errors import DataError, ShapeError
 from gradproof.core.index import Size
 from gradproof.core.program import Tensor
+from gradproof.engines.dtype import in_dtype
 from gradproof.trace.signature import Signature, symbols, tensors
 
 POOL = (5, 3, 7, 6, 4, 8, 9, 11, 10, 12, 13)
@@ -122,21 +123,24 @@ def draw(
     found: dict[str, np.ndarray] = {}
     for tensor in tensors(signature):
         shape = tuple(size if isinstance(size, int) else sizes[size] for size in tensor.shape)
-        drawn = _drawn(tensor, shape, random).astype(dtype)
+        drawn = in_dtype(_drawn(tensor, shape, random, dtype), dtype)
         found[tensor.name] = (
             _checked(tensor, given[tensor.name], dtype) if tensor.name in given else drawn
         )
     return found
 
 
-def _drawn(tensor: Tensor, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+def _drawn(
+    tensor: Tensor, shape: tuple[int, ...], random: np.random.Generator, dtype: str
+) -> np.ndarray:
     match tensor.law:
         case "positive" | "nonnegative":
             return random.uniform(0.25, 2.0, shape)
         case "probabilities":
             raw = random.uniform(0.1, 1.0, shape)
-            # Multiples of 1/1024 add up to exactly one in every dtype.
-            parts = np.floor(1024 * raw / raw.sum(axis=-1, keepdims=True)) / 1024
+            # Multiples of 1/1024 add up to exactly one; bfloat16 has those of 1/256.
+            grains = 256 if dtype == "bfloat16" else 1024
+            parts = np.floor(grains * raw / raw.sum(axis=-1, keepdims=True)) / grains
             parts[..., -1] += 1 - parts.sum(axis=-1)
             return parts
         case "one-hot":
@@ -152,7 +156,7 @@ def _drawn(tensor: Tensor, shape: tuple[int, ...], random: np.random.Generator) 
 def _checked(tensor: Tensor, value: Any, dtype: str) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype.kind in "iub" and tensor.role == "data":
-        return array.astype(dtype)
+        return in_dtype(array, dtype)
     if array.dtype.kind not in "f":
         raise DataError(
             f"{tensor.name} has the dtype {array.dtype}; a gradient needs floating-point numbers.",
@@ -164,7 +168,10 @@ def _checked(tensor: Tensor, value: Any, dtype: str) -> np.ndarray:
             f"{tensor.name}{list(index)} is {array[index]}: no gradient can be checked there.",
             advice="Give finite data.",
         )
-    return array.astype(dtype)
+    rounded = in_dtype(array, dtype)
+    if not np.all(np.isfinite(rounded)):
+        raise DataError(f"{tensor.name} has numbers too large for {dtype}.", advice="Scale it.")
+    return rounded
 
 
 def by_parameter(

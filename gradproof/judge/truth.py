@@ -1,27 +1,70 @@
-"""True values: whole programs in Arb, with precision raised until they are sharp."""
+"""True values: whole programs in certified arithmetic, sharp enough to judge float64 by.
+
+Small networks are Arb's, with precision raised until every element has 60 good bits. Arb costs
+microseconds an operation, so large ones are evaluated once in double-double balls, whose radius
+says how sharp they are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
+from typing import final
 
 import numpy as np
 
-from gradproof.core.program import Program
-from gradproof.engines.arb import Arb, precision
-from gradproof.engines.evaluate import evaluate
+from gradproof.core.program import Program, shapes
+from gradproof.engines.arb import Arb, midpoints, precision, upper_bounds
+from gradproof.engines.arithmetic import Value
+from gradproof.engines.double import BITS as DOUBLE_BITS
+from gradproof.engines.double import Double, to_arb
+from gradproof.engines.evaluate import evaluate, number_of
 
 GOOD_BITS = 60
 """Bits of relative accuracy wanted of every element: more than float64 has."""
 
+LARGE = 20_000
+"""Elements in all tensors together from which on Arb takes seconds."""
+
+TOO_LARGE = 400_000
+"""Elements from which on Arb takes more than seconds, and what double-doubles know must do."""
+
+SHARP = 2.0**-70
+"""The radius, as a share of a tensor's largest element, with which double-doubles will do."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrueValues:
-    """Arb enclosures of every tensor of some programs, and the precision that gave them."""
+    """Enclosures of every tensor of some programs, and the precision that gave them.
 
-    balls: Mapping[str, np.ndarray]
+    ``values`` are Arb's, or double-doubles; ``balls`` has all of them as arrays of Arb's balls.
+    """
+
+    values: Mapping[str, Value]
     bits: int
     undecided: int
+
+    @property
+    def balls(self) -> Mapping[str, np.ndarray]:
+        """Every tensor as an array of Arb's balls, made when it is asked for."""
+        return _Balls(self.values)
+
+
+@final
+class _Balls(Mapping[str, np.ndarray]):
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        value = self._values[name]
+        return (value if len(value) == 1 else to_arb(value))[0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 def true_values(
@@ -31,13 +74,24 @@ def true_values(
     most_bits: int = 1500,
 ) -> TrueValues:
     """Every tensor of programs that build on one another, at inputs taken as exact."""
+    elements = _elements(programs, sizes)
+    if elements >= LARGE:
+        found = _in_doubles(programs, inputs, sizes)
+        # Deep networks lose a few bits a layer, of which double-doubles have no more to spare.
+        if elements >= TOO_LARGE or all(map(_is_sharp, found.values.values())):
+            return found
     bits = 96 + 6 * min(len(programs[0].equations), 200)
     while True:
         found = _at(programs, inputs, sizes, bits)
-        worst = min((_accuracy(balls) for balls in found.balls.values()), default=GOOD_BITS)
+        worst = min((_accuracy(value[0]) for value in found.values.values()), default=GOOD_BITS)
         if worst >= GOOD_BITS or bits >= most_bits:
             return found
         bits = min(most_bits, max(2 * bits, bits + GOOD_BITS - worst))
+
+
+def _elements(programs: tuple[Program, ...], sizes: Mapping[str, int]) -> int:
+    known = {name: shape for program in programs for name, shape in shapes(program).items()}
+    return sum(prod(number_of(size, sizes) for size in shape) for shape in known.values())
 
 
 def _at(
@@ -51,7 +105,23 @@ def _at(
         tensors = {name: arb.lift(array) for name, array in inputs.items()}
         for program in programs:
             tensors = evaluate(program, tensors, sizes, arb)
-    return TrueValues({name: value[0] for name, value in tensors.items()}, bits, arb.undecided)
+    return TrueValues(tensors, bits, arb.undecided)
+
+
+def _in_doubles(
+    programs: tuple[Program, ...], inputs: Mapping[str, np.ndarray], sizes: Mapping[str, int]
+) -> TrueValues:
+    double = Double()
+    with np.errstate(all="ignore"):  # an overflow ends as a radius that is not finite
+        tensors = {name: double.lift(array) for name, array in inputs.items()}
+        for program in programs:
+            tensors = evaluate(program, tensors, sizes, double)
+    return TrueValues(tensors, DOUBLE_BITS, double.undecided)
+
+
+def _is_sharp(value: Value) -> bool:
+    high, _, radius = value
+    return bool(radius.max(initial=0.0) <= SHARP * np.abs(high).max(initial=0.0))
 
 
 def _accuracy(balls: np.ndarray) -> int:
@@ -60,3 +130,36 @@ def _accuracy(balls: np.ndarray) -> int:
         (ball.rel_accuracy_bits() for ball in balls.flat if not ball.contains(0)),
         default=GOOD_BITS,
     )
+
+
+def middle(value: Value) -> np.ndarray:
+    """The float64 nearest to the middle of each enclosure."""
+    return midpoints(value[0]) if len(value) == 1 else value[0]
+
+
+def farthest(value: Value, array: np.ndarray) -> np.ndarray:
+    """How far each element of an array is from the farthest number of its enclosure, at most."""
+    if len(value) == 1:
+        with precision(DOUBLE_BITS):
+            return upper_bounds(value[0] - Arb().lift(array)[0])
+    high, low, radius = value
+    with np.errstate(all="ignore"):
+        # A subtraction is rounded once, and so is adding the rest.
+        return (np.abs((array - high) - low) + radius) * (1 + 2.0**-50) + 2.0**-53 * np.abs(low)
+
+
+def digits_in_common(computed: np.ndarray, truth: Value | None) -> float:
+    """Certified decimal digits: ``−log₁₀(max|computed − true| / max|true|)``, rounded down.
+
+    Not a number where the enclosure says nothing.
+    """
+    if truth is None or not computed.size:
+        return float("nan")
+    exact = np.asarray(computed, dtype=np.float64)
+    error = float(farthest(truth, exact).max(initial=0.0))
+    size = float(np.abs(middle(truth)).max(initial=0.0))
+    if error <= 2.0**-960:
+        return float("inf")
+    if size == 0 or not np.isfinite(error):
+        return float("nan") if not np.isfinite(error) else 0.0
+    return max(0.0, float(np.floor(-10 * np.log10(error / size)) / 10))

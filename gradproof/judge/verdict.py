@@ -45,9 +45,10 @@ class EngineVerdict:
     """What is known of an engine's numbers for one tensor.
 
     ``share`` is the largest difference from the exact stage as a share of the bound that a correct
-    engine may reach; ``digits`` the certified decimal digits in common with the true tensor, end
-    to end, in the largest norm; ``power`` the share of elements whose bound is smaller than half
-    of their value. ``worst`` is the index at which ``share`` is reached.
+    engine may reach; ``digits`` is how many decimal digits at least are in common with the true
+    tensor, end to end, in the largest norm; ``power`` the share of elements at which a small
+    relative error would not have passed (1e-3; a quarter in 16 bits). ``worst`` is the index at
+    which ``share`` is reached.
     """
 
     kind: Kind

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from gradproof.judge.stage import LITTLE
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.report.program import program_lines
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
@@ -57,8 +58,19 @@ def _head(report: Report) -> Text:
         f"engine  {report.engine} {report.engine_version} · {report.dtype} · seed {report.seed}\n"
     )
     text.append(f"shapes  {shapes}\n")
-    text.append(f"bounds  {report.contract}", style="dim")
+    text.append(f"bounds  {report.contract}\n", style="dim")
+    text.append(f"power   {_power(report)}", style="dim")
     return text
+
+
+def _power(report: Report) -> str:
+    """What share of the elements a small error would show in, at the blindest gradient."""
+    powers = [row.engine_verdict.power for b in report.batches for row in b.gradients]
+    least = int(100 * min(powers, default=1.0))
+    error = LITTLE[report.dtype]
+    return (
+        f"a relative error of {error:g} would show in at least {least}% of each gradient's elements"
+    )
 
 
 def _batch_head(batch: Batch) -> str:

@@ -22,7 +22,7 @@ def test_a_meaning_has_the_value_of_the_function(record, whole) -> None:
     recording = Recording(dataclasses.replace(whole, functions=functions), "float64")
     for sample in record.samples:
         arrays = [np.array(row) for row in sample]
-        first, *others = (recording.face(whole.tensor(array)) for array in arrays)
+        first, *others = (recording.face(whole.tensor(array, "float64")) for array in arrays)
         result = whole.array(first.operate(record.name, (first, *others), order=0).native)
         # At most five roundings of numbers no larger than these.
         largest = max(1.0, *(float(np.max(np.abs(a))) for a in arrays))

@@ -12,6 +12,7 @@ import pytest
 from gradproof.core.errors import EngineError
 from gradproof.engines import ENGINES, engine, installed, load
 from gradproof.engines.contract import CONTRACTS, contract
+from gradproof.engines.dtype import DTYPES
 
 
 def test_asking_what_is_installed_imports_no_framework() -> None:
@@ -63,7 +64,13 @@ def test_a_missing_framework_says_how_to_install_it(
     assert caught.value.advice == f'Try: pip install "gradproof[{name}]"'
 
 
-def test_every_engine_has_a_contract_in_each_dtype() -> None:
-    assert set(CONTRACTS) == {(name, dtype) for name in ENGINES for dtype in ("float32", "float64")}
+def test_every_engine_has_a_contract_in_each_dtype_that_it_has() -> None:
+    every = {(name, dtype) for name in ENGINES for dtype in DTYPES}
+    assert set(CONTRACTS) == every - {("numpy", "bfloat16")}
+    with pytest.raises(EngineError) as caught:
+        contract("numpy", "bfloat16")
+    assert str(caught.value) == (
+        "NumPy has no bfloat16.  Try another engine (tensorflow, torch, jax) or float16."
+    )
     with pytest.raises(EngineError):
-        contract("torch", "bfloat16")
+        contract("torch", "float8")

@@ -17,7 +17,7 @@ from gradproof.engines.acb import Acb, Kinked
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.evaluate import Room, evaluate_equation
 from gradproof.judge.direction import FEWEST_DIGITS, remainder
-from gradproof.judge.truth import true_values
+from gradproof.judge.truth import TrueValues, true_values
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.trace.source import Source
 
@@ -41,7 +41,8 @@ def test_one_element_off_by_1e_12_is_caught_in_every_gradient(name):
         with precision(prepared.truth.bits):
             planted[worst] *= 1 + flint.arb(10) ** -12
         wrong[gradient] = planted
-    found = witness(replace(prepared, truth=replace(prepared.truth, balls=wrong)))
+    values = {name: (balls,) for name, balls in wrong.items()}
+    found = witness(replace(prepared, truth=TrueValues(values, prepared.truth.bits, 0)))
     assert [w.of for w in found if w.agrees is not False] == []
 
 

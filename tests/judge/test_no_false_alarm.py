@@ -5,7 +5,7 @@ import pytest
 
 from gradproof.core.program import Equation
 from gradproof.derivation import derive
-from gradproof.engines.contract import contract
+from gradproof.engines.contract import CONTRACTS, contract
 from gradproof.engines.engine import load
 from gradproof.gallery import fnn
 from gradproof.judge.generic import by_parameter, draw
@@ -45,16 +45,16 @@ def judged(engine, dtype, n, seeds, change=lambda gradients: gradients):
 
 
 @pytest.mark.parametrize("n", [1, 5])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("engine", ["numpy", "tensorflow", "torch", "jax"])
+@pytest.mark.parametrize(("engine", "dtype"), CONTRACTS)
 def test_every_element_is_inside_its_bound(engine, dtype, n):
+    seeds = SEEDS if dtype in ("float32", "float64") else SEEDS // 5
     largest = 0.0
     count = 0
-    for of, verdict in judged(engine, dtype, n, range(SEEDS)):
+    for of, verdict in judged(engine, dtype, n, range(seeds)):
         assert verdict.kind == "agrees", (of, verdict)
         largest = max(largest, verdict.share)
         count += 1
-    assert count == 9 * SEEDS
+    assert count == 9 * seeds
     assert largest > 0.25  # the bound is near what is really reached, not merely large
 
 

@@ -1,0 +1,245 @@
+"""Programs over balls with double-double midpoints: true values of networks too large for Arb.
+
+A value is ``(high, low, radius)``: the exact number lies within the radius of the unrounded sum
+``high + low``. Additions and products are error-free transformations (T. J. Dekker, "A
+floating-point technique for extending the available precision", Numer. Math. 18, 1971) and what
+they leave is counted after the fact: the radius holds for whatever cancelled. Matrix products are
+sums of exact products of slices (K. Ozaki, T. Ogita, S. Oishi and S. M. Rump, "Error-free
+transformations of matrix multiplication by using fast routines of matrix multiplication and its
+applications", Numer. Algorithms 59, 2012). All else is Arb's.
+
+Trusted: IEEE round-to-nearest ``+ − ×`` of NumPy, and BLAS computing products and sums of whole
+numbers below 2^53 exactly, in whatever order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import final
+
+import flint
+import numpy as np
+
+from gradproof.core.term import Relation
+from gradproof.engines.arb import Arb, each, precision
+from gradproof.engines.arithmetic import Arithmetic, Value
+
+U = 2.0**-53
+TINY = 2.0**-1000
+"""More than every underflow of one operation here, those of `_two_product` included."""
+
+BITS = 128
+"""Arb's precision for what is not done here: more than a double-double holds."""
+
+SLICES = 5
+
+_ROOM = 1 + 2.0**-40
+
+
+def _up(x: np.ndarray) -> np.ndarray:
+    """A little more than a nonnegative float64."""
+    return np.asarray(x * _ROOM + TINY)
+
+
+def _two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``s + t = a + b`` exactly, with ``s = fl(a + b)`` (Knuth)."""
+    s = a + b
+    v = s - a
+    return s, (a - (s - v)) + (b - v)
+
+
+def _halves(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two numbers of 26 bits whose sum is `a` (Veltkamp)."""
+    c = 134217729.0 * a  # 2^27 + 1
+    high = c - (c - a)
+    return high, a - high
+
+
+def _two_product(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``p + t = a·b`` exactly but for underflow, with ``p = fl(a·b)`` (Dekker)."""
+    p = a * b
+    (a1, a2), (b1, b2) = _halves(a), _halves(b)
+    return p, ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
+
+
+@final
+class Double(Arithmetic):
+    """Double-double balls. An overflow ends as a radius that is infinite or not a number.
+
+    ``undecided`` counts the comparisons whose balls overlap.
+    """
+
+    def __init__(self) -> None:
+        self._exact = Arb()
+
+    @property
+    def undecided(self) -> int:
+        return self._exact.undecided
+
+    def lift(self, array: np.ndarray) -> Value:
+        exact = np.asarray(array, dtype=np.float64)
+        return exact, np.zeros_like(exact), np.zeros_like(exact)
+
+    def number(self, value: Fraction) -> Value:
+        with precision(BITS):
+            return from_arb(self._exact.number(value))
+
+    def add(self, values: Sequence[Value]) -> Value:
+        result = values[0]
+        for value in values[1:]:
+            result = _add(result, value)
+        return result
+
+    def repeat(self, value: Value, count: int) -> Value:
+        return self.multiply(value, self.number(Fraction(count)))
+
+    def multiply(self, left: Value, right: Value) -> Value:
+        (h1, l1, r1), (h2, l2, r2) = left, right
+        p, t = _two_product(h1, h2)
+        a, b = h1 * l2, l1 * h2
+        cross = a + b
+        small = t + cross
+        high, low = _two_sum(p, small)
+        rounded = np.abs(a) + np.abs(b) + np.abs(cross) + np.abs(small)
+        b1, b2 = np.abs(h1) + np.abs(l1), np.abs(h2) + np.abs(l2)
+        moved = b1 * r2 + r1 * (b2 + r2)
+        return high, low, _up(U * rounded + np.abs(l1) * np.abs(l2) + moved)
+
+    def power(self, base: Value, exponent: Fraction) -> Value:
+        if exponent == 2:
+            return self.multiply(base, base)
+        with precision(BITS):
+            return from_arb(self._exact.power(to_arb(base), exponent))
+
+    def total(self, value: Value, axes: tuple[int, ...]) -> Value:
+        for axis in sorted(axes, reverse=True):
+            value = _total(value, axis)
+        return value
+
+    def matmul(self, left: Value, right: Value) -> Value:
+        (h1, l1, r1), (h2, l2, r2) = left, right
+        count = h1.shape[-1]
+        pieces1, rest1 = _sliced(h1, l1, -1)
+        pieces2, rest2 = _sliced(h2, l2, -2)
+        a1 = [np.abs(p).max(axis=-1, keepdims=True, initial=0.0) for p in pieces1]
+        a2 = [np.abs(p).max(axis=-2, keepdims=True, initial=0.0) for p in pieces2]
+        shape = np.broadcast_shapes((*h1.shape[:-1], 1), (*h2.shape[:-2], 1, h2.shape[-1]))
+        result: Value = (np.zeros(shape), np.zeros(shape), np.zeros(shape))
+        dropped = np.zeros(shape)
+        for i, first in enumerate(pieces1):
+            for j, second in enumerate(pieces2):
+                if i + j < SLICES:
+                    exact = first @ second
+                    result = _add(result, (exact, np.zeros_like(exact), np.zeros_like(exact)))
+                else:
+                    dropped = dropped + a1[i] * a2[j]
+        b1, b2 = np.abs(h1) + np.abs(l1), np.abs(h2) + np.abs(l2)
+        most1 = b1.max(axis=-1, keepdims=True, initial=0.0)
+        most2 = b2.max(axis=-2, keepdims=True, initial=0.0)
+        dropped = dropped + rest1 * (most2 + rest2) + most1 * rest2
+        radius = result[2] + count * dropped
+        if r1.any() or r2.any():
+            radius = radius + (b1 @ r2 + r1 @ (b2 + r2)) * (1 + 4 * (count + 8) * U)
+        return result[0], result[1], _up(radius) + count * TINY
+
+    def elementary(self, name: str, value: Value) -> Value:
+        with precision(BITS):
+            return from_arb(self._exact.elementary(name, to_arb(value)))
+
+    def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
+        with precision(BITS):
+            found = self._exact.function(name, tuple(map(to_arb, arguments)), order)
+            return None if found is None else from_arb(found)
+
+    def compare(self, relation: Relation, left: Value, right: Value) -> Value:
+        with precision(BITS):
+            return from_arb(self._exact.compare(relation, to_arb(left), to_arb(right)))
+
+    def largest(self, value: Value, axis: int) -> Value:
+        with precision(BITS):
+            return from_arb(self._exact.largest(to_arb(value), axis))
+
+    def along(self, name: str, value: Value) -> Value | None:
+        with precision(BITS):
+            found = self._exact.along(name, to_arb(value))
+            return None if found is None else from_arb(found)
+
+    def fold(self, name: str, value: Value) -> Value | None:
+        with precision(BITS):
+            found = self._exact.fold(name, to_arb(value))
+            return None if found is None else from_arb(found)
+
+
+def _add(left: Value, right: Value) -> Value:
+    (h1, l1, r1), (h2, l2, r2) = left, right
+    s, t = _two_sum(h1, h2)
+    lows = l1 + l2
+    small = t + lows
+    high, low = _two_sum(s, small)
+    return high, low, _up(r1 + r2 + U * (np.abs(lows) + np.abs(small)))
+
+
+def _total(value: Value, axis: int) -> Value:
+    """The sum along an axis, in halves."""
+    value = tuple(np.moveaxis(part, axis, 0) for part in value)
+    if not value[0].shape[0]:
+        return tuple(np.zeros(value[0].shape[1:]) for _ in value)
+    while (count := value[0].shape[0]) > 1:
+        half = count // 2
+        joined = _add(tuple(p[:half] for p in value), tuple(p[half : 2 * half] for p in value))
+        odd = count % 2
+        value = tuple(
+            np.concatenate([p, q[-1:]]) if odd else p for p, q in zip(joined, value, strict=True)
+        )
+    return tuple(part[0] for part in value)
+
+
+def _sliced(high: np.ndarray, low: np.ndarray, axis: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Slices that add up to ``high + low``, and the most that is left of each row or column.
+
+    Of each row the slices are multiples of one power of two, and so short that a scalar product of
+    two slices is a whole number of units below 2^53: adding and subtracting `grid` rounds to it.
+    """
+    count = high.shape[axis]
+    bits = (53 - max(1, count).bit_length()) // 2
+    pieces = []
+    for _ in range(SLICES):
+        most = np.abs(high).max(axis=axis, keepdims=True, initial=0.0)
+        _, exponent = np.frexp(most)
+        # |piece| <= 2^exponent and a multiple of 2^(exponent − bits + 1)
+        grid = np.ldexp(1.5, exponent - bits + 53)
+        piece = (high + grid) - grid
+        pieces.append(piece)
+        high, low = _two_sum(high - piece, low)
+    left = np.abs(high) + np.abs(low)
+    return pieces, left.max(axis=axis, keepdims=True, initial=0.0)
+
+
+def to_arb(value: Value) -> Value:
+    """The same balls as Arb's; exact at 128 bits or more but for the width of the sum's rounding,
+    which Arb adds to the radius."""
+
+    def one(high: float, low: float, radius: float) -> flint.arb:
+        return flint.arb(float(high), float(radius)) + flint.arb(float(low))
+
+    return (each(one, *np.broadcast_arrays(*value)),)
+
+
+def from_arb(value: Value) -> Value:
+    """Balls that enclose Arb's."""
+
+    def parts(ball: flint.arb) -> tuple[float, float, float]:
+        middle = ball.mid()
+        high = float(middle)
+        if not np.isfinite(high):
+            return 0.0, 0.0, float("inf")
+        rest = middle - flint.arb(high)
+        low = float(rest)
+        left = abs(rest - flint.arb(low)) + ball.rad()
+        return high, low, float(left.upper())
+
+    found = [parts(ball) for ball in value[0].ravel()]
+    stacked = np.array(found, dtype=np.float64).reshape((*value[0].shape, 3))
+    radius = stacked[..., 2]
+    return stacked[..., 0], stacked[..., 1], np.where(radius > 0, _up(radius), 0.0)

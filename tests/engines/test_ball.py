@@ -1,0 +1,191 @@
+"""For all that lies in the operands' balls, the exact result and an engine's lie in the result's.
+
+Points are taken exactly inside, in Arb; an engine is the worst one that its contract permits.
+"""
+
+from fractions import Fraction
+
+import flint
+import numpy as np
+import pytest
+
+from gradproof.engines import ball as ball_room
+from gradproof.engines.arb import Arb, each, precision
+from gradproof.engines.ball import Ball
+from gradproof.engines.contract import CONTRACTS
+
+CONTRACT = CONTRACTS["torch", "float32"]
+U = float(CONTRACT.u_store)
+
+OPERATIONS = {
+    "add": (2, False, lambda a, x, y: a.add([x, y]), 1),
+    "multiply": (2, False, lambda a, x, y: a.multiply(x, y), 1),
+    "square": (1, False, lambda a, x: a.power(x, Fraction(2)), 1),
+    "cube": (1, False, lambda a, x: a.power(x, Fraction(3)), 1),
+    "reciprocal": (1, False, lambda a, x: a.power(x, Fraction(-1)), 1),
+    "minus two": (1, False, lambda a, x: a.power(x, Fraction(-2)), 1),
+    "root": (1, True, lambda a, x: a.power(x, Fraction(1, 2)), 1),
+    "power 3/2": (1, True, lambda a, x: a.power(x, Fraction(3, 2)), 1),
+    "power 1/3": (1, True, lambda a, x: a.power(x, Fraction(1, 3)), 1),
+    "power -7/10": (1, True, lambda a, x: a.power(x, Fraction(-7, 10)), 1),
+    "exp": (1, False, lambda a, x: a.elementary("exp", x), 4),
+    "log": (1, True, lambda a, x: a.elementary("log", x), 4),
+    "sigmoid": (1, False, lambda a, x: a.function("sigmoid", (x,), 0), 6),
+    "tanh": (1, False, lambda a, x: a.function("tanh", (x,), 0), 4),
+    "maximum": (2, False, None, 0),
+    "abs": (1, False, lambda a, x: a.function("abs", (x,), 0), 0),
+    "softmax": (1, False, lambda a, x: a.along("softmax", x), 0),
+    "logsumexp": (1, False, lambda a, x: a.fold("logsumexp", x), 0),
+    "matmul": (2, False, lambda a, x, y: a.matmul(x, y), 0),
+    "total": (1, False, lambda a, x: a.total(x, (0,)), 0),
+}
+WIDTHS = (0.0, 2.0**-50, 2.0**-24, 2.0**-6)
+
+
+def drawn(positive, width, random):
+    """A ball with an error: 6×6, over many exponents and both signs."""
+    m = np.exp2(random.uniform(-12, 5, (6, 6))) * random.choice([-1, 1], (6, 6))
+    if positive:
+        m = np.abs(m)
+    r, e = (width * np.abs(m) * random.uniform(0, 1, m.shape) for _ in range(2))
+    return m, r, e
+
+
+def inside(value, random):
+    """Exact numbers in a ball, often on its edge; and what an engine has instead."""
+    m, r, e = value
+    t, s = (np.clip(random.uniform(-1.5, 1.5, m.shape), -1, 1) for _ in range(2))
+    exact = each(lambda m, r, t: flint.arb(m) + flint.arb(r) * flint.arb(t), m, r, t)
+    held = each(lambda x, e, s: x + flint.arb(e) * flint.arb(s), exact, e, s)
+    return exact, held
+
+
+def outside(name, seed, width):
+    """How many results of exact numbers, and of an engine, lie outside the ball that is claimed."""
+    count, positive, operation, units = OPERATIONS[name]
+    if operation is None:
+        name_, operation = (
+            name,
+            lambda a, x, y: (
+                a.function(name_, (x, y), 0)
+                if isinstance(a, Ball)
+                else (each(lambda p, q: p.max(q), x[0], y[0]),)
+            ),
+        )
+    random = np.random.default_rng(seed)
+    values = [drawn(positive, width, random) for _ in range(count)]
+    with np.errstate(all="ignore"):
+        middle, radius, error = operation(Ball(CONTRACT), *values)
+    missed = 0
+    with precision(400):
+        points = [inside(value, random) for value in values]
+        true = operation(Arb(), *[(exact,) for exact, _ in points])[0]
+        held = operation(Arb(), *[(held,) for _, held in points])[0]
+        signs = random.choice([-1, 1], true.shape)
+        for m, r, e, x, y, sign in zip(
+            *(np.asarray(part).ravel() for part in (middle, radius, error, true, held, signs)),
+            strict=True,
+        ):
+            if not np.isfinite(r + e):
+                continue
+            slack = flint.arb(2) ** -300  # of Arb's own balls, at 400 bits
+            missed += not abs(x - flint.arb(m)) <= flint.arb(r) + slack
+            computed = y * (1 + int(sign) * units * flint.arb(U))
+            missed += not abs(computed - x) <= flint.arb(e) + slack
+    return missed
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_lies_outside_its_ball(name, width):
+    assert sum(outside(name, seed, width) for seed in range(4)) == 0
+
+
+@pytest.mark.parametrize("name", ["multiply", "reciprocal", "tanh", "matmul", "exp", "root"])
+def test_a_ball_that_is_too_small_is_found(name, monkeypatch):
+    operation = OPERATIONS[name]
+
+    def narrow(a, *values):
+        found = operation[2](a, *values)
+        return (found[0], 0.5 * found[1], found[2]) if isinstance(a, Ball) else found
+
+    monkeypatch.setitem(OPERATIONS, name, (*operation[:2], narrow, operation[3]))
+    assert sum(outside(name, seed, 2.0**-6) for seed in range(4)) > 0
+
+
+@pytest.mark.parametrize("name", ["add", "multiply", "sigmoid", "log"])
+def test_an_error_that_is_too_small_is_found(name, monkeypatch):
+    operation = OPERATIONS[name]
+
+    def narrow(a, *values):
+        found = operation[2](a, *values)
+        return (*found[:2], 0.4 * found[2]) if isinstance(a, Ball) else found
+
+    monkeypatch.setitem(OPERATIONS, name, (*operation[:2], narrow, operation[3]))
+    assert sum(outside(name, seed, 0.0) for seed in range(4)) > 0
+
+
+# --- what an engine may do with sums and small numbers ------------------------------------------
+
+
+def in_float32(a, b, order):
+    """A scalar product in float32, term by term in an order."""
+    total = np.float32(0)
+    for k in order:
+        total = np.float32(total + np.float32(a[k] * b[k]))
+    return float(total)
+
+
+def test_any_order_of_a_scalar_product_is_inside():
+    random = np.random.default_rng(3)
+    a, b = (random.normal(size=300).astype(np.float32) for _ in range(2))
+    lifting = Ball(CONTRACT)
+    (middle,), (radius,), (bound,) = (
+        part.ravel() for part in lifting.matmul(lifting.lift(a[None]), lifting.lift(b[:, None]))
+    )
+    orders = [np.arange(300), np.arange(300)[::-1], np.argsort(a * b), np.argsort(-np.abs(a * b))]
+    for order in orders + [random.permutation(300) for _ in range(20)]:
+        assert abs(in_float32(a, b, order) - middle) + radius <= bound
+
+
+def test_low_partial_sums_are_inside_only_where_the_contract_has_them():
+    a = np.ones((3000, 3), dtype=np.float16)  # at 2048 adding 1 changes nothing any more
+    total = np.zeros(3, dtype=np.float16)
+    for row in a:
+        total = total + row
+    for engine, fits in (("jax", True), ("torch", False)):
+        lifting = Ball(CONTRACTS[engine, "float16"])
+        middle, radius, bound = lifting.total(lifting.lift(a), (0,))
+        assert np.all(np.abs(total.astype(float) - middle) + radius <= bound) == fits
+
+
+def test_a_truncating_store_is_inside_only_where_the_contract_has_it():
+    random = np.random.default_rng(5)
+    a, b = (random.integers(-9, 9, (4, 4)).astype(np.float64) * 33 for _ in range(2))
+    exact = a @ b
+    _, exponent = np.frexp(exact)
+    last = np.ldexp(1.0, exponent - 8)
+    truncated = np.trunc(exact / last) * last
+    for engine, fits in (("tensorflow", True), ("torch", False)):
+        lifting = Ball(CONTRACTS[engine, "bfloat16"])
+        middle, radius, bound = lifting.matmul(lifting.lift(a), lifting.lift(b))
+        assert np.all(np.abs(truncated - middle) + radius <= bound) == fits
+
+
+def test_a_subnormal_operand_may_be_zero_only_where_the_contract_flushes():
+    small = np.float32([2.0**-130])
+    for engine, fits in (("jax", True), ("torch", False)):
+        lifting = Ball(CONTRACTS[engine, "float32"])
+        factor = lifting.lift(np.float32([2.0**100]))
+        middle, radius, bound = lifting.multiply(lifting.lift(small), factor)
+        assert (abs(0.0 - middle[0]) + radius[0] <= bound[0]) == fits
+
+
+def test_an_operand_that_overflows_has_no_bound():
+    lifting = Ball(CONTRACTS["torch", "float16"])
+    product = lifting.multiply(*(lifting.lift(np.float16([300.0])) for _ in range(2)))
+    assert np.isinf(lifting.power(product, Fraction(-1))[2]).all()  # 1/inf is 0 in float16
+
+
+def test_the_least_of_float64_rounds_up():
+    assert ball_room._up(np.zeros(3)).min() > 0
