@@ -89,7 +89,9 @@ def _laid_out(labelled: Labelled, axes: tuple[Index, ...]) -> Value:
 
 def _aligned(parts: Iterable[Labelled]) -> tuple[list[Value], tuple[Index, ...]]:
     parts = list(parts)
-    axes = tuple(dict.fromkeys(axis for part in parts for axis in part.axes))
+    found = dict.fromkeys(axis for part in parts for axis in part.axes)
+    # An index with a negative number stands for several evaluations at once: it comes first.
+    axes = tuple(sorted(found, key=lambda index: index.number >= 0))
     return [_laid_out(part, axes) for part in parts], axes
 
 

@@ -30,6 +30,7 @@ from gradproof.engines.field import (
     residue,
     summed,
 )
+from gradproof.engines.roots import Roots
 
 __all__ = ["PRIME", "Modular", "UnluckyPoint"]
 
@@ -40,15 +41,20 @@ HALF = np.uint64(PRIME // 2)
 class Modular(Arithmetic):
     """Elements of a finite field, with random functions drawn from a secret key."""
 
-    def __init__(self, key: bytes, field: Field | None = None) -> None:
+    def __init__(self, key: bytes, field: Field | None = None, points: int = 1) -> None:
+        """With several points, the first axis of what depends on a point has their number."""
         self._key = key
         self._field = field if field is not None else PrimeField()
+        self._roots = Roots(self._field, points)
         self._exponentials: list[tuple[Element, Element]] = []
         self._signs: dict[tuple[int, ...], Element] = {}
         self._choices: dict[tuple[int, ...], int] = {}
         self.generators = 0
-        self.roots = 0
-        self.root_arguments: set[bytes] = set()
+
+    @property
+    def roots(self) -> int:
+        """How many different numbers a root was taken of, at each point."""
+        return self._roots.count
 
     # --- random functions -----------------------------------------------------------------------
 
@@ -114,9 +120,7 @@ class Modular(Arithmetic):
         whole, rest = divmod(exponent, 1)
         result = self._integer_power(base, int(whole))
         if rest == Fraction(1, 2):
-            self.roots += 1
-            self.root_arguments.update(row.tobytes() for row in _rows(base))
-            return self.multiply(result, self._field.root(base))
+            return self.multiply(result, self._roots.of(base))
         if rest:
             return self.multiply(result, self._random(f"power {rest}".encode(), base))
         return result

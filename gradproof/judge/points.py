@@ -47,11 +47,13 @@ from gradproof.judge.logarithms import without_logarithms
 
 POINTS = 3
 POINTS_WITH_ROOTS = 60
-"""A root is known up to its sign: ``√(x²) = x`` holds at every second point."""
+"""The independence of roots is seen at more points than there are roots (`engines/roots.py`)."""
 
 LARGEST = 12
 """No size is tried above this: what would need it is not claimed for all sizes."""
 MOST_NODES = 64
+SMALLEST = 1e-300
+"""No smaller probability is printed: 0 would read as certain."""
 SOME = 4
 MOST_TRIES = 4
 MOST_ELEMENTS = 200_000
@@ -235,8 +237,10 @@ def _at_sizes(
     equal = frozenset(question.pairs)
     worst = 0.0
     for sizes in nodes:
-        points, error = _points(question, sizes)
-        values = _evaluated(question, laws, sizes, points, keys, tower=tower)
+        points, miss = _points(question, sizes)
+        values, roots = _evaluated(question, laws, sizes, points, keys, tower=tower)
+        # The product over the signs of all roots has this many times the degree.
+        error = max(min(1.0, miss * 2.0 ** min(roots, 1000)) ** points, SMALLEST)
         equal &= frozenset(
             name
             for name, (left, right) in question.pairs.items()
@@ -256,7 +260,8 @@ def _same(left: Value, right: Value) -> bool:
 
 
 def _points(question: Question, sizes: Mapping[str, int]) -> tuple[int, float]:
-    """How many points to take, and the probability that all of them miss a difference."""
+    """How many points to take, and the probability that one of them misses a difference; with
+    roots, for one choice of their signs."""
     degrees = Degrees()
     tensors: dict[str, Value] = {}
     for tensor in question.program.inputs:
@@ -264,7 +269,7 @@ def _points(question: Question, sizes: Mapping[str, int]) -> tuple[int, float]:
             tensors[tensor.name] = degrees.lift(np.asarray(question.constants[tensor.name]))
         else:
             above, below = degrees.variable(_numbers(tensor.shape, sizes))
-            tensors[tensor.name] = (2 * above, below)  # positive inputs are squares
+            tensors[tensor.name] = (above, below)
     with np.errstate(over="ignore", invalid="ignore"):
         _run(question.program, tensors, sizes, degrees)
         degree = max(
@@ -277,11 +282,10 @@ def _points(question: Question, sizes: Mapping[str, int]) -> tuple[int, float]:
         )
     collisions = float(degrees.arguments) ** 2 * 2 * degrees.argument_degree
     miss = (degree + collisions + 1) / PRIME
-    if not degrees.roots:
-        return POINTS, min(1.0, miss) ** POINTS
-    # The product over the signs of all roots has this many times the degree.
-    miss = 0.5 + min(0.5, miss * 2.0 ** min(degrees.roots, 1000))
-    return POINTS_WITH_ROOTS, miss**POINTS_WITH_ROOTS
+    points = POINTS_WITH_ROOTS if degrees.roots else POINTS
+    while points in sizes.values() or points in _all_sizes(question.program):
+        points += 1
+    return points, min(1.0, miss)
 
 
 def _numbers(shape: tuple[Size, ...], sizes: Mapping[str, int]) -> tuple[int, ...]:
@@ -310,15 +314,16 @@ def _evaluated(
     keys: Iterator[bytes],
     *,
     tower: bool,
-) -> dict[str, Value]:
-    """The tensors at random points; without those that divide by zero whatever is drawn."""
+) -> tuple[dict[str, Value], int]:
+    """The tensors at random points, and how many roots they have at each; without tensors that
+    divide by zero whatever is drawn."""
     unlucky: Counter[str] = Counter()
     program = question.program
-    field = QuadraticField() if points == POINTS_WITH_ROOTS else PrimeField()
+    field = QuadraticField() if points >= POINTS_WITH_ROOTS else PrimeField()
     sizes = {**sizes, str(POINT.size): points}
     equations = [_with_points(e) for e in program.equations]
     while True:
-        machine = Tower(next(keys)) if tower else Modular(next(keys), field)
+        machine = Tower(next(keys)) if tower else Modular(next(keys), field, points)
         tensors = {t.name: _drawn(t, question, laws, sizes, machine) for t in program.inputs}
         for equation in equations:
             if unlucky[equation.target] >= MOST_TRIES or any(
@@ -335,7 +340,7 @@ def _evaluated(
             except NotYet:
                 unlucky[equation.target] = MOST_TRIES
         else:
-            return tensors
+            return tensors, machine.roots if isinstance(machine, Modular) else 0
 
 
 def _with_points(equation: Equation) -> Equation:
@@ -372,6 +377,4 @@ def _drawn(
             np.concatenate([part, end[..., None]], axis=-1)
             for part, end in zip(others, last, strict=True)
         )
-    if tensor.law in ("positive", "nonnegative"):
-        value = machine.power(value, Fraction(2))
     return value

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -212,18 +211,16 @@ def _answer(question: Question, wanted: frozenset[str], key: bytes) -> Answer:
     _check_work(question, POINTS_WITH_ROOTS if rooted else POINTS)
     for attempt in range(MOST_TRIES):
         field = QuadraticField() if rooted else PrimeField()
-        machine = Modular(key + bytes([attempt]), field)
         points = POINTS_WITH_ROOTS if rooted else POINTS
+        machine = Modular(key + bytes([attempt]), field, points)
         try:
             equal, hypotheses = _agreeing(question, wanted, machine, points)
         except UnluckyPoint:
             continue
         except NotYet as why:
             raise Unattempted(why.why) from why
-        if rooted:
-            # The product over the signs of all roots has this many times the degree.
-            signs = 2.0 ** min(ceil(len(machine.root_arguments) / points), 1000)
-            miss = 0.5 + min(0.5, miss * signs)
+        # The product over the signs of all roots has this many times the degree.
+        miss = min(1.0, miss * 2.0 ** min(machine.roots, 1000))
         return Answer(equal, hypotheses, miss**points)
     raise Unattempted("a division by zero, whatever is drawn")
 
