@@ -401,7 +401,14 @@ class Ball(Arithmetic):
         exponentials = self.elementary("exp", shifted)
         sums = self.total(exponentials, (m.ndim - 1,))
         inverse = self.power(tuple(part[..., None] for part in sums), Fraction(-1))
-        return self.multiply(exponentials, inverse)
+        middle, radius, error = self.multiply(exponentials, inverse)
+        if self.contract.softmax_of_logsumexp:
+            rounded = self.fold("logsumexp", value)
+            assert rounded is not None
+            m, r, e = (part[..., None] for part in rounded)
+            other = self.elementary("exp", self.add([value, (-m, r, e)]))
+            error = np.maximum(error, other[2])
+        return middle, radius, error
 
     def fold(self, name: str, value: Value) -> Value | None:
         if name != "logsumexp":

@@ -27,8 +27,10 @@ class Contract:
     product may round every partial sum to the dtype itself.
 
     ``elementary`` has the error of functions in units of ``u_store``, and of every other one under
-    ``"other"``. ``tiny`` is the smallest normal number; where ``flush_to_zero``, what is smaller
-    may count as zero, as a result and as an operand. ``largest`` is the largest finite number.
+    ``"other"``. Where ``softmax_of_logsumexp``, a softmax may be ``exp(z − l)`` with the rounded
+    logsumexp l, which is far off where l is large. ``tiny`` is the smallest normal number; where
+    ``flush_to_zero``, what is smaller may count as zero, as a result and as an operand. ``largest``
+    is the largest finite number.
     """
 
     engine: str
@@ -38,6 +40,7 @@ class Contract:
     u_accumulate: Fraction
     low_sums: bool
     elementary: Mapping[str, int]
+    softmax_of_logsumexp: bool
     flush_to_zero: bool
     tiny: Fraction
     largest: Fraction
@@ -102,8 +105,8 @@ _LOW_SUMS = {
     ("jax", "float16"),
 }
 
-# TensorFlow's bfloat16 products truncate where the processor has no bfloat16 instructions
-# (measured on AVX2: every element, up to 1.97 u); with AVX512-BF16 they round to nearest.
+# TensorFlow's bfloat16 products truncated on a processor with AVX2 alone (every element, up to
+# 1.97 u); with AVX512-BF16 they round to nearest.
 _FAITHFUL = {("tensorflow", "bfloat16")}
 
 _ABSENT = {("numpy", "bfloat16"): "NumPy has no bfloat16."}
@@ -120,6 +123,7 @@ def _contract(engine: str, dtype: str) -> Contract:
         u_accumulate=Fraction(1, 2 ** max(bits, 24)),
         low_sums=(engine, dtype) in _LOW_SUMS,
         elementary=dict(zip(_FUNCTIONS, units, strict=True)),
+        softmax_of_logsumexp=engine == "torch",  # its derivative of logsumexp
         flush_to_zero=(engine, dtype) in _FLUSHES,
         tiny=Fraction(2) ** lowest,
         largest=Fraction(2) ** overflow * (1 - Fraction(1, 2**bits)),

@@ -187,6 +187,8 @@ TRACED = Arithmetic(
                 **_table(anp),
                 "sigmoid": _sigmoid,
                 "relu": lambda z: anp.where(z > 0, z, 0 * z),
+                # autograd's rule multiplies by x/|x|: in float16 the product underflows.
+                "abs": lambda x: anp.where(x >= 0, x, -x),
                 "where": lambda mask, a, b: anp.where(getval(mask) != 0, a, b),
                 "softmax": _softmax,
                 "logsumexp": _logsumexp,

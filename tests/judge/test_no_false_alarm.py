@@ -47,17 +47,17 @@ def judged(engine, dtype, n, seeds, change=lambda gradients: gradients):
 @pytest.mark.parametrize("n", [1, 5])
 @pytest.mark.parametrize(("engine", "dtype"), CONTRACTS)
 def test_every_element_is_inside_its_bound(engine, dtype, n):
-    short = dtype not in ("float32", "float64")
+    short = dtype in ("bfloat16", "float16")
     seeds = SEEDS // 5 if short else SEEDS
     largest = 0.0
     count = silent = 0
     for of, verdict in judged(engine, dtype, n, range(seeds)):
-        # In 16 bits a sum that cancels may have no digit left, and says so.
-        no_signal = short and verdict.because.startswith("no signal")
-        assert verdict.kind == "agrees" or no_signal, (of, verdict)
+        # In 16 bits a sum of four numbers that cancel is no signal.
+        without = short and verdict.kind == "undecided" and verdict.power == 0
+        assert verdict.kind == "agrees" or without, (of, verdict)
         largest = max(largest, verdict.share)
         count += 1
-        silent += no_signal
+        silent += without
     assert count == 9 * seeds
     assert silent <= count / 500
     assert largest > 0.25  # the bound is near what is really reached, not merely large
