@@ -57,6 +57,8 @@ SMALLEST = 1e-300
 SOME = 4
 MOST_TRIES = 4
 MOST_ELEMENTS = 200_000
+MOST_TOWER = 6_000
+"""The tower computes with Python's integers: larger programs are tried at small sizes only."""
 
 POINT = Index(-1, "points")
 """All points are evaluated at once, along an axis of their own."""
@@ -118,6 +120,8 @@ def answer(
     left = dict(question.pairs)
     for one, rigid in asked:
         for tower in homomorphic:
+            if tower and _elements(one.program) > MOST_TOWER:
+                continue
             asking = replace(one, pairs=left)
             found.append(_at_sizes(asking, rigid, laws, keys, tower=tower))
             left = {name: pair for name, pair in left.items() if name not in found[-1].equal}
