@@ -85,7 +85,7 @@ def stages(paper: Paper, derivation: Derivation) -> dict[str, Stage]:
         of = by_name[equation.target]
         right = context.gradients[claimed[equation.target]]
         try:
-            mine = _inlined(equation.term, context.helpers)
+            mine = inlined(equation.term, context.helpers)
             names = {r.tensor for r in reads(mine)} & set(claimed)
             left, other = _common(rename(mine, claimed), right.term, context)
         except TooLong:
@@ -135,11 +135,11 @@ def _common(left: Term, right: Term, context: _Context) -> tuple[Term, Term]:
             return left, right
         last = max(mine ^ theirs, key=lambda name: context.order[name])
         definition = {last: context.gradients[last]}
-        left, right = _inlined(left, definition), _inlined(right, definition)
+        left, right = inlined(left, definition), inlined(right, definition)
     raise TooLong
 
 
-def _inlined(term: Term, definitions: Mapping[str, Equation]) -> Term:
+def inlined(term: Term, definitions: Mapping[str, Equation]) -> Term:
     """The term with these tensors written out, wherever they are read."""
     while any(r.tensor in definitions for r in reads(term)):
         first = highest(term) + 1

@@ -1,0 +1,473 @@
+"""A wrong formula to the mistakes that give its numbers: known mistakes, confirmed by evaluation.
+
+Each mistake is made on the right formula, and the result is compared with the claim element by
+element, exactly, at a random point of a finite field: first at the sizes of the data, and then at
+other ones, so that what is the same only at a batch of one is told apart. Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+
+from gradproof.core.index import Size
+from gradproof.core.normal import canonical, product
+from gradproof.core.program import Claim, Derivation, Equation, Paper, shapes
+from gradproof.core.term import (
+    Add,
+    Apply,
+    Number,
+    Power,
+    Read,
+    SizeOf,
+    Term,
+    reads,
+    transform,
+    walk,
+)
+from gradproof.engines.arithmetic import Value
+from gradproof.engines.evaluate import written_out
+from gradproof.engines.modular import PRIME
+from gradproof.judge.ground import (
+    Ground,
+    claimed_value,
+    differing,
+    ground,
+    same,
+    times,
+    value_of,
+)
+from gradproof.judge.normal_form import inlined, stages
+from gradproof.mistakes.catalogue import MISTAKES
+from gradproof.mistakes.elements import one_element
+from gradproof.mistakes.factors import LARGEST_EPSILON
+from gradproof.mistakes.record import Mistake, Scene, Slots, Wrong
+from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
+
+SEED = b"diagnosis"
+OTHER_SIZES = (4, 6, 5, 7, 3, 8, 9, 10)
+
+COMBINED = (Fraction(-1), Fraction(2), Fraction(1, 2), Fraction(-2), Fraction(-1, 2))
+"""Constants that are tried on top of another mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One mistake that gives the numbers of a claim.
+
+    ``words`` is a sentence with slots, and ``wrong`` the formula that the mistake makes. ``alike``
+    are other mistakes that make the same formula; ``constant`` is a wrong factor on top of it.
+    """
+
+    mistake: str
+    words: str
+    slots: Slots
+    wrong: Equation | None
+    alike: tuple[str, ...] = ()
+    constant: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What gives a wrong claim's numbers.
+
+    ``explanations`` hold at all sizes that were tried. ``only_here`` give the same numbers at the
+    sizes of the data and others elsewhere: data of ``other_sizes`` tells them apart.
+    """
+
+    of: str
+    explanations: tuple[Explanation, ...]
+    only_here: tuple[Explanation, ...] = ()
+    sizes: Mapping[str, int] = None  # type: ignore[assignment]
+    other_sizes: Mapping[str, int] = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, eq=False)
+class Clinic:
+    """A network on two grounds: at the sizes of the data, and at other sizes."""
+
+    derivation: Derivation
+    here: Ground | None
+    elsewhere: Ground | None
+    bases: Mapping[str, tuple[Equation, ...]]
+    shapes: Mapping[str, tuple[Size, ...]]
+
+
+def open_clinic(
+    paper: Paper, derivation: Derivation, sizes: Mapping[str, int], seed: bytes = SEED
+) -> Clinic:
+    """What every diagnosis of a paper needs.
+
+    Args:
+        paper: the traced paper.
+        derivation: its right gradients.
+        sizes: a number for each size symbol, those of the data.
+        seed: of the random points.
+    """
+    others = _other_sizes(paper, sizes)
+    here = ground(paper, derivation, sizes, seed)
+    elsewhere = ground(paper, derivation, others, seed + b"'") if here and others else None
+    known = {**shapes(paper.forward), **shapes(derivation.backward)}
+    return Clinic(derivation, here, elsewhere, _bases(paper, derivation), known)
+
+
+def _other_sizes(paper: Paper, sizes: Mapping[str, int]) -> dict[str, int]:
+    numbers = {s for shape in shapes(paper.forward).values() for s in shape if isinstance(s, int)}
+    found: dict[str, int] = {}
+    for symbol in sizes:
+        taken = {*numbers, *found.values(), *sizes.values()}
+        found[symbol] = next((s for s in OTHER_SIZES if s not in taken), max(taken) + 1)
+    return found
+
+
+def diagnose(claim: Claim, paper: Paper, clinic: Clinic) -> Diagnosis | None:
+    """The mistakes that give the numbers of a wrong claim, or `None` where none is found.
+
+    Args:
+        claim: a claim whose own formula is wrong: its earlier gradients are taken as right.
+        paper: the paper that makes it.
+        clinic: its network.
+    """
+    claimed = _claimed(claim, paper, clinic)
+    right = clinic.derivation.gradients[claim.of]
+    if clinic.here is None or claimed[0] is None or right not in clinic.here.tensors:
+        return None
+    if same(claimed[0], clinic.here.tensors[right]) and (
+        clinic.elsewhere is None or same(claimed[1], clinic.elsewhere.tensors[right])
+    ):
+        return None  # not wrong as a formula
+    for found in (_single(claim, clinic, claimed), *_others(claim, clinic, claimed)):
+        if found is not None:
+            return found
+    return None
+
+
+def _claimed(claim: Claim, paper: Paper, clinic: Clinic) -> tuple[Value | None, Value | None]:
+    values = [
+        claimed_value(claim.name, paper, clinic.derivation, on) if on is not None else None
+        for on in (clinic.here, clinic.elsewhere)
+    ]
+    return values[0], values[1]
+
+
+def _grounds(clinic: Clinic) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    def symbols(on: Ground | None) -> Mapping[str, int]:
+        return {s: n for s, n in on.sizes.items() if s != "points"} if on is not None else {}
+
+    return symbols(clinic.here), symbols(clinic.elsewhere)
+
+
+# --- one mistake -------------------------------------------------------------------------------
+
+
+def candidates(of: str, clinic: Clinic) -> Iterator[tuple[Mistake, Wrong]]:
+    """Every mistake made on every way of writing a right formula; no formula twice."""
+    seen: set[tuple[str, Equation]] = set()
+    for mistake in MISTAKES:
+        for base in clinic.bases.get(of, ()):
+            scene = Scene(of, base, clinic.derivation, clinic.shapes)
+            for made in mistake.wrongs(scene):
+                free, term = canonical(made.equation.free, made.equation.term)
+                equation = Equation(made.equation.target, free, term)
+                if (mistake.name, equation) not in seen:
+                    seen.add((mistake.name, equation))
+                    yield mistake, Wrong(equation, made.slots)
+
+
+@lru_cache(maxsize=64)
+def tried(of: str, clinic: Clinic) -> tuple[tuple[Mistake, Wrong, Value | None], ...]:
+    """Every candidate with its numbers at the sizes of the data."""
+    assert clinic.here is not None
+    return tuple(
+        (m, made, value_of(made.equation, clinic.here)) for m, made in candidates(of, clinic)
+    )
+
+
+def _single(
+    claim: Claim, clinic: Clinic, claimed: tuple[Value | None, Value | None]
+) -> Diagnosis | None:
+    """The known mistakes with exactly the claim's numbers."""
+    assert clinic.here is not None
+    everywhere: list[tuple[Mistake, Wrong]] = []
+    only_here: list[tuple[Mistake, Wrong]] = []
+    for mistake, made, value in tried(claim.of, clinic):
+        if mistake.reshapes or not same(claimed[0], value):
+            continue
+        if clinic.elsewhere is not None and not same(
+            claimed[1], value_of(made.equation, clinic.elsewhere)
+        ):
+            only_here.append((mistake, made))
+        else:
+            everywhere.append((mistake, made))
+    if not everywhere and not only_here:
+        return None
+    here, other = _grounds(clinic)
+    return Diagnosis(claim.of, _merged(everywhere), _apart(only_here), here, other)
+
+
+def _explained(mistake: Mistake, made: Wrong, alike: tuple[str, ...] = ()) -> Explanation:
+    return Explanation(mistake.name, mistake.words, made.slots, made.equation, alike)
+
+
+def _merged(found: list[tuple[Mistake, Wrong]]) -> tuple[Explanation, ...]:
+    """One explanation: all of them give the same numbers at every size, so they are one formula."""
+    if not found:
+        return ()
+    (first, made), *rest = found
+    alike = tuple(dict.fromkeys(m.name for m, _ in rest if m.name != first.name))
+    return (_explained(first, made, alike),)
+
+
+def _apart(found: list[tuple[Mistake, Wrong]]) -> tuple[Explanation, ...]:
+    """One explanation for each mistake; they differ at other sizes."""
+    by_name: dict[str, Explanation] = {}
+    for mistake, made in found:
+        by_name.setdefault(mistake.name, _explained(mistake, made))
+    return tuple(by_name.values())
+
+
+# --- what no short list of wrong formulas has ----------------------------------------------------
+
+
+def _others(
+    claim: Claim, clinic: Clinic, claimed: tuple[Value | None, Value | None]
+) -> Iterator[Diagnosis | None]:
+    on, value = clinic.here, claimed[0]
+    if on is None or value is None:
+        return
+    right = on.tensors[clinic.derivation.gradients[claim.of]]
+    yield _any_constant(claim, clinic, claimed)
+    yield _one_element(claim, clinic, value, right)
+    yield _permuted(claim, clinic, value, right)
+    yield _zeros(claim, clinic, value, right)
+    yield _two_mistakes(claim, clinic, claimed)
+
+
+def _any_constant(
+    claim: Claim, clinic: Clinic, claimed: tuple[Value | None, Value | None]
+) -> Diagnosis | None:
+    """The same wrong constant in every element."""
+    assert clinic.here is not None and claimed[0] is not None
+    right = clinic.here.tensors[clinic.derivation.gradients[claim.of]]
+    constant = _ratio(claimed[0], right)
+    if constant is None or not same(claimed[0], times(right, constant, clinic.here)):
+        return None
+    base = clinic.bases[claim.of][0]
+    wrong = replace(base, term=product(Number(constant), base.term))
+    found = Explanation(
+        "a constant", "It is {constant} times the gradient.", {"constant": _said(constant)}, wrong
+    )
+    here, other = _grounds(clinic)
+    if clinic.elsewhere is not None and not same(claimed[1], value_of(wrong, clinic.elsewhere)):
+        return Diagnosis(claim.of, (), (found,), here, other)
+    return Diagnosis(claim.of, (found,), (), here, other)
+
+
+def _said(value: Fraction) -> str:
+    return str(value) if value.denominator < 1000 else f"{float(value):.8g}"
+
+
+def _ratio(left: Value, right: Value, at: tuple[int, ...] | None = None) -> Fraction | None:
+    """The small rational number that one element is of another, if there is one."""
+    a, b = left[0].reshape(-1), right[0].reshape(-1)
+    spots = (
+        np.flatnonzero(b)
+        if at is None
+        else np.array([np.ravel_multi_index((0, *at), left[0].shape)])
+    )
+    if not len(spots) or not int(b[spots[0]]):
+        return None
+    k = int(spots[0])
+    return rational(int(a[k]) * pow(int(b[k]), -1, PRIME) % PRIME)
+
+
+def rational(residue: int) -> Fraction | None:
+    """The fraction of small numbers that a residue is, by the extended Euclidean algorithm.
+
+    P. S. Wang, M. J. T. Guy, J. H. Davenport, "P-adic reconstruction of rational numbers",
+    SIGSAM Bulletin 16 (1982): unique where both numbers are below √(p/2).
+    """
+    limit = 1 << 29
+    before, now, old, new = PRIME, residue, 0, 1
+    while now > limit:
+        quotient = before // now
+        before, now = now, before - quotient * now
+        old, new = new, old - quotient * new
+    if not new or abs(new) > limit:
+        return None
+    return Fraction(now, new)
+
+
+def _one_element(claim: Claim, clinic: Clinic, value: Value, right: Value) -> Diagnosis | None:
+    if value[0].shape != right[0].shape:
+        return None
+    wrong = np.argwhere(differing(value, right))
+    if len(wrong) != 1 or value[0].size == 1:
+        return None
+    index = tuple(int(k) for k in wrong[0])
+    constant = _ratio(value, right, index)
+    base = clinic.bases[claim.of][0]
+    scene = Scene(claim.of, base, clinic.derivation, clinic.shapes)
+    where = f"[{', '.join(map(str, index))}]"
+    if constant is None:
+        words = "Only the element {where} is wrong; all others are right."
+        found = Explanation("one element off", words, {"where": where}, None)
+    else:
+        made = one_element(scene, index, constant - 1)
+        mistake = next(m for m in MISTAKES if m.name == "one element off")
+        found = _explained(mistake, made)
+    return Diagnosis(claim.of, (found,), (), *_grounds(clinic))
+
+
+def _permuted(claim: Claim, clinic: Clinic, value: Value, right: Value) -> Diagnosis | None:
+    """The slices along one axis in another order."""
+    if value[0].shape != right[0].shape:
+        return None
+    for axis in range(value[0].ndim - 1):
+        mine = [_key(value, axis, k) for k in range(value[0].shape[axis + 1])]
+        theirs = [_key(right, axis, k) for k in range(right[0].shape[axis + 1])]
+        if mine != theirs and sorted(mine) == sorted(theirs) and len(set(mine)) == len(mine):
+            order = ", ".join(str(theirs.index(key)) for key in mine)
+            found = Explanation(
+                "permuted",
+                "The positions of axis {axis} are in another order: {order}.",
+                {"axis": str(axis), "order": order},
+                None,
+            )
+            return Diagnosis(claim.of, (found,), (), *_grounds(clinic))
+    return None
+
+
+def _key(value: Value, axis: int, k: int) -> bytes:
+    return b"".join(np.take(part[0], k, axis=axis).tobytes() for part in value)
+
+
+def _zeros(claim: Claim, clinic: Clinic, value: Value, right: Value) -> Diagnosis | None:
+    """Right but for some positions of one axis, where it is zero."""
+    if value[0].shape != right[0].shape:
+        return None
+    off = differing(value, right)
+    zero = np.logical_and.reduce([part[0] == 0 for part in value])
+    if not off.any() or not zero[off].all():
+        return None
+    for axis in range(off.ndim):
+        rows = off.any(axis=tuple(a for a in range(off.ndim) if a != axis))
+        if not rows.all():
+            places = ", ".join(str(k) for k in np.flatnonzero(rows))
+            found = Explanation(
+                "zeros",
+                "Zero where the gradient is not, at positions {places} of axis {axis}; right "
+                "elsewhere.",
+                {"axis": str(axis), "places": places},
+                None,
+            )
+            return Diagnosis(claim.of, (found,), (), *_grounds(clinic))
+    return None
+
+
+def _two_mistakes(
+    claim: Claim, clinic: Clinic, claimed: tuple[Value | None, Value | None]
+) -> Diagnosis | None:
+    """A mistake and a wrong constant on top of it."""
+    assert clinic.here is not None and claimed[0] is not None
+    sizes = {s for shape in clinic.shapes.values() for s in shape if s != 1}
+    for mistake, made, value in tried(claim.of, clinic):
+        if mistake.reshapes or value is None:
+            continue
+        constant = _ratio(claimed[0], value)
+        if constant is None or constant in (0, 1):
+            continue
+        if not same(claimed[0], times(value, constant, clinic.here)):
+            continue
+        for factor in (Number(constant), *_size_factors(sizes)):
+            wrong = replace(made.equation, term=product(factor, made.equation.term))
+            if constant not in COMBINED and isinstance(factor, Number):
+                continue
+            if same(claimed[0], value_of(wrong, clinic.here)) and (
+                clinic.elsewhere is None or same(claimed[1], value_of(wrong, clinic.elsewhere))
+            ):
+                found = replace(_explained(mistake, made), constant=constant, wrong=wrong)
+                return Diagnosis(claim.of, (found,), (), *_grounds(clinic))
+    return None
+
+
+def _size_factors(sizes: set[Size]) -> Iterator[Term]:
+    for size in sizes:
+        if isinstance(size, str):
+            for exponent in (1, -1):
+                yield SizeOf(size) if exponent == 1 else Power(SizeOf(size), Fraction(exponent))
+        else:
+            yield from (Number(Fraction(size)), Number(Fraction(1, size)))
+
+
+# --- ways of writing a right formula ---------------------------------------------------------
+
+
+def _bases(paper: Paper, derivation: Derivation) -> dict[str, tuple[Equation, ...]]:
+    """Each gradient as it is derived, and in the other ways in which people write it."""
+    links = stages(paper, derivation) if paper.backward is not None else {}
+    found: dict[str, tuple[Equation, ...]] = {}
+    guarded = {
+        e.target: e for e in paper.forward.equations if any(_is_small(n) for n in walk(e.term))
+    }
+    for step in derivation.steps:
+        right = step.equation
+        ways = [right, replace(right, term=step.raw)]
+        if step.of in links:
+            ways.append(links[step.of].right)
+        ways.append(replace(right, term=transform(right.term, _by_rule)))
+        if any(r.tensor in guarded for r in reads(right.term)):
+            ways.append(replace(right, term=inlined(right.term, guarded)))
+        plain = [Equation(w.target, *canonical(w.free, w.term)) for w in ways]
+        found[step.of] = tuple(dict.fromkeys(plain))
+    return found
+
+
+def _is_small(node: Term) -> bool:
+    return isinstance(node, Add) and any(
+        isinstance(t, Number) and 0 < abs(t.value) <= LARGEST_EPSILON for t in node.terms
+    )
+
+
+def _by_rule(node: Term) -> Term:
+    """σ′(z) as σ(z)(1 − σ(z))."""
+    match node:
+        case Apply(function, arguments, 1):
+            rule = written_out(ELEMENTWISE_BY_NAME[function], 1)
+            places = {f"#{k}": argument for k, argument in enumerate(arguments)}
+            return transform(
+                rule,
+                lambda n: places[n.tensor] if isinstance(n, Read) and n.tensor in places else n,
+            )
+        case _:
+            return node
+
+
+# --- a claim of the wrong shape ------------------------------------------------------------------
+
+
+def diagnose_shape(claim: Claim, paper: Paper, clinic: Clinic) -> Diagnosis | None:
+    """The mistakes that give a claim of the wrong shape, with exactly its numbers."""
+    claimed = _claimed(claim, paper, clinic)
+    if clinic.here is None or claimed[0] is None:
+        return None
+    found: list[tuple[Mistake, Wrong]] = []
+    for mistake, made, value in tried(claim.of, clinic):
+        if (
+            mistake.reshapes
+            and same(claimed[0], value)
+            and (
+                clinic.elsewhere is None
+                or same(claimed[1], value_of(made.equation, clinic.elsewhere))
+            )
+        ):
+            found.append((mistake, made))
+    explanations = _merged(found)
+    return Diagnosis(claim.of, explanations, (), *_grounds(clinic)) if explanations else None
+
+
+__all__ = ["Clinic", "Diagnosis", "Explanation", "diagnose", "diagnose_shape", "open_clinic"]
