@@ -122,7 +122,7 @@ def equal(stage: Stage, known: Mapping[str, Named]) -> bool:
         stage: the two terms.
         known: the forward program's functions, as `named_functions` finds them.
     """
-    left, right = _prepared(stage.claimed, known), _prepared(stage.right.term, known)
+    left, right = prepared(stage.claimed, known), prepared(stage.right.term, known)
     return bool(same(stage.free, left, stage.right.free, right))
 
 
@@ -159,7 +159,7 @@ def inlined(term: Term, definitions: Mapping[str, Equation]) -> Term:
 # --- functions by their rules and names -------------------------------------------------------
 
 
-def _prepared(term: Term, known: Mapping[str, Named]) -> Term:
+def prepared(term: Term, known: Mapping[str, Named]) -> Term:
     """Slopes written by their rules, and function values by the names they have."""
 
     def change(node: Term) -> Term:

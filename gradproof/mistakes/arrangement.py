@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import combinations, permutations
 
 from gradproof.core.index import Affine, Index, at, combine, extent, shift
-from gradproof.core.normal import product
+from gradproof.core.normal import highest, product
 from gradproof.core.program import Equation
 from gradproof.core.term import (
     Add,
@@ -85,14 +85,14 @@ def _flipped_operand(scene: Scene) -> Iterator[Wrong]:
 
 def _rolled(scene: Scene, index: Index, by: int) -> Term:
     """The right formula at the position before or after, around the end."""
-    wraps = Bracket("==", at(index) if by < 0 else combine(last_of(index), at(index), -1))
-    inside = Bracket(
-        ">=", shift(at(index), -1) if by < 0 else shift(combine(last_of(index), at(index), -1), -1)
-    )
-    other_end = last_of(index) if by < 0 else Affine(())
-    moved = substitute(scene.right.term, {index: shift(at(index), by)})
-    around = substitute(scene.right.term, {index: other_end})
-    return Add((product(inside, moved), product(wraps, around)))
+    # Not read at i ± 1, which lies outside for one i: the place is picked out of a sum.
+    other = Index(highest(scene.right.term, scene.right.free) + 1, index.size)
+    beside = Bracket("==", shift(combine(at(other), at(index), -1), -by))
+    first, last = Bracket("==", at(index)), Bracket("==", combine(at(index), last_of(index), -1))
+    ending = Bracket("==", combine(at(other), last_of(index), -1))
+    around = product(first, ending) if by < 0 else product(last, Bracket("==", at(other)))
+    moved = substitute(scene.right.term, {index: at(other)})
+    return Sum((other,), product(Add((beside, around)), moved))
 
 
 def _shifted_result(scene: Scene) -> Iterator[Wrong]:

@@ -89,7 +89,8 @@ def _other_gradient(scene: Scene) -> Iterator[Wrong]:
     for node, put in spots(scene.right.term):
         if isinstance(node, Read) and node.tensor in order:
             for other in _alike(node.tensor, scene, order):
-                if other != scene.right.target:
+                # Only what comes before it in the chain: nothing builds on itself.
+                if order[other] < order[scene.right.target]:
                     yield wrong(scene, put(Read(other, node.at)), wrong=other, right=node.tensor)
 
 
