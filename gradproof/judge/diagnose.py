@@ -140,10 +140,10 @@ def diagnose(claim: Claim, paper: Paper, clinic: Clinic) -> Diagnosis | None:
         clinic.elsewhere is None or same(claimed[1], clinic.elsewhere.tensors[right])
     ):
         return None  # not wrong as a formula
-    for found in (_single(claim, clinic, claimed), *_others(claim, clinic, claimed)):
-        if found is not None:
-            return found
-    return None
+    found = _single(claim, clinic, claimed)
+    if found is not None:
+        return found
+    return next((one for one in _others(claim, clinic, claimed) if one is not None), None)
 
 
 def _claimed(claim: Claim, paper: Paper, clinic: Clinic) -> tuple[Value | None, Value | None]:
