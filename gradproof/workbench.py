@@ -26,6 +26,7 @@ from gradproof.judge.normal_form import claims_written_out
 from gradproof.judge.stage import judge_stage
 from gradproof.judge.truth import TrueValues, true_values
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
+from gradproof.report.diagnosis import with_reasons
 from gradproof.report.equations import Equations
 from gradproof.report.evidence import with_certificates, witness_note
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
@@ -157,7 +158,7 @@ def verify_source(
     for title, given in data:
         traced, chosen = read(source, given, sizes)
         arrays = draw(traced.signature, chosen, given, dtype, seed)
-        proofs = _proofs(traced)
+        proofs = proofs_of(traced)
         batch = _batch(title, traced, machine, dtype, chosen, arrays, proofs)
         constants = _constants(traced.paper, dtype)
         if certificates:
@@ -214,7 +215,7 @@ def _shape_words(traced: Traced) -> dict[str, str]:
     return {n: shape_text(s, ROW) for n, s in shapes(traced.paper.forward).items()}
 
 
-def _proofs(traced: Traced) -> dict[str, Proof]:
+def proofs_of(traced: Traced) -> dict[str, Proof]:
     if not traced.paper.claims:
         return {}
     return prove(traced.paper, traced.derivation)
@@ -250,14 +251,15 @@ def _batch(
     arrays: Mapping[str, np.ndarray],
     proofs: Mapping[str, Proof],
 ) -> Batch:
-    bench = _bench(title, traced, engine, dtype, sizes, arrays, proofs)
+    bench = bench_of(title, traced, engine, dtype, sizes, arrays, proofs)
     forward = tuple(
         _forward_row(equation, bench)
         for equation in traced.paper.forward.equations
         if equation.target in bench.run.values
     )
     own = {e.target: e for e in traced.paper.backward.equations} if traced.paper.backward else {}
-    gradients = tuple(_gradient_row(step, bench, own) for step in traced.derivation.steps)
+    rows = tuple(_gradient_row(step, bench, own) for step in traced.derivation.steps)
+    gradients = with_reasons(rows, traced.paper, traced.derivation, sizes, proofs, bench.shapes)
     return Batch(title, dict(sizes), dict(arrays), forward, gradients)
 
 
@@ -266,7 +268,7 @@ def _constants(paper: Paper, dtype: str) -> dict[str, np.ndarray]:
     return {n: np.asarray(a).astype(dtype) for n, a in paper.constants.items()}
 
 
-def _bench(
+def bench_of(
     title: str,
     traced: Traced,
     engine: Engine,

@@ -167,9 +167,9 @@ def _grounds(clinic: Clinic) -> tuple[Mapping[str, int], Mapping[str, int]]:
 def candidates(of: str, clinic: Clinic) -> Iterator[tuple[Mistake, Wrong]]:
     """Every mistake made on every way of writing a right formula; no formula twice."""
     seen: set[tuple[str, Equation]] = set()
-    for mistake in MISTAKES:
-        for base in clinic.bases.get(of, ()):
-            scene = Scene(of, base, clinic.derivation, clinic.shapes)
+    for base in clinic.bases.get(of, ()):
+        scene = Scene(of, base, clinic.derivation, clinic.shapes)
+        for mistake in MISTAKES:
             for made in mistake.wrongs(scene):
                 free, term = canonical(made.equation.free, made.equation.term)
                 equation = Equation(made.equation.target, free, term)

@@ -13,6 +13,7 @@ import flint
 import numpy as np
 
 from gradproof.core.program import Equation, Program
+from gradproof.core.term import reads
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.evaluate import Room, evaluate_equation
 from gradproof.judge.forms import NotSearched, forms
@@ -48,10 +49,11 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class LastDigit:
-    """What makes two sides of one tensor differ, on the same operands.
+    """What makes two sides of one tensor differ.
 
     ``nearer`` is the side that is nearer the exact values in more of the ``differing`` elements, or
-    empty where neither is.
+    empty where neither is. ``alike`` says whether both had the same operands, bit for bit; if not,
+    each is measured on its own.
     """
 
     tensor: str
@@ -59,6 +61,7 @@ class LastDigit:
     differing: int
     nearer: str
     wins: tuple[int, int]
+    alike: bool
     pair: Pair | None
 
 
@@ -122,32 +125,37 @@ def distances(value: np.ndarray, balls: np.ndarray) -> np.ndarray:
 
 
 def last_digit(
-    stage: Equation,
     names: tuple[str, str],
+    stages: tuple[Equation, Equation],
     values: tuple[np.ndarray, np.ndarray],
-    operands: Mapping[str, np.ndarray],
+    operands: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
     sizes: Mapping[str, int],
 ) -> LastDigit:
-    """Why two float32 tensors of one stage on the same operands differ, and which is nearer.
+    """Why two float32 tensors differ in their last digits, and which is nearer the exact stage.
 
     Args:
-        stage: the tensor's equation, as `by_names` writes it.
         names: of the two sides.
+        stages: how each writes the tensor, in the way of `by_names`.
         values: of the two sides.
-        operands: what both read.
+        operands: what each read.
         sizes: a number for each size symbol.
     """
     first, second = (
-        origin(name, stage, value, operands, sizes)
-        for name, value in zip(names, values, strict=True)
+        origin(*side, sizes) for side in zip(names, stages, values, operands, strict=True)
     )
     differ = values[0] != values[1]
-    balls = exact(stage, operands, sizes)
-    one, two = distances(values[0], balls), distances(values[1], balls)
+    balls = exact(stages[0], operands[0], sizes)
+    one = distances(values[0], balls)
+    two = distances(values[1], exact(stages[1], operands[1], sizes))
     wins = int(np.sum((one < two) & differ)), int(np.sum((two < one) & differ))
     nearer = "" if wins[0] == wins[1] else names[0] if wins[0] > wins[1] else names[1]
+    alike = all(
+        np.array_equal(operands[0][r.tensor], operands[1][r.tensor])
+        for r in reads(stages[0].term)
+        if r.tensor in operands[1]
+    )
     pair = None
-    if differ.any():
+    if differ.any() and alike:
         gap = np.where(differ, np.abs(one - two), -1.0)
         index = tuple(int(k) for k in np.unravel_index(int(np.argmax(gap)), gap.shape))
         with precision(BITS):
@@ -158,4 +166,6 @@ def last_digit(
             (float(one[index]), float(two[index])),
             shown,
         )
-    return LastDigit(stage.target, (first, second), int(differ.sum()), nearer, wins, pair)
+    return LastDigit(
+        stages[0].target, (first, second), int(differ.sum()), nearer, wins, alike, pair
+    )

@@ -108,7 +108,7 @@ def claims_written_out(paper: Paper) -> dict[str, Equation]:
     for equation in paper.backward.equations:
         if equation.target in by_name:
             try:
-                term = _inlined(equation.term, helpers)
+                term = inlined(equation.term, helpers)
             except TooLong:
                 continue
             found[by_name[equation.target]] = Equation(equation.target, equation.free, term)

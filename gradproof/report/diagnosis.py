@@ -21,9 +21,7 @@ ROW = Convention("row")
 NOTHING_FOUND = "No known mistake gives these numbers."
 
 
-def sentences(
-    diagnosis: Diagnosis, shapes: Mapping[str, tuple[Size, ...]]
-) -> tuple[str, ...]:
+def sentences(diagnosis: Diagnosis, shapes: Mapping[str, tuple[Size, ...]]) -> tuple[str, ...]:
     """What was done, in words: one line for each mistake that gives the numbers.
 
     Args:
@@ -42,7 +40,9 @@ def sentences(
     elif diagnosis.only_here:
         several = len(diagnosis.only_here) > 1
         head = "Each of these gives" if several else "This gives"
-        lines.append(f"{head} the numbers at {here}, but not at {other}; data of that size decides:")
+        lines.append(
+            f"{head} the numbers at {here}, but not at {other}; data of that size decides:"
+        )
         lines += [f"· {_sentence(e, shapes)}" for e in diagnosis.only_here]
     return tuple(lines)
 
@@ -99,12 +99,12 @@ def with_reasons(
             others = [r for r in rows if r.name in own and r.name in below[row.name]]
             if others:
                 listed = ", ".join(r.symbol for r in others)
-                why = (*why, f"It also builds on {listed}, which is wrong too.")
+                why = (*why, f"It also builds on what is wrong already: {listed}.")
         elif row.name in wrong:
             roots = [r.symbol for r in rows if r.name in own and r.name in below[row.name]]
             proof = proofs.get(row.name)
             verdict = "proved" if proof is not None and proof.own else "right on this data"
-            why = (f"Once {' and '.join(roots)} is mended, this formula is {verdict}.",)
+            why = (f"With {' and '.join(roots)} mended, this formula is {verdict}.",)
         found.append(replace(row, why=why))
     return tuple(found)
 
@@ -122,5 +122,3 @@ def _below(paper: Paper) -> dict[str, set[str]]:
                 mine.add(claims[read.tensor].of)
         built[equation.target] = mine
     return {claim.of: built.get(claim.name, set()) for claim in paper.claims}
-
-

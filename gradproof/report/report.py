@@ -51,6 +51,7 @@ class GradientRow:
     hand_verdict: EngineVerdict | None
     true: np.ndarray
     zero: bool
+    why: tuple[str, ...] = ()
 
     @property
     def covered(self) -> bool:
