@@ -62,8 +62,11 @@ def explain_source(
         return "\n".join([*lines, "  Orders of rounding are searched in float32 only."]), (
             report.exit_code
         )
+    wrong = frozenset(
+        row.name for row in report.batches[-1].gradients if row.formula_verdict.kind == "refuted"
+    )
     for title, bench in _benches(source, inputs, engine, dtype, report.seed, sizes):
-        lines += ["", f"  {title}", *_last_digits(bench)]
+        lines += ["", f"  {title}", *_last_digits(bench, wrong)]
     return "\n".join([*lines, "", f"  {LEGEND}"]), report.exit_code
 
 
@@ -124,21 +127,21 @@ def _mistake(row: GradientRow, batch: Batch, *, first: bool, solution: bool) -> 
 # --- the last digit --------------------------------------------------------------------------
 
 
-def _last_digits(bench: Bench) -> list[str]:
+def _last_digits(bench: Bench, wrong: frozenset[str]) -> list[str]:
     lines: list[str] = []
     same: list[str] = []
-    for found in _searched(bench):
+    for found in _searched(bench, wrong):
         if isinstance(found, LastDigit) and found.differing == 0:
             same.append(found.tensor)
         else:
             lines += said(found) if isinstance(found, LastDigit) else alone(found[0], found[1])
     if same:
-        lines.append(f"    No difference, bit for bit: {', '.join(same)}.")
+        lines.append(f"    Rounded alike, bit for bit, on the same operands: {', '.join(same)}.")
     return lines
 
 
-def _searched(bench: Bench) -> Iterator[LastDigit | tuple[str, Origin]]:
-    """Every tensor of an engine beside the same formula in NumPy, front to back to front."""
+def _searched(bench: Bench, wrong: frozenset[str]) -> Iterator[LastDigit | tuple[str, Origin]]:
+    """Every tensor of an engine beside its formula in NumPy: forward, then back to front."""
     forward = bench.traced.paper.forward
     for equation in forward.equations:
         name = equation.target
@@ -158,7 +161,7 @@ def _searched(bench: Bench) -> Iterator[LastDigit | tuple[str, Origin]]:
         stage = by_names(step.equation, forward)
         value = _array(bench.run.gradients[step.of])
         claim = bench.written.get(step.of)
-        if claim is None or step.of not in bench.hand or bench.hand[step.of].shape != value.shape:
+        if claim is None or step.of not in bench.hand or step.of in wrong:
             side = origin(bench.title, stage, value, bench.operands, bench.sizes)
             yield step.equation.target, side
             continue
@@ -180,7 +183,7 @@ def said(found: LastDigit) -> list[str]:
     """One tensor's two sides, in lines."""
     one, two = found.sides
     tally = f"{one.side} is nearer in {found.wins[0]}, {two.side} in {found.wins[1]}"
-    head = f"    {found.tensor}: {found.differing} of {one.elements} elements differ; {tally}"
+    head = f"    {found.tensor}: {found.differing} of {one.elements} differ; {tally}"
     width = max(len(one.side), len(two.side))
     lines = [head, *(f"      {side.side:<{width}}  {_form(side)}" for side in found.sides)]
     if found.pair is None:
@@ -197,7 +200,7 @@ def said(found: LastDigit) -> list[str]:
 
 def alone(tensor: str, side: Origin) -> list[str]:
     """A tensor for which there is no second side."""
-    return [f"    {tensor}: no formula of yours", f"      {side.side}  {_form(side)}"]
+    return [f"    {tensor}: no right formula of yours", f"      {side.side}  {_form(side)}"]
 
 
 def _form(side: Origin) -> str:

@@ -30,7 +30,10 @@ from gradproof.core.term import (
     walk,
 )
 
-MOST_FORMS = 600
+MOST_FORMS = 300
+MOST_INSIDE = 12
+"""How many forms of a part are combined with those of the other parts."""
+
 MOST_NUMBERS = 2_000_000
 
 Floats = np.ndarray
@@ -102,16 +105,13 @@ def forms(
         raise NotSearched
     place = Place(operands, sizes, axes)
     target = shape[: len(equation.free)]
-    seen: set[bytes] = set()
     for term in dict.fromkeys(rewritten(equation.term)):
         for form in islice(_forms(term, place), MOST_FORMS):
             value = 1 / form.value if form.under else form.value
             text = f"1/{_wrapped(form, 3)}" if form.under else form.text
             full = np.broadcast_to(value, (*target, *(1,) * (len(shape) - len(target))))
             value = np.ascontiguousarray(full.reshape(target), dtype=np.float32)
-            if value.tobytes() not in seen:
-                seen.add(value.tobytes())
-                yield Form(text, value)
+            yield Form(text, value)
 
 
 def _length(size: Size, sizes: Mapping[str, int]) -> int:
@@ -203,7 +203,7 @@ def _forms(term: Term, place: Place) -> Iterator[Form]:
         case Power(base, exponent):
             yield from _power(base, exponent, place)
         case Apply(function, (argument,), 0) if function in FUNCTIONS:
-            for inner in _forms(argument, place):
+            for inner in islice(_forms(argument, place), MOST_INSIDE):
                 for text, work in FUNCTIONS[function]:
                     yield Form(text.format(inner.text), work(inner.value).astype(np.float32))
         case _:
@@ -301,7 +301,7 @@ def _product(factors: tuple[Term, ...], place: Place) -> Iterator[Form]:
     if not others:
         yield Form(_number(scale), np.asarray(np.float32(float(scale))))
         return
-    choices = [list(islice(_forms(f, place), 40)) for f in others]
+    choices = [list(islice(_forms(f, place), MOST_INSIDE)) for f in others]
     for parts in islice(product(*choices), MOST_FORMS):
         for form in _trees(list(parts), lambda x, y: iter((_multiplied(x, y),))):
             yield _scaled(form, scale)
@@ -325,7 +325,7 @@ def _scaled(form: Form, scale: Fraction) -> Form:
 
 
 def _sum_of(terms: tuple[Term, ...], place: Place) -> Iterator[Form]:
-    choices = [list(islice(_forms(t, place), 40)) for t in terms]
+    choices = [list(islice(_forms(t, place), MOST_INSIDE)) for t in terms]
     for parts in islice(product(*choices), MOST_FORMS):
         plain = [_over_one(p) for p in parts]
         yield from _trees(plain, _added)
@@ -350,7 +350,7 @@ def _total(over: tuple[Index, ...], body: Term, place: Place, start: Form | None
     spots = tuple(place.axes.index(i) for i in over)
     shape = tuple(_length(i.size, place.sizes) for i in place.axes)
     letters = ",".join(str(i.size) for i in over)
-    for form in islice(_forms(body, place), 12):
+    for form in islice(_forms(body, place), MOST_INSIDE):
         form = _over_one(form)
         rows = _rows(form.value, spots, shape)
         pairs = None

@@ -52,8 +52,8 @@ class LastDigit:
     """What makes two sides of one tensor differ.
 
     ``nearer`` is the side that is nearer the exact values in more of the ``differing`` elements, or
-    empty where neither is. ``alike`` says whether both had the same operands, bit for bit; if not,
-    each is measured on its own.
+    empty where neither is. The second side is its own way of rounding on the first side's
+    operands; where that way was not found ``alike`` says whether the operands are the same.
     """
 
     tensor: str
@@ -103,6 +103,14 @@ def origin(
     return Origin(side, "", value.size, best, ulps)
 
 
+def replayed(
+    text: str, stage: Equation, operands: Mapping[str, np.ndarray], sizes: Mapping[str, int]
+) -> np.ndarray:
+    """A form that `origin` has found, worked out on other operands."""
+    with np.errstate(all="ignore"):
+        return next(f.value for f in forms(stage, operands, sizes) if f.text == text)
+
+
 def exact(
     stage: Equation, operands: Mapping[str, np.ndarray], sizes: Mapping[str, int]
 ) -> np.ndarray:
@@ -143,17 +151,21 @@ def last_digit(
     first, second = (
         origin(*side, sizes) for side in zip(names, stages, values, operands, strict=True)
     )
+    used = operands[1]
+    if second.form:
+        # The second side's way of rounding on the first side's operands: what is left is rounding.
+        used = operands[0]
+        values = values[0], replayed(second.form, stages[1], used, sizes)
+    alike = all(
+        np.array_equal(operands[0][r.tensor], used[r.tensor]) for r in reads(stages[1].term)
+    )
     differ = values[0] != values[1]
     balls = exact(stages[0], operands[0], sizes)
     one = distances(values[0], balls)
-    two = distances(values[1], exact(stages[1], operands[1], sizes))
+    two = distances(values[1], exact(stages[1], used, sizes))
+    second = replace(second, ulps=float(np.max(two, initial=0.0)))
     wins = int(np.sum((one < two) & differ)), int(np.sum((two < one) & differ))
     nearer = "" if wins[0] == wins[1] else names[0] if wins[0] > wins[1] else names[1]
-    alike = all(
-        np.array_equal(operands[0][r.tensor], operands[1][r.tensor])
-        for r in reads(stages[0].term)
-        if r.tensor in operands[1]
-    )
     pair = None
     if differ.any() and alike:
         gap = np.where(differ, np.abs(one - two), -1.0)
