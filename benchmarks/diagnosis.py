@@ -14,10 +14,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from benchmarks.networks import NETWORKS
 from gradproof.core.program import Claim, Derivation, Equation, Paper, Program, Tensor, shapes
-from gradproof.core.term import Term, reads, rename
+from gradproof.core.term import Number, Power, Term, reads, rename, walk
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.evaluate import Room, evaluate_equation
 from gradproof.gallery import catalogue
@@ -42,6 +43,7 @@ class Setting:
     sizes: dict[str, int]
     truth: TrueValues
     clinic: Clinic
+    rooted: Clinic
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,17 @@ def setting(source: Source) -> Setting:
     inputs = {**arrays, **traced.paper.constants}
     programs = (traced.paper.forward, traced.derivation.backward)
     truth = true_values(programs, inputs, sizes)
-    return Setting(traced, sizes, truth, open_clinic(traced.paper, traced.derivation, sizes))
+    paper, derivation = traced.paper, traced.derivation
+    # As with a claim of a user's that has a root in it: the exact numbers then have roots too.
+    loss = Equation("_", (), Power(Number(Fraction(2)), Fraction(1, 2)))
+    with_root = replace(paper, backward=Program((), (loss,), ()))
+    return Setting(
+        traced,
+        sizes,
+        truth,
+        open_clinic(paper, derivation, sizes),
+        open_clinic(with_root, derivation, sizes),
+    )
 
 
 def mutated(of: str, wrong: Equation, paper: Paper, derivation: Derivation) -> tuple[Paper, Claim]:
@@ -137,7 +149,8 @@ def judged(
         return Outcome(network, of, name, "FALSE PROOF" if apart else "equivalent", "", wrong)
     if not apart:
         return Outcome(network, of, name, "undecided", "", wrong)
-    found = diagnose(claim, paper, here.clinic)
+    rooted = any(isinstance(n, Power) and n.exponent.denominator == 2 for n in walk(wrong.term))
+    found = diagnose(claim, paper, here.rooted if rooted else here.clinic)
     said = [] if found is None else [*found.explanations, *found.only_here]
     names = {n for e in said for n in (e.mistake, *e.alike)}
     how = "as made" if name in names else ("otherwise" if names else "not")

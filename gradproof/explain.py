@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,8 @@ def _last_digits(bench: Bench, wrong: frozenset[str]) -> list[str]:
         else:
             lines += said(found) if isinstance(found, LastDigit) else alone(found[0], found[1])
     if same:
-        lines.append(f"    Rounded alike, bit for bit, on the same operands: {', '.join(same)}.")
+        head = "    Rounded alike, bit for bit, on the same operands: "
+        lines += wrap(f"{', '.join(same)}.", 100, initial_indent=head, subsequent_indent=" " * 6)
     return lines
 
 
@@ -190,9 +192,11 @@ def said(found: LastDigit) -> list[str]:
         lines.append("      Their operands differ already; each is measured on its own.")
         return lines
     where = f"[{', '.join(map(str, found.pair.index))}]" if found.pair.index else "its value"
+    # Nine significant digits tell any two float32 apart; eight are what NumPy prints.
+    eight = [digits(v) for v in found.pair.values]
+    shown = eight if eight[0] != eight[1] else [f"{float(v):.9g}" for v in found.pair.values]
     numbers = " and ".join(
-        f"{digits(v)} ({u:.2f} ulp away)"
-        for v, u in zip(found.pair.values, found.pair.ulps, strict=True)
+        f"{v} ({u:.2f} ulp away)" for v, u in zip(shown, found.pair.ulps, strict=True)
     )
     lines.append(f"      {where}: {numbers}; exact {found.pair.exact}")
     return lines
@@ -208,7 +212,7 @@ def _form(side: Origin) -> str:
         return f"{side.form}  (at most {side.ulps:.2f} ulp from exact)"
     if side.nearest:
         return (
-            f"no order found that gives all bits; the best gives {side.nearest} of "
-            f"{side.elements} (at most {side.ulps:.2f} ulp from exact)"
+            f"no order found for all bits; one gives {side.nearest} of {side.elements} "
+            f"(at most {side.ulps:.2f} ulp from exact)"
         )
     return f"no order of rounding found (at most {side.ulps:.2f} ulp from exact)"

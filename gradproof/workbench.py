@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.core.errors import DataError
+from gradproof.core.errors import ClaimShape, DataError
 from gradproof.core.index import Size
 from gradproof.core.program import Claim, Derivation, Equation, Paper, Step, shape_of, shapes
 from gradproof.derivation import derive as derive_program
@@ -26,10 +26,11 @@ from gradproof.judge.normal_form import claims_written_out
 from gradproof.judge.stage import judge_stage
 from gradproof.judge.truth import TrueValues, true_values
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
-from gradproof.report.diagnosis import with_reasons
+from gradproof.report.diagnosis import with_mistake, with_reasons
 from gradproof.report.equations import Equations
 from gradproof.report.evidence import with_certificates, witness_note
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
+from gradproof.trace.paper import trace
 from gradproof.trace.signature import Signature, read_signature
 from gradproof.trace.source import Source
 from gradproof.trace.uniform import trace_uniformly
@@ -85,7 +86,11 @@ def read(
     """The source traced and derived, with a number for each size symbol."""
     signature = read_signature(source.forward, inputs)
     chosen = choose_sizes(signature, sizes, inputs)
-    paper, signature = trace_uniformly(source.forward, source.backward, signature, chosen)
+    try:
+        paper, signature = trace_uniformly(source.forward, source.backward, signature, chosen)
+    except ClaimShape as problem:
+        loose = trace(source.forward, source.backward, signature, chosen, any_shape=True)
+        raise with_mistake(problem, loose, derive_program(loose.forward), chosen) from problem
     return Traced(source, signature, paper, derive_program(paper.forward)), chosen
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from gradproof.core.errors import ClaimShape
 from gradproof.core.index import Index, Size, indices_of
 from gradproof.core.normal import tidy
-from gradproof.core.program import Claim, Derivation, Equation, Paper
+from gradproof.core.program import Claim, Derivation, Equation, Paper, shapes
 from gradproof.core.term import Term, free, positions, reads, walk
 from gradproof.ink.terminal import text
-from gradproof.judge.diagnose import Diagnosis, Explanation, diagnose, open_clinic
+from gradproof.judge.diagnose import Diagnosis, Explanation, diagnose, diagnose_shape, open_clinic
 from gradproof.judge.identity import Proof
 from gradproof.report.report import GradientRow
 from gradproof.write.convention import Convention
@@ -80,7 +81,7 @@ def with_reasons(
     derivation: Derivation,
     sizes: Mapping[str, int],
     proofs: Mapping[str, Proof],
-    shapes: Mapping[str, tuple[Size, ...]],
+    known: Mapping[str, tuple[Size, ...]],
 ) -> tuple[GradientRow, ...]:
     """The rows, those refuted with what was done, or with the mistake that they inherit."""
     wrong = {row.name for row in rows if row.formula_verdict.kind == "refuted"}
@@ -95,7 +96,7 @@ def with_reasons(
         why: tuple[str, ...] = ()
         if row.name in own:
             diagnosis = diagnose(claims[row.name], paper, clinic)
-            why = (NOTHING_FOUND,) if diagnosis is None else sentences(diagnosis, shapes)
+            why = (NOTHING_FOUND,) if diagnosis is None else sentences(diagnosis, known)
             others = [r for r in rows if r.name in own and r.name in below[row.name]]
             if others:
                 listed = ", ".join(r.symbol for r in others)
@@ -107,6 +108,29 @@ def with_reasons(
             why = (f"With {' and '.join(roots)} mended, this formula is {verdict}.",)
         found.append(replace(row, why=why))
     return tuple(found)
+
+
+def with_mistake(
+    problem: ClaimShape, paper: Paper, derivation: Derivation, sizes: Mapping[str, int]
+) -> ClaimShape:
+    """The error about a claim's shape, with the mistake that gives the claim's numbers.
+
+    Args:
+        problem: the error.
+        paper: the paper, traced with claims of any shape.
+        derivation: its right gradients.
+        sizes: a number for each size symbol.
+    """
+    assert paper.backward is not None
+    known, mine = shapes(paper.forward), shapes(paper.backward)
+    claim = next(c for c in paper.claims if mine[c.name] != known[c.of])
+    clinic = open_clinic(replace(paper, backward=None), derivation, sizes)
+    diagnosis = diagnose_shape(claim, paper, clinic)
+    if diagnosis is None:
+        return problem
+    before = (problem.advice.rstrip(".") + ".",) if problem.advice else ()
+    said = " ".join((*before, *sentences(diagnosis, known)))
+    return ClaimShape(problem.why, advice=said, place=problem.place)
 
 
 def _below(paper: Paper) -> dict[str, set[str]]:
