@@ -22,7 +22,8 @@ from gradproof.core.term import Number, Power, Term, reads, rename, walk
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.evaluate import Room, evaluate_equation
 from gradproof.gallery import catalogue
-from gradproof.judge.diagnose import Clinic, candidates, diagnose, open_clinic
+from gradproof.judge.clinic import Clinic, candidates, open_clinic
+from gradproof.judge.diagnose import diagnose
 from gradproof.judge.formula import first_disjoint
 from gradproof.judge.generic import draw
 from gradproof.judge.identity import prove
@@ -157,18 +158,18 @@ def judged(
     return Outcome(network, of, name, "refuted", how, wrong)
 
 
-def campaign(network: str, source: Source, every: int = 1) -> Iterator[Outcome]:
-    """Every mutant of a network; every k-th one is given to the prover too."""
+def campaign(network: str, source: Source, every: int = 1, step: int = 1) -> Iterator[Outcome]:
+    """Every `step`-th mutant of a network; every `every`-th of these is given to the prover too."""
     here = setting(source)
-    for step in here.traced.derivation.steps:
+    for one in here.traced.derivation.steps:
         made = [
             (mistake.name, wrong.equation)
-            for mistake, wrong in candidates(step.of, here.clinic)
+            for mistake, wrong in candidates(one.of, here.clinic)
             if not mistake.reshapes
         ]
-        for number, (name, equation) in enumerate(made):
+        for number, (name, equation) in enumerate(made[::step]):
             proving = number % every == 0
-            yield judged(here, step.of, name, equation, network, proving=proving)
+            yield judged(here, one.of, name, equation, network, proving=proving)
 
 
 def table(counts: dict[str, Count]) -> list[str]:

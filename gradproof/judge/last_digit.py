@@ -126,7 +126,7 @@ def distances(value: np.ndarray, balls: np.ndarray) -> np.ndarray:
     found = np.empty(value.shape)
     with precision(BITS):
         for index in np.ndindex(*value.shape):
-            ball = balls[index]
+            ball: flint.arb = balls[index]
             ulp = float(np.spacing(np.float32(abs(float(ball.mid())))))
             found[index] = float(abs((flint.arb(float(value[index])) - ball) / ulp).mid())
     return found

@@ -51,8 +51,11 @@ def _other_order(scene: Scene) -> Iterator[Wrong]:
                     one.tensor != two.tensor
                     and scene.shapes[one.tensor] == scene.shapes[two.tensor]
                 ):
-                    change = {one: Read(two.tensor, one.at), two: Read(one.tensor, two.at)}
-                    body = Product(tuple(change.get(f, f) for f in node.body.factors))  # type: ignore[call-overload]
+                    change: dict[Term, Term] = {
+                        one: Read(two.tensor, one.at),
+                        two: Read(one.tensor, two.at),
+                    }
+                    body = Product(tuple(change.get(f, f) for f in node.body.factors))
                     yield wrong(scene, put(Sum(node.over, body)), left=one.tensor, right=two.tensor)
 
 

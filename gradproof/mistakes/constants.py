@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from math import sqrt
 
-from gradproof.core.index import Index, Size
+from gradproof.core.index import Size
 from gradproof.core.normal import product
 from gradproof.core.term import (
     Add,
@@ -15,9 +15,7 @@ from gradproof.core.term import (
     SizeOf,
     Sum,
     Term,
-    bound,
     size_term,
-    walk,
 )
 from gradproof.mistakes.record import Mistake, Scene, Wrong, spots, wrong
 
@@ -26,7 +24,7 @@ def _times(scene: Scene, factor: Term, **slots: str | Term) -> Wrong:
     return wrong(scene, product(factor, scene.right.term), **slots)
 
 
-def _by(value: Fraction) -> object:
+def _by(value: Fraction) -> Callable[[Scene], Iterator[Wrong]]:
     def wrongs(scene: Scene) -> Iterator[Wrong]:
         yield _times(scene, Number(value))
 
@@ -73,10 +71,10 @@ def _roots(size: Size, exponent: Fraction) -> Iterator[Term]:
     if isinstance(size, str):
         yield Power(SizeOf(size), exponent)
         return
-    nearest = Fraction(sqrt(size))
-    yield Number(nearest if exponent > 0 else 1 / nearest)
-    if exponent < 0:
-        yield Number(Fraction(1 / sqrt(size)))
+    root = sqrt(size)
+    # A literal in code is read as the decimal that it is written with.
+    for value in (Fraction(repr(root)), 1 / Fraction(repr(1 / root))):
+        yield Number(value if exponent > 0 else 1 / value)
 
 
 def _one_less(size: Size) -> Term:
@@ -104,41 +102,35 @@ def _mean_for_sum(scene: Scene) -> Iterator[Wrong]:
                     yield wrong(scene, put(mean), size=called(index.size))
 
 
-def summed(term: Term) -> list[Index]:
-    """The indices that a term sums over."""
-    return [i for node in walk(term) if isinstance(node, Sum) for i in bound(node)]
-
-
 CONSTANTS = (
     Mistake(
         "mean for sum",
         "The mean over the {size} terms stands where the sum over them belongs.",
         _mean_for_sum,
     ),
-    Mistake("sign", "The sign is wrong: it is −1 times the gradient.", _by(Fraction(-1))),  # type: ignore[arg-type]
-    Mistake("twice", "It is 2 times the gradient.", _by(Fraction(2))),  # type: ignore[arg-type]
-    Mistake("half", "It is ½ of the gradient: a factor 2 is missing.", _by(Fraction(1, 2))),  # type: ignore[arg-type]
+    Mistake("sign", "The sign is wrong: it is −1 times the gradient.", _by(Fraction(-1))),
+    Mistake("twice", "It is 2 times the gradient.", _by(Fraction(2))),
+    Mistake("half", "It is ½ of the gradient: a factor 2 is missing.", _by(Fraction(1, 2))),
     Mistake(
         "times a size",
-        "It is {size} times the gradient: a division by {size} is missing, or a sum stands for a "
-        "mean.",
+        "It is {size} times the gradient, as if a division by {size} were missing.",
         _times_a_size,
     ),
     Mistake(
         "over a size",
-        "It is the gradient divided by {size}: it was averaged once too often.",
+        "It is the gradient divided by {size}, as if it were averaged once too often.",
         _over_a_size,
     ),
     Mistake("times a root", "It is √{size} times the gradient.", _times_a_root),
     Mistake("over a root", "It is the gradient divided by √{size}.", _over_a_root),
     Mistake(
         "n−1 for n",
-        "It is {size}/({size}−1) times the gradient: divided by {size}−1 instead of {size}.",
+        "It is {size}/({size}−1) times the gradient, as if divided by {size}−1 instead of {size}.",
         _sample_for_population,
     ),
     Mistake(
         "n for n−1",
-        "It is ({size}−1)/{size} times the gradient: divided by {size} instead of {size}−1.",
+        "It is ({size}−1)/{size} times the gradient, as if divided by {size} instead of {size}−1.",
         _population_for_sample,
     ),
 )

@@ -18,6 +18,7 @@ from gradproof.core.term import (
     Read,
     SizeOf,
     Term,
+    children,
     transform,
     walk,
 )
@@ -157,54 +158,60 @@ def _is_epsilon(term: Term) -> bool:
     return isinstance(term, Number) and 0 < abs(term.value) <= LARGEST_EPSILON
 
 
-def _guards(scene: Scene) -> Iterator[tuple[Power, Term, Term, Callable[[Term], Term]]]:
-    """``(v + ε)^e``: the power, v, ε, and what puts another term in its place."""
-    for node, put in spots(scene.right.term):
-        if isinstance(node, Power) and isinstance(node.base, Add):
-            for number, term in enumerate(node.base.terms):
-                if _is_epsilon(term):
-                    terms = node.base.terms
-                    yield node, _addends(*terms[:number], *terms[number + 1 :]), term, put
+def _power(node: Term) -> tuple[Term, Fraction] | None:
+    """The base and the exponent of a power; of a square root, ½."""
+    match node:
+        case Power(base, exponent):
+            return base, exponent
+        case Apply("sqrt", (base,), 0):
+            return base, Fraction(1, 2)
+        case _:
+            return None
+
+
+def _guarded(node: Term) -> tuple[Term, Fraction, Term, Term] | None:
+    """Of ``(v + ε)^e``: the base, e, v and ε."""
+    power = _power(node)
+    if power is None or not isinstance(power[0], Add):
+        return None
+    base, exponent = power
+    small = [t for t in children(base) if _is_epsilon(t)]
+    rest = [t for t in children(base) if not _is_epsilon(t)]
+    return (base, exponent, _addends(*rest), small[0]) if small and rest else None
 
 
 def _epsilon_missing(scene: Scene) -> Iterator[Wrong]:
-    for node, inside, epsilon, put in _guards(scene):
-        yield wrong(scene, put(Power(inside, node.exponent)), epsilon=epsilon)
     bare = transform(scene.right.term, _without_epsilon)
-    if bare != scene.right.term:
-        yield wrong(scene, bare, epsilon="ε")
+    for node, put in spots(scene.right.term):
+        found = _guarded(node)
+        if found is not None:
+            _, exponent, inside, epsilon = found
+            for term in (put(Power(inside, exponent)), bare):
+                yield wrong(scene, term, epsilon=epsilon)
 
 
 def _without_epsilon(node: Term) -> Term:
-    if isinstance(node, Add):
-        kept = tuple(t for t in node.terms if not _is_epsilon(t))
-        return _addends(*kept) if kept else node
-    return node
+    found = _guarded(node)
+    return node if found is None else Power(found[2], found[1])
 
 
 def _epsilon_outside(scene: Scene) -> Iterator[Wrong]:
-    """``1/(√v + ε)`` for ``1/√(v + ε)``."""
-    for node, inside, epsilon, put in _guards(scene):
-        if node.exponent.denominator == 2:
-            yield wrong(scene, put(_outside(node, inside, epsilon)), epsilon=epsilon)
-    moved = transform(scene.right.term, _moved_outside)
-    if moved != scene.right.term:
-        yield wrong(scene, moved, epsilon="ε")
+    """``√v + ε`` for ``√(v + ε)``."""
+    moved = transform(scene.right.term, _outside)
+    for node, put in spots(scene.right.term):
+        found = _guarded(node)
+        if found is not None and _outside(node) != node:
+            for term in (put(_outside(node)), moved):
+                yield wrong(scene, term, epsilon=found[3])
 
 
-def _outside(node: Power, inside: Term, epsilon: Term) -> Term:
+def _outside(node: Term) -> Term:
+    found = _guarded(node)
+    if found is None or found[1].denominator != 2:
+        return node
+    _, exponent, inside, epsilon = found
     root = Add((Power(inside, Fraction(1, 2)), epsilon))
-    exponent = 2 * node.exponent
-    return root if exponent == 1 else Power(root, exponent)
-
-
-def _moved_outside(node: Term) -> Term:
-    if isinstance(node, Power) and node.exponent.denominator == 2 and isinstance(node.base, Add):
-        small = [t for t in node.base.terms if _is_epsilon(t)]
-        rest = [t for t in node.base.terms if not _is_epsilon(t)]
-        if small and rest:
-            return _outside(node, _addends(*rest), small[0])
-    return node
+    return root if exponent == Fraction(1, 2) else Power(root, 2 * exponent)
 
 
 FACTORS = (

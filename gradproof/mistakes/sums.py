@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from gradproof.core.index import Affine, Index, at, combine, extent, shift
@@ -33,7 +33,7 @@ def _without(over: tuple[Index, ...], index: Index, body: Term) -> Term:
     return Sum(kept, body) if kept else body
 
 
-def _each_sum(scene: Scene) -> Iterator[tuple[Sum, Index, object]]:
+def _each_sum(scene: Scene) -> Iterator[tuple[Sum, Index, Callable[[Term], Term]]]:
     for node, put in spots(scene.right.term):
         if isinstance(node, Sum):
             for index in node.over:
@@ -44,25 +44,25 @@ def _each_sum(scene: Scene) -> Iterator[tuple[Sum, Index, object]]:
 def _only_first(scene: Scene) -> Iterator[Wrong]:
     for node, index, put in _each_sum(scene):
         body = substitute(node.body, {index: Affine(())})
-        yield wrong(scene, put(_without(node.over, index, body)), size=called(index.size))  # type: ignore[operator]
+        yield wrong(scene, put(_without(node.over, index, body)), size=called(index.size))
 
 
 def _only_last(scene: Scene) -> Iterator[Wrong]:
     for node, index, put in _each_sum(scene):
         body = substitute(node.body, {index: last_of(index)})
-        yield wrong(scene, put(_without(node.over, index, body)), size=called(index.size))  # type: ignore[operator]
+        yield wrong(scene, put(_without(node.over, index, body)), size=called(index.size))
 
 
 def _last_left_out(scene: Scene) -> Iterator[Wrong]:
     for node, index, put in _each_sum(scene):
         part = Sum(node.over, product(node.body, before_last(index)))
-        yield wrong(scene, put(part), size=called(index.size))  # type: ignore[operator]
+        yield wrong(scene, put(part), size=called(index.size))
 
 
 def _first_left_out(scene: Scene) -> Iterator[Wrong]:
     for node, index, put in _each_sum(scene):
         part = Sum(node.over, product(node.body, after_first(index)))
-        yield wrong(scene, put(part), size=called(index.size))  # type: ignore[operator]
+        yield wrong(scene, put(part), size=called(index.size))
 
 
 def _summed_over_itself(scene: Scene, index: Index) -> Term:

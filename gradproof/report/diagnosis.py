@@ -11,7 +11,8 @@ from gradproof.core.normal import tidy
 from gradproof.core.program import Claim, Derivation, Equation, Paper, shapes
 from gradproof.core.term import Term, free, positions, reads, walk
 from gradproof.ink.terminal import text
-from gradproof.judge.diagnose import Diagnosis, Explanation, diagnose, diagnose_shape, open_clinic
+from gradproof.judge.clinic import Diagnosis, Explanation, open_clinic
+from gradproof.judge.diagnose import diagnose, diagnose_shape
 from gradproof.judge.identity import Proof
 from gradproof.report.report import GradientRow
 from gradproof.write.convention import Convention
