@@ -92,7 +92,7 @@ def open_clinic(
     """
     others = _other_sizes(paper, sizes)
     here = ground(paper, derivation, sizes, seed)
-    elsewhere = ground(paper, derivation, others, seed + b"'") if here and others else None
+    elsewhere = ground(paper, derivation, others, seed + b"'") if here else None
     known = {**shapes(paper.forward), **shapes(derivation.backward)}
     return Clinic(derivation, here, elsewhere, _bases(paper, derivation), known)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
+import flint
 import numpy as np
 
 from gradproof.core.index import Size
@@ -22,13 +23,16 @@ from gradproof.core.term import (
     SizeOf,
     Term,
 )
+from gradproof.engines.arb import precision
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.modular import PRIME
-from gradproof.judge.clinic import Clinic, Diagnosis, Explanation, tried
+from gradproof.judge.clinic import SEED, Clinic, Diagnosis, Explanation, tried
 from gradproof.judge.ground import (
+    REAL_BITS,
     Ground,
     claimed_value,
     differing,
+    real_ground,
     same,
     times,
     value_of,
@@ -60,7 +64,7 @@ def diagnose(claim: Claim, paper: Paper, clinic: Clinic) -> Diagnosis | None:
     found = _single(claim, clinic, claimed)
     if found is not None:
         return found
-    return next((one for one in _others(claim, clinic, claimed) if one is not None), None)
+    return next((one for one in _others(claim, paper, clinic, claimed) if one is not None), None)
 
 
 def _claimed(claim: Claim, paper: Paper, clinic: Clinic) -> tuple[Value | None, Value | None]:
@@ -128,52 +132,86 @@ def _apart(found: list[tuple[Mistake, Wrong]]) -> tuple[Explanation, ...]:
 
 
 def _others(
-    claim: Claim, clinic: Clinic, claimed: tuple[Value | None, Value | None]
+    claim: Claim, paper: Paper, clinic: Clinic, claimed: tuple[Value | None, Value | None]
 ) -> Iterator[Diagnosis | None]:
     on, value = clinic.here, claimed[0]
     if on is None or value is None:
         return
     right = on.tensors[clinic.derivation.gradients[claim.of]]
-    yield _any_constant(claim, clinic, claimed)
-    yield _one_element(claim, clinic, value, right)
+    yield _any_constant(claim, paper, clinic, claimed)
+    yield _one_element(claim, paper, clinic, value, right)
     yield _permuted(claim, clinic, value, right)
     yield _zeros(claim, clinic, value, right)
     yield _two_mistakes(claim, clinic, claimed)
 
 
 def _any_constant(
-    claim: Claim, clinic: Clinic, claimed: tuple[Value | None, Value | None]
+    claim: Claim, paper: Paper, clinic: Clinic, claimed: tuple[Value | None, Value | None]
 ) -> Diagnosis | None:
     """The same wrong constant in every element."""
     assert clinic.here is not None and claimed[0] is not None
-    right = clinic.here.tensors[clinic.derivation.gradients[claim.of]]
-    constant = _ratio(claimed[0], right)
-    if constant is None or not same(claimed[0], times(right, constant, clinic.here)):
+    name = clinic.derivation.gradients[claim.of]
+    if not _proportional(claimed[0], clinic.here.tensors[name], clinic.here):
         return None
-    base = clinic.bases[claim.of][0]
-    wrong = replace(base, term=product(Number(constant), base.term))
-    found = Explanation(
-        "a constant", "It is {constant} times the gradient.", {"constant": _said(constant)}, wrong
-    )
-    here, other = _grounds(clinic)
-    if clinic.elsewhere is not None and not same(claimed[1], value_of(wrong, clinic.elsewhere)):
-        return Diagnosis(claim.of, (), (found,), here, other)
-    return Diagnosis(claim.of, (found,), (), here, other)
+    constant = _real_ratio(claim, paper, clinic, None)
+    if constant is None:
+        return None
+    words, slots = "It is {constant} times the gradient.", {"constant": _said(constant)}
+    exact = _ratio(claimed[0], clinic.here.tensors[name])
+    found = Explanation("a constant", words, slots, None)
+    if exact is not None and constant.contains(flint.fmpq(exact.numerator, exact.denominator)):
+        base = clinic.bases[claim.of][0]
+        wrong = replace(base, term=product(Number(exact), base.term))
+        found = Explanation("a constant", words, {"constant": str(exact)}, wrong)
+        if clinic.elsewhere is not None and not same(claimed[1], value_of(wrong, clinic.elsewhere)):
+            return Diagnosis(claim.of, (), (found,), *_grounds(clinic))
+    return Diagnosis(claim.of, (found,), (), *_grounds(clinic))
 
 
-def _said(value: Fraction) -> str:
-    return str(value) if value.denominator < 1000 else f"{float(value):.8g}"
+def _real_ratio(
+    claim: Claim, paper: Paper, clinic: Clinic, index: tuple[int, ...] | None
+) -> flint.arb | None:
+    """What one element of the claim is of the right one, over the real numbers."""
+    assert clinic.here is not None
+    sizes = {s: n for s, n in clinic.here.sizes.items() if s != "points"}
+    on = real_ground(paper, clinic.derivation, sizes, len(SEED))
+    with precision(REAL_BITS):
+        value = claimed_value(claim.name, paper, clinic.derivation, on)
+        right = on.tensors[clinic.derivation.gradients[claim.of]]
+        if value is None or value[0].shape != right[0].shape:
+            return None
+        places = [(0, *index)] if index is not None else np.ndindex(*right[0].shape)
+        for place in places:
+            if right[0][place] != 0:
+                return value[0][place] / right[0][place]
+    return None
 
 
-def _ratio(left: Value, right: Value, at: tuple[int, ...] | None = None) -> Fraction | None:
+def _said(ratio: flint.arb) -> str:
+    return f"{float(ratio.mid()):.6g}"
+
+
+def _proportional(left: Value, right: Value, on: Ground) -> bool:
+    """Whether ``left = c·right`` with one c, where neither is zero throughout."""
+    if left[0].shape != right[0].shape or left[0].size == 1:
+        return False
+    spots = np.flatnonzero(np.logical_or.reduce([part.reshape(-1) != 0 for part in right]))
+    if not len(spots) or not any(part.reshape(-1)[spots[0]] for part in left):
+        return False
+    one, other = (tuple(part.reshape(-1)[spots[0]] for part in side) for side in (left, right))
+    machine = on.machine
+    return same(machine.multiply(left, _scalar(other)), machine.multiply(right, _scalar(one)))
+
+
+def _scalar(element: tuple[np.uint64, ...]) -> Value:
+    return tuple(np.asarray(part) for part in element)
+
+
+def _ratio(left: Value, right: Value) -> Fraction | None:
     """The small rational number that one element is of another, if there is one."""
     a, b = left[0].reshape(-1), right[0].reshape(-1)
-    spots = (
-        np.flatnonzero(b)
-        if at is None
-        else np.array([np.ravel_multi_index((0, *at), left[0].shape)])
-    )
-    if not len(spots) or not int(b[spots[0]]):
+    spots = np.flatnonzero(b)
+    if not len(spots):
         return None
     k = int(spots[0])
     return rational(int(a[k]) * pow(int(b[k]), -1, PRIME) % PRIME)
@@ -182,10 +220,11 @@ def _ratio(left: Value, right: Value, at: tuple[int, ...] | None = None) -> Frac
 def rational(residue: int) -> Fraction | None:
     """The fraction of small numbers that a residue is, by the extended Euclidean algorithm.
 
+    Of all residues one in a million is such a fraction: what is found is no accident.
     P. S. Wang, M. J. T. Guy, J. H. Davenport, "P-adic reconstruction of rational numbers",
     SIGSAM Bulletin 16 (1982): unique where both numbers are below √(p/2).
     """
-    limit = 1 << 29
+    limit = 1 << 20
     before, now, old, new = PRIME, residue, 0, 1
     while now > limit:
         quotient = before // now
@@ -196,24 +235,25 @@ def rational(residue: int) -> Fraction | None:
     return Fraction(now, new)
 
 
-def _one_element(claim: Claim, clinic: Clinic, value: Value, right: Value) -> Diagnosis | None:
+def _one_element(
+    claim: Claim, paper: Paper, clinic: Clinic, value: Value, right: Value
+) -> Diagnosis | None:
     if value[0].shape != right[0].shape:
         return None
     wrong = np.argwhere(differing(value, right))
     if len(wrong) != 1 or value[0].size == 1:
         return None
     index = tuple(int(k) for k in wrong[0])
-    constant = _ratio(value, right, index)
+    ratio = _real_ratio(claim, paper, clinic, index)
     base = clinic.bases[claim.of][0]
     scene = Scene(claim.of, base, clinic.derivation, clinic.shapes)
-    where = f"[{', '.join(map(str, index))}]"
-    if constant is None:
+    mistake = next(m for m in MISTAKES if m.name == "one element off")
+    if ratio is None:
+        where = f"[{', '.join(map(str, index))}]"
         words = "Only the element {where} is wrong; all others are right."
-        found = Explanation("one element off", words, {"where": where}, None)
+        found = Explanation(mistake.name, words, {"where": where}, None)
     else:
-        made = one_element(scene, index, constant - 1)
-        mistake = next(m for m in MISTAKES if m.name == "one element off")
-        found = _explained(mistake, made)
+        found = _explained(mistake, one_element(scene, index, Fraction(float((ratio - 1).mid()))))
     return Diagnosis(claim.of, (found,), (), *_grounds(clinic))
 
 

@@ -14,9 +14,10 @@ from fractions import Fraction
 import numpy as np
 
 from gradproof.core.errors import NotYet
-from gradproof.core.program import Derivation, Equation, Paper, Program, shapes
+from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor, shapes
 from gradproof.core.term import Apply, Power, Term, reads, walk
-from gradproof.engines.arithmetic import Value
+from gradproof.engines.arb import Arb, precision
+from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.evaluate import Room, evaluate_equation
 from gradproof.engines.field import PrimeField, QuadraticField
 from gradproof.engines.modular import Modular, UnluckyPoint
@@ -27,6 +28,8 @@ MOST_ELEMENTS = 50_000
 
 MOST_TRIES = 8
 
+REAL_BITS = 192
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -34,7 +37,7 @@ class Ground:
 
     tensors: Mapping[str, Value]
     sizes: Mapping[str, int]
-    machine: Modular
+    machine: Arithmetic
 
 
 def ground(
@@ -90,14 +93,29 @@ def _has_root(term: Term) -> bool:
 def _evaluated(
     paper: Paper, derivation: Derivation, sizes: Mapping[str, int], machine: Modular
 ) -> dict[str, Value]:
-    inputs = list(paper.forward.inputs)
-    if paper.backward is not None:
-        seen = {*shapes(paper.forward), *shapes(derivation.backward)}
-        inputs += [t for t in paper.backward.inputs if t.name not in seen]
+    inputs = _inputs(paper, derivation)
     constants = {name: np.asarray(array) for name, array in paper.constants.items()}
     laws = frozenset(t.name for t in inputs if t.law in ("probabilities", "one-hot"))
     question = Question(Program((), (), ()), {}, constants)
     tensors = {t.name: drawn(t, question, laws, sizes, machine) for t in inputs}
+    return _worked_out(tensors, paper, derivation, sizes, machine)
+
+
+def _inputs(paper: Paper, derivation: Derivation) -> list[Tensor]:
+    inputs = list(paper.forward.inputs)
+    if paper.backward is not None:
+        seen = {*shapes(paper.forward), *shapes(derivation.backward)}
+        inputs += [t for t in paper.backward.inputs if t.name not in seen]
+    return inputs
+
+
+def _worked_out(
+    tensors: dict[str, Value],
+    paper: Paper,
+    derivation: Derivation,
+    sizes: Mapping[str, int],
+    machine: Arithmetic,
+) -> dict[str, Value]:
     for equation in (*paper.forward.equations, *derivation.backward.equations):
         # The loss may hold a logarithm of something that is no power of e: no gradient reads it.
         if all(read.tensor in tensors for read in reads(equation.term)):
@@ -105,6 +123,31 @@ def _evaluated(
                 with_points(equation), Room(tensors, sizes, machine)
             )
     return tensors
+
+
+def real_ground(
+    paper: Paper, derivation: Derivation, sizes: Mapping[str, int], seed: int
+) -> Ground:
+    """Everything at one random real point, as balls; rows of probabilities add up to one.
+
+    What a residue is as a real number cannot be seen in the field, where 2⁶¹ is 1: it is seen here.
+    """
+    random = np.random.default_rng(seed)
+    arb = Arb()
+    with_one = {**sizes, str(POINT.size): 1}
+    tensors: dict[str, Value] = {}
+    with precision(REAL_BITS):
+        for tensor in _inputs(paper, derivation):
+            shape = (1, *(s if isinstance(s, int) else with_one[s] for s in tensor.shape))
+            if tensor.name in paper.constants:
+                given = np.asarray(paper.constants[tensor.name], dtype=np.float64)
+                tensors[tensor.name] = arb.lift(np.broadcast_to(given, shape))
+                continue
+            (value,) = arb.lift(random.uniform(0.25, 2.0, shape))
+            if tensor.law in ("probabilities", "one-hot"):
+                value = value / value.sum(axis=-1, keepdims=True)
+            tensors[tensor.name] = (value,)
+        return Ground(_worked_out(tensors, paper, derivation, with_one, arb), with_one, arb)
 
 
 def value_of(equation: Equation, on: Ground) -> Value | None:

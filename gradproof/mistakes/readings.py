@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from gradproof.core.normal import negate, product
+from gradproof.core.index import Index, at
+from gradproof.core.normal import highest, negate, product
 from gradproof.core.term import (
     ONE,
     Add,
@@ -14,6 +15,7 @@ from gradproof.core.term import (
     Apply,
     Number,
     Read,
+    Sum,
     Term,
     reads,
 )
@@ -101,6 +103,21 @@ def _updated_weights(scene: Scene) -> Iterator[Wrong]:
             for rate in RATES:
                 step = product(Number(-rate), Read(gradients[node.tensor], node.at))
                 yield wrong(scene, put(Add((node, step))), tensor=node.tensor, rate=str(rate))
+
+
+def _extra_weight(scene: Scene) -> Iterator[Wrong]:
+    """``g W`` for ``g``: a layer passed once too often, where the sizes allow it."""
+    gradients = set(scene.derivation.gradients.values())
+    weights = [t for t in scene.derivation.forward.inputs if len(t.shape) == 2]
+    for node, put in spots(scene.right.term):
+        if isinstance(node, Read) and node.tensor in gradients and node.at:
+            last, size = node.at[-1], scene.shapes[node.tensor][-1]
+            other = Index(highest(scene.right.term, scene.right.free) + 1, size)
+            moved = Read(node.tensor, (*node.at[:-1], at(other)))
+            for weight in (w for w in weights if w.shape == (size, size)):
+                for places in ((at(other), last), (last, at(other))):
+                    passed = Sum((other,), product(moved, Read(weight.name, places)))
+                    yield wrong(scene, put(passed), tensor=weight.name)
 
 
 # --- functions and their derivatives -------------------------------------------------------------
@@ -258,6 +275,9 @@ READINGS = (
         _other(_neighbours),
     ),
     Mistake("another tensor", "{wrong} stands in the place of {right}.", _other(_strangers)),
+    Mistake(
+        "extra weight", "It was multiplied by {tensor}, which has no place in it.", _extra_weight
+    ),
     Mistake(
         "another upstream",
         "The upstream gradient is {wrong}, where {right} belongs.",
