@@ -1,7 +1,8 @@
 """Makes every mistake in every formula of some networks, and counts what is said of it.
 
-    python benchmarks/diagnosis.py            prints the table
-    python benchmarks/diagnosis.py --write    writes it into docs/numbers.md too
+Usage: python benchmarks/diagnosis.py [K]     (to the prover every K-th mutant, or every 40th)
+
+Writes the section "Diagnosis" of docs/numbers.md.
 
 Each mutant is a claim of its own, judged by the same prover and the same certified arithmetic as a
 user's; the gradients that it builds on are the right ones.
@@ -16,7 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from benchmarks.networks import NETWORKS
 from gradproof.core.program import Claim, Derivation, Equation, Paper, Program, Tensor, shapes
 from gradproof.core.term import Number, Power, Term, reads, rename, walk
 from gradproof.engines.arb import Arb, precision
@@ -32,8 +32,81 @@ from gradproof.judge.truth import TrueValues, true_values
 from gradproof.trace.source import Source
 from gradproof.workbench import Traced, read
 
+PAGE = Path(__file__).parent.parent / "docs" / "numbers.md"
+TITLE = "## Diagnosis"
 SEED = b"0" * 32
 GALLERY = ("fnn", "softmax_regression", "mlp")
+
+
+# --- small networks, each with what a kind of mistake needs ---
+
+
+def square(x: "n 4", W1: "4 4", W2: "4 4", W3: "4 4", y: "n 4, data"):
+    z1 = x @ W1
+    a1 = np.tanh(z1)
+    z2 = a1 @ W2
+    a2 = gp.sigmoid(z2)
+    z3 = a2 @ W3
+    return 0.5 * np.sum((z3 - y) ** 2)
+
+
+def twice_used(x: "n 3", W1: "3 4", W2: "4 4", W3: "4 2", b: "4", y: "n 2, data"):
+    z1 = x @ W1 + b
+    a1 = gp.sigmoid(z1)
+    z2 = a1 @ W2
+    a2 = gp.sigmoid(z2)
+    r = a1 + a2
+    p = r @ W3
+    return np.sum((p - y) ** 2)
+
+
+def cross_entropy(x: "n d", W1: "d h", b1: "h", W2: "h k", b2: "k", y: "n k, probabilities, data"):
+    z1 = x @ W1 + b1
+    a1 = np.tanh(z1)
+    z2 = a1 @ W2 + b2
+    p = gp.softmax(z2)
+    return -np.sum(y * np.log(p)) / x.shape[0]
+
+
+def recurrent(x: "n 3 d", U: "d h", V: "h h", b: "h", w: "h k", y: "n k, data"):
+    h = np.tanh(x[:, 0] @ U + b)
+    hs = [h]
+    for t in range(1, 3):
+        h = np.tanh(x[:, t] @ U + h @ V + b)
+        hs.append(h)
+    o = h @ w
+    return 0.5 * np.sum((o - y) ** 2)
+
+
+def layer_norm(x: "n d", W: "d h", g: "h", b: "h", y: "n h, data"):
+    z = x @ W
+    m = np.mean(z, axis=1, keepdims=True)
+    c = z - m
+    v = np.mean(c**2, axis=1, keepdims=True)
+    s = np.sqrt(v + 1e-3)
+    u = c / s
+    o = u * g + b
+    return 0.5 * np.sum((o - y) ** 2)
+
+
+def mean_loss(x: "n 3", W1: "3 4", b1: "4", W2: "4 2", y: "n 2, data"):
+    z1 = x @ W1 + b1
+    a1 = gp.relu(z1)
+    o = a1 @ W2
+    return np.mean((o - y) ** 2)
+
+
+NETWORKS = {
+    "square layers": square,
+    "value used twice": twice_used,
+    "softmax and cross-entropy": cross_entropy,
+    "recurrent, 3 steps": recurrent,
+    "layer norm": layer_norm,
+    "mean over the batch, relu": mean_loss,
+}
+
+
+# --- the mutants ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,21 +261,51 @@ def table(counts: dict[str, Count]) -> list[str]:
     return rows
 
 
+def page(counts: dict[str, Count], every: int, seconds: float) -> str:
+    """The section, with the list of what was not named."""
+    outcomes = [o for c in counts.values() for o in c.outcomes]
+    verdicts = Counter(o.verdict for o in outcomes)
+    refuted = [o for o in outcomes if o.verdict == "refuted"]
+    named = sum(o.named == "as made" for o in refuted)
+    lines = [
+        TITLE,
+        "",
+        f"`python benchmarks/diagnosis.py`: every mistake of `gradproof/mistakes/` made in every "
+        f"gradient of {len(counts)} networks on generic data, {len(outcomes)} mutants in "
+        f"{seconds:.0f} s. Each is tried by certified arithmetic; each {every}th, and each in "
+        "which that sees no difference, by the prover too. Proved although certified arithmetic "
+        f"refutes it: {verdicts['FALSE PROOF']}. Of {len(refuted)} refuted ones {named} are named "
+        f"as made ({100 * named / len(refuted):.2f} %). An *equivalent* mutant is proved equal to "
+        "the right formula, and certified arithmetic sees no difference; an *undecided* one has no signal "
+        "on this data (a dead unit), or is equal and was not proved so.",
+        "",
+        *table(counts),
+        "",
+        "Refuted and not named as made:",
+        "",
+    ]
+    rest = Counter((o.network, o.of, o.mistake) for o in refuted if o.named != "as made")
+    lines += [f"- {n}: {m} in ∂l/∂{of} ({count})" for (n, of, m), count in rest.items()] or ["none"]
+    lines += ["", "Undecided:", ""]
+    rest = Counter((o.network, o.of, o.mistake) for o in outcomes if o.verdict == "undecided")
+    lines += [f"- {n}: {m} in ∂l/∂{of} ({count})" for (n, of, m), count in rest.items()] or ["none"]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
-    every = int(next((a for a in sys.argv[1:] if a.isdigit()), "1"))
+    # The folder of a script is on the path, and only then.
+    from correct import put_section
+
+    every = int(sys.argv[1]) if len(sys.argv) > 1 else 40
     counts: dict[str, Count] = {}
+    begin = time.perf_counter()
     for name, source in sources().items():
         start = time.perf_counter()
         counts[name] = Count(list(campaign(name, source, every)))
         print(name, len(counts[name].outcomes), f"{time.perf_counter() - start:.1f} s", flush=True)
-    print("\n".join(table(counts)))
-    outcomes = [o for c in counts.values() for o in c.outcomes]
-    print(Counter(o.verdict for o in outcomes))
-    for o in outcomes:
-        if o.verdict in ("FALSE PROOF", "undecided", "no formula") or (
-            o.verdict == "refuted" and o.named != "as made"
-        ):
-            print(o.network, "|", o.of, "|", o.mistake, "|", o.verdict, o.named)
+    body = page(counts, every, time.perf_counter() - begin)
+    print(body)
+    put_section(PAGE, TITLE, body)
 
 
 if __name__ == "__main__":

@@ -53,11 +53,9 @@ def judge_formula(
         return FormulaVerdict(
             "undecided", f"no proof was found, and no difference at this input{needs}"
         )
-    inherited = (
-        (proof.own and not proof.chain)
-        or first_disjoint(_own_value(claim, paper, derivation, truth, sizes), right, truth.bits)
-        is None
-    )
+    inherited = (proof.own and not proof.chain) or first_disjoint(
+        _own_value(claim, paper, derivation, truth, sizes), right, truth.bits
+    ) is None
     because = (
         "the formula is right; it builds on an earlier mistake"
         if inherited
