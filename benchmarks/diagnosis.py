@@ -16,7 +16,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 
+import numpy as np
+
+import gradproof as gp
 from gradproof.core.program import Claim, Derivation, Equation, Paper, Program, Tensor, shapes
 from gradproof.core.term import Number, Power, Term, reads, rename, walk
 from gradproof.engines.arb import Arb, precision
@@ -276,8 +280,8 @@ def page(counts: dict[str, Count], every: int, seconds: float) -> str:
         "which that sees no difference, by the prover too. Proved although certified arithmetic "
         f"refutes it: {verdicts['FALSE PROOF']}. Of {len(refuted)} refuted ones {named} are named "
         f"as made ({100 * named / len(refuted):.2f} %). An *equivalent* mutant is proved equal to "
-        "the right formula, and certified arithmetic sees no difference; an *undecided* one has no signal "
-        "on this data (a dead unit), or is equal and was not proved so.",
+        "the right formula, and certified arithmetic sees no difference; an *undecided* one has no "
+        "signal on this data (a dead unit), or is equal and was not proved so.",
         "",
         *table(counts),
         "",

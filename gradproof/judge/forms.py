@@ -91,7 +91,7 @@ def forms(
             value = 1 / form.value if form.under else form.value
             text = f"1/{_wrapped(form, 3)}" if form.under else form.text
             full = np.broadcast_to(value, (*target, *(1,) * (len(shape) - len(target))))
-            value = np.ascontiguousarray(full.reshape(target), dtype=np.float32)
+            value = np.array(full.reshape(target), dtype=np.float32)  # a copy keeps a scalar one
             yield Form(text, value)
 
 

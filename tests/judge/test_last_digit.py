@@ -154,3 +154,14 @@ def test_every_form_is_the_formula_up_to_rounding():
     assert len(found) > 10
     for form in found:
         assert np.all(np.abs(form.value - exact) <= permitted), form.text
+
+
+def test_a_scalar_stays_a_scalar():
+    total = Equation("l", (), Sum((I,), tensor("v", I)))
+    v = draw(32)
+    value = np.float32(0)
+    for x in v:
+        value = value + x
+    found = origin("it", total, np.asarray(value), {"v": v}, {})
+    assert found.form == "Σ[32] v in order"
+    assert all(form.value.shape == () for form in forms(total, {"v": v}, {}))
