@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _verify_parser(commands)
     _derive_parser(commands)
     _certificate_parser(commands)
+    _explain_parser(commands)
     gallery = commands.add_parser("gallery", help="list the networks that come with gradproof")
     gallery.set_defaults(run=_gallery)
     return parser
@@ -113,6 +114,22 @@ def _derive_parser(commands: Any) -> None:
     parser.add_argument("--convention", choices=("row", "column"), default="row")
     parser.add_argument("--format", choices=("text", "latex"), default="text")
     parser.set_defaults(run=_derive)
+
+
+def _explain_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "explain", help="say which mistake a wrong formula has, and why last digits differ"
+    )
+    _network_arguments(parser)
+    parser.add_argument(
+        "--engine", default="auto", help="numpy, tensorflow, torch, jax or auto (default)"
+    )
+    parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
+    parser.add_argument("--seed", type=int, default=0, help="of the data that is drawn")
+    parser.add_argument(
+        "--solution", action="store_true", help="show the right formula beside a wrong one"
+    )
+    parser.set_defaults(run=_explain)
 
 
 def _certificate_parser(commands: Any) -> None:
@@ -246,6 +263,27 @@ def _certificate(options: argparse.Namespace) -> int:
     from gradproof.certificate.check import main as check
 
     return check([options.file])
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from gradproof.explain import explain_source
+
+    source = _source(options)
+    page, code = explain_source(
+        source,
+        _inputs(options),
+        options.engine,
+        options.dtype,
+        options.seed,
+        _sizes(options),
+        solution=options.solution,
+    )
+    print(page)
+    if source.name == "fnn":
+        from gradproof.gallery import fnn_replay
+
+        print("\n".join(["", "The published pair", *fnn_replay.why()]))
+    return code
 
 
 def _replay(source: Source) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.core.errors import DataError
+from gradproof.core.errors import ClaimShape, DataError
 from gradproof.core.index import Size
 from gradproof.core.program import (
     Claim,
@@ -40,9 +40,11 @@ from gradproof.judge.program_identity import Capture, ProgramProof, prove_progra
 from gradproof.judge.stage import judge_stage
 from gradproof.judge.truth import TrueValues, middle, true_values
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
+from gradproof.report.diagnosis import with_mistake, with_reasons
 from gradproof.report.equations import Equations
 from gradproof.report.evidence import with_certificates, witness_note
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report, with_program
+from gradproof.trace.paper import trace
 from gradproof.trace.signature import Signature, read_signature, tensors
 from gradproof.trace.source import Source
 from gradproof.trace.uniform import trace_uniformly
@@ -97,7 +99,11 @@ def read(
     """The source traced and derived, with a number for each size symbol."""
     signature = read_signature(source.forward, inputs)
     chosen = choose_sizes(signature, sizes, inputs)
-    paper, signature = trace_uniformly(source.forward, source.backward, signature, chosen)
+    try:
+        paper, signature = trace_uniformly(source.forward, source.backward, signature, chosen)
+    except ClaimShape as problem:
+        loose = trace(source.forward, source.backward, signature, chosen, any_shape=True)
+        raise with_mistake(problem, loose, derive_program(loose.forward), chosen) from problem
     return Traced(source, signature, paper, derive_program(paper.forward)), chosen
 
 
@@ -173,7 +179,7 @@ def verify_source(
     for title, given in data:
         traced, chosen = read(source, given, sizes)
         arrays = draw(traced.signature, chosen, given, dtype, seed)
-        proofs = _proofs(traced)
+        proofs = proofs_of(traced)
         program = traced.paper.forward
         if program not in programs:  # the samples of a paper share it with the generic data
             capture = capture_of(traced, machine)
@@ -247,7 +253,7 @@ def _shape_words(traced: Traced) -> dict[str, str]:
     return {n: shape_text(s, ROW) for n, s in shapes(traced.paper.forward).items()}
 
 
-def _proofs(traced: Traced) -> dict[str, Proof]:
+def proofs_of(traced: Traced) -> dict[str, Proof]:
     if not traced.paper.claims:
         return {}
     return prove(traced.paper, traced.derivation)
@@ -300,14 +306,15 @@ def _batch(
     arrays: Mapping[str, np.ndarray],
     proofs: Mapping[str, Proof],
 ) -> Batch:
-    bench = _bench(title, traced, engine, dtype, sizes, arrays, proofs)
+    bench = bench_of(title, traced, engine, dtype, sizes, arrays, proofs)
     forward = tuple(
         _forward_row(equation, bench)
         for equation in traced.paper.forward.equations
         if equation.target in bench.run.values
     )
     own = {e.target: e for e in traced.paper.backward.equations} if traced.paper.backward else {}
-    gradients = tuple(_gradient_row(step, bench, own) for step in traced.derivation.steps)
+    rows = tuple(_gradient_row(step, bench, own) for step in traced.derivation.steps)
+    gradients = with_reasons(rows, traced.paper, traced.derivation, sizes, proofs, bench.shapes)
     return Batch(title, dict(sizes), dict(arrays), forward, gradients)
 
 
@@ -316,7 +323,7 @@ def _constants(paper: Paper, dtype: str) -> dict[str, np.ndarray]:
     return {n: in_dtype(np.asarray(a), dtype) for n, a in paper.constants.items()}
 
 
-def _bench(
+def bench_of(
     title: str,
     traced: Traced,
     engine: Engine,

@@ -29,6 +29,10 @@ class ShapeError(GradproofError):
     """Shapes that do not meet, or that are not what was promised."""
 
 
+class ClaimShape(ShapeError):
+    """A claim that does not have the shape of its tensor."""
+
+
 class UnknownName(GradproofError):
     """A name that the network does not have."""
 

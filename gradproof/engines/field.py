@@ -119,6 +119,10 @@ class Field(ABC):
         return result
 
 
+FEW = 512
+"""Up to so many elements Python's own integers invert faster than repeated squaring of arrays."""
+
+
 @final
 class PrimeField(Field):
     """The integers modulo p."""
@@ -132,6 +136,9 @@ class PrimeField(Field):
     def inverse(self, x: Element) -> Element:
         if np.any(x[0] == 0):
             raise UnluckyPoint
+        if x[0].size <= FEW:
+            found = [pow(int(element), -1, PRIME) for element in x[0].reshape(-1)]
+            return (np.array(found, dtype=np.uint64).reshape(x[0].shape),)
         return self.power(x, PRIME - 2)
 
     def root(self, x: Element) -> Element:

@@ -41,11 +41,12 @@ HALF = np.uint64(PRIME // 2)
 class Modular(Arithmetic):
     """Elements of a finite field, with random functions drawn from a secret key."""
 
-    def __init__(self, key: bytes, field: Field | None = None, points: int = 1) -> None:
-        """With several points, the first axis of what depends on a point has their number."""
+    def __init__(self, key: bytes, field: Field | None = None, points: int | None = None) -> None:
+        """With `points`, the first axis of what depends on a point has their number, and a root is
+        taken only where its sign cannot matter; without, as it comes: not for a proof."""
         self._key = key
         self._field = field if field is not None else PrimeField()
-        self._roots = Roots(self._field, points)
+        self._roots = None if points is None else Roots(self._field, points)
         self._exponentials: list[tuple[Element, Element]] = []
         self._signs: dict[tuple[int, ...], Element] = {}
         self._choices: dict[tuple[int, ...], int] = {}
@@ -54,7 +55,7 @@ class Modular(Arithmetic):
     @property
     def roots(self) -> int:
         """How many different numbers a root was taken of, at each point."""
-        return self._roots.count
+        return 0 if self._roots is None else self._roots.count
 
     # --- random functions -----------------------------------------------------------------------
 
@@ -120,7 +121,8 @@ class Modular(Arithmetic):
         whole, rest = divmod(exponent, 1)
         result = self._integer_power(base, int(whole))
         if rest == Fraction(1, 2):
-            return self.multiply(result, self._roots.of(base))
+            root = self._field.root(base) if self._roots is None else self._roots.of(base)
+            return self.multiply(result, root)
         if rest:
             return self.multiply(result, self._random(f"power {rest}".encode(), base))
         return result

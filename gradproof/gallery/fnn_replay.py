@@ -9,10 +9,13 @@ import flint
 import numpy as np
 
 from gradproof.core.program import Paper
+from gradproof.derivation import derive
 from gradproof.engines.arb import precision
 from gradproof.engines.evaluate import Room, evaluate, evaluate_equation
 from gradproof.engines.rounded import BITS, Rounded
+from gradproof.explain import said
 from gradproof.gallery import fnn
+from gradproof.judge.last_digit import LastDigit, by_names, last_digit
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import read_signature
 
@@ -86,6 +89,27 @@ def the_pair() -> Pair:
         ulp = float(np.spacing(hand))
         distances = [float(abs((exact - flint.arb(float(x))) / ulp)) for x in (hand, tensorflow)]
         return Pair(exact.str(17, radius=False), hand, tensorflow, *distances)
+
+
+def last_digits() -> LastDigit:
+    """Which order of products gives each member of the pair, found by search."""
+    paper = _paper()
+    gradient = next(e for e in derive(paper.forward).backward.equations if e.target == "∂l/∂z2")
+    stage = by_names(gradient, paper.forward)
+    found = replay()
+    operands = {"∂l/∂a2": found["∂l/∂a2"], "a2": found["a2"]}
+    return last_digit(
+        ("TensorFlow", "by hand"),
+        (stage, stage),
+        (found["∂l/∂z2 TensorFlow"], found["∂l/∂z2 by hand"]),
+        (operands, operands),
+        {"n": 1},
+    )
+
+
+def why() -> list[str]:
+    """The pair explained, in lines."""
+    return said(last_digits())
 
 
 def shown(array: np.ndarray) -> str:

@@ -85,7 +85,7 @@ def stages(paper: Paper, derivation: Derivation) -> dict[str, Stage]:
         of = by_name[equation.target]
         right = context.gradients[claimed[equation.target]]
         try:
-            mine = _inlined(equation.term, context.helpers)
+            mine = inlined(equation.term, context.helpers)
             names = {r.tensor for r in reads(mine)} & set(claimed)
             left, other = _common(rename(mine, claimed), right.term, context)
         except TooLong:
@@ -108,7 +108,7 @@ def claims_written_out(paper: Paper) -> dict[str, Equation]:
     for equation in paper.backward.equations:
         if equation.target in by_name:
             try:
-                term = _inlined(equation.term, helpers)
+                term = inlined(equation.term, helpers)
             except TooLong:
                 continue
             found[by_name[equation.target]] = Equation(equation.target, equation.free, term)
@@ -122,7 +122,7 @@ def equal(stage: Stage, known: Mapping[str, Named]) -> bool:
         stage: the two terms.
         known: the forward program's functions, as `named_functions` finds them.
     """
-    left, right = _prepared(stage.claimed, known), _prepared(stage.right.term, known)
+    left, right = prepared(stage.claimed, known), prepared(stage.right.term, known)
     return bool(same(stage.free, left, stage.right.free, right))
 
 
@@ -135,11 +135,11 @@ def _common(left: Term, right: Term, context: _Context) -> tuple[Term, Term]:
             return left, right
         last = max(mine ^ theirs, key=lambda name: context.order[name])
         definition = {last: context.gradients[last]}
-        left, right = _inlined(left, definition), _inlined(right, definition)
+        left, right = inlined(left, definition), inlined(right, definition)
     raise TooLong
 
 
-def _inlined(term: Term, definitions: Mapping[str, Equation]) -> Term:
+def inlined(term: Term, definitions: Mapping[str, Equation]) -> Term:
     """The term with these tensors written out, wherever they are read."""
     while any(r.tensor in definitions for r in reads(term)):
         first = highest(term) + 1
@@ -159,7 +159,7 @@ def _inlined(term: Term, definitions: Mapping[str, Equation]) -> Term:
 # --- functions by their rules and names -------------------------------------------------------
 
 
-def _prepared(term: Term, known: Mapping[str, Named]) -> Term:
+def prepared(term: Term, known: Mapping[str, Named]) -> Term:
     """Slopes written by their rules, and function values by the names they have."""
 
     def change(node: Term) -> Term:

@@ -325,10 +325,10 @@ def _evaluated(
     program = question.program
     field = QuadraticField() if points >= POINTS_WITH_ROOTS else PrimeField()
     sizes = {**sizes, str(POINT.size): points}
-    equations = [_with_points(e) for e in program.equations]
+    equations = [with_points(e) for e in program.equations]
     while True:
         machine = Tower(next(keys)) if tower else Modular(next(keys), field, points)
-        tensors = {t.name: _drawn(t, question, laws, sizes, machine) for t in program.inputs}
+        tensors = {t.name: drawn(t, question, laws, sizes, machine) for t in program.inputs}
         for equation in equations:
             if unlucky[equation.target] >= MOST_TRIES or any(
                 read.tensor not in tensors for read in reads(equation.term)
@@ -347,7 +347,7 @@ def _evaluated(
             return tensors, machine.roots if isinstance(machine, Modular) else 0
 
 
-def _with_points(equation: Equation) -> Equation:
+def with_points(equation: Equation) -> Equation:
     """The equation at every point: each tensor has the points as its first axis."""
 
     def change(node: Term) -> Term:
@@ -360,7 +360,7 @@ def _with_points(equation: Equation) -> Equation:
     return Equation(equation.target, (POINT, *equation.free), transform(equation.term, change))
 
 
-def _drawn(
+def drawn(
     tensor: Tensor,
     question: Question,
     laws: frozenset[str],

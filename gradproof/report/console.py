@@ -205,6 +205,8 @@ def _formula_detail(row: GradientRow) -> list[Text]:
         where = f"[{', '.join(map(str, found.index))}]" if found.index else ""
         text.append(f"\n  at {row.symbol}{where} yours is {found.claimed}")
         text.append(f"\n  {' ' * len(f'at {row.symbol}{where}')} the true one {found.true}")
+    for line in row.why:
+        text.append(f"\n  {line}", style="bold" if not verdict.inherited else "")
     if verdict.kind == "refuted" and not verdict.inherited and row.claimed:
         text.append(f"\n  yours:   {row.claimed}\n  derived: {row.derived}")
     return [text]

@@ -53,6 +53,7 @@ class GradientRow:
     true: np.ndarray
     zero: bool
     program: ProgramVerdict | None = None
+    why: tuple[str, ...] = ()
 
     @property
     def covered(self) -> bool:

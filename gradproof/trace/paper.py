@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.core.errors import GradproofError, NetworkError, Place, ShapeError, UnknownName
+from gradproof.core.errors import (
+    ClaimShape,
+    GradproofError,
+    NetworkError,
+    Place,
+    ShapeError,
+    UnknownName,
+)
 from gradproof.core.index import Index, at
 from gradproof.core.program import Claim, Equation, Paper, Program, Tensor, shapes
 from gradproof.core.spec import check
@@ -45,6 +52,8 @@ def trace(
     backward: Callable[..., Any] | None,
     signature: Signature,
     sizes: Mapping[str, int],
+    *,
+    any_shape: bool = False,
 ) -> Paper:
     """Runs both functions on traced tensors and writes down what they compute.
 
@@ -53,8 +62,10 @@ def trace(
         backward: the user's formulas, or `None`.
         signature: the tensors that forward takes (see `read_signature`).
         sizes: a number for each size symbol, for code that asks for a size.
+        any_shape: whether a claim may have another shape than its tensor.
 
     Raises:
+        ClaimShape: a claim has not the shape of its tensor.
         GradproofError: the functions are not a network, or use what gradproof does not know;
             the message names the user's line.
     """
@@ -74,7 +85,9 @@ def trace(
             first.notes,
             dict(first.recording.constants),
         )
-    program, claims, constants, parameters = _trace_backward(backward, first, sizes)
+    program, claims, constants, parameters = _trace_backward(
+        backward, first, sizes, any_shape=any_shape
+    )
     return Paper(
         first.program,
         first.loss,
@@ -197,7 +210,11 @@ def _notes(names: dict[int, str], writer: Writer, last: Node) -> tuple[str, ...]
 
 
 def _trace_backward(
-    backward: Callable[..., Any], first: ForwardRun, sizes: Mapping[str, int]
+    backward: Callable[..., Any],
+    first: ForwardRun,
+    sizes: Mapping[str, int],
+    *,
+    any_shape: bool,
 ) -> tuple[Program, tuple[Claim, ...], dict[str, Any], dict[str, Any]]:
     place = where_defined(backward)
     constants = first.recording.constants
@@ -235,7 +252,9 @@ def _trace_backward(
     renamed.setdefault(recording.nodes[-1].number, "_last")
     writer = write_equations(nodes, renamed, recording.nodes[-1], name_forward=False)
     found = list(_claims(result, known, first))
-    claims = tuple(_claim(label, of, value, known) for label, of, value in found)
+    claims = tuple(
+        _claim(label, of, value, known, any_shape=any_shape) for label, of, value in found
+    )
     equations = [*writer.equations, *_aliases(found, writer)]
     data = tuple(
         Tensor(name, tuple(array.shape), role="data") for name, array in recording.constants.items()
@@ -340,14 +359,14 @@ def _targets(key: str, of: str, value: Any, first: ForwardRun) -> list[tuple[str
     return [(key, of, value)]
 
 
-def _claim(label: str, of: str, value: Any, known: Mapping[str, Any]) -> Claim:
+def _claim(label: str, of: str, value: Any, known: Mapping[str, Any], *, any_shape: bool) -> Claim:
     if not isinstance(value, Traced):
         raise GradproofError(
             f"{label} is {type(value).__name__}, not a tensor computed from forward's values.",
             advice=f"For a gradient that is zero, write 0 * {of}.",
         )
-    if value.node.shape != known[of]:
-        raise ShapeError(
+    if value.node.shape != known[of] and not any_shape:
+        raise ClaimShape(
             f"{label} is {show_shape(value.node.shape)}, but {of} is {show_shape(known[of])}; a "
             "gradient has the shape of its tensor, and nothing is broadcast.",
             advice=_shape_advice(value.node.shape, known[of]),

@@ -157,3 +157,14 @@ def test_a_backward_that_looks_whether_it_is_traced_is_found_out():
     assert report["p"].formula_verdict.kind == "proved"
     assert report["p"].hand_verdict.kind == "undecided"
     assert report.exit_code == 3
+
+
+def test_a_constant_that_is_one_in_the_field_of_the_prover_is_refuted():
+    def backward(x, W3, y, r, p):
+        dl_dp = 2.0**61 * (2 * (p - y))
+        dl_dW3 = r.T @ dl_dp
+        return locals()
+
+    report = gp.verify(forward, backward, engine="numpy")
+    assert [report[n].formula_verdict.kind for n in ("p", "W3")] == ["refuted", "refuted"]
+    assert [report[n].formula_verdict.inherited for n in ("p", "W3")] == [False, True]
