@@ -68,7 +68,16 @@ def explain_source(
     )
     for title, bench in _benches(source, inputs, engine, dtype, report.seed, sizes):
         lines += ["", f"  {title}", *_last_digits(bench, wrong)]
-    return "\n".join([*lines, "", f"  {LEGEND}"]), report.exit_code
+    return "\n".join(_fitted([*lines, "", f"  {LEGEND}"])), report.exit_code
+
+
+def _fitted(lines: list[str]) -> list[str]:
+    """Lines of at most 100 columns; what is longer goes on deeper in."""
+    found: list[str] = []
+    for line in lines:
+        inside = " " * (len(line) - len(line.lstrip()) + 4)
+        found += wrap(line, 100, subsequent_indent=inside, break_long_words=False) or [""]
+    return found
 
 
 def _benches(
@@ -137,8 +146,7 @@ def _last_digits(bench: Bench, wrong: frozenset[str]) -> list[str]:
         else:
             lines += said(found) if isinstance(found, LastDigit) else alone(found[0], found[1])
     if same:
-        head = "    Rounded alike, bit for bit, on the same operands: "
-        lines += wrap(f"{', '.join(same)}.", 100, initial_indent=head, subsequent_indent=" " * 6)
+        lines.append(f"    Rounded alike, bit for bit, on the same operands: {', '.join(same)}.")
     return lines
 
 

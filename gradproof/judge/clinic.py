@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -80,7 +80,11 @@ class Clinic:
 
 
 def open_clinic(
-    paper: Paper, derivation: Derivation, sizes: Mapping[str, int], seed: bytes = SEED
+    paper: Paper,
+    derivation: Derivation,
+    sizes: Mapping[str, int],
+    only: Collection[str] | None = None,
+    seed: bytes = SEED,
 ) -> Clinic:
     """What every diagnosis of a paper needs.
 
@@ -88,13 +92,14 @@ def open_clinic(
         paper: the traced paper.
         derivation: its right gradients.
         sizes: a number for each size symbol, those of the data.
+        only: the tensors whose claims are to be diagnosed, or `None` for all.
         seed: of the random points.
     """
     others = _other_sizes(paper, sizes)
     here = ground(paper, derivation, sizes, seed)
     elsewhere = ground(paper, derivation, others, seed + b"'") if here else None
     known = {**shapes(paper.forward), **shapes(derivation.backward)}
-    return Clinic(derivation, here, elsewhere, _bases(paper, derivation), known)
+    return Clinic(derivation, here, elsewhere, _bases(paper, derivation, only), known)
 
 
 def _other_sizes(paper: Paper, sizes: Mapping[str, int]) -> dict[str, int]:
@@ -132,9 +137,11 @@ def tried(of: str, clinic: Clinic) -> tuple[tuple[Mistake, Wrong, Value | None],
 # --- ways of writing a right formula ---------------------------------------------------------
 
 
-def _bases(paper: Paper, derivation: Derivation) -> dict[str, tuple[Equation, ...]]:
+def _bases(
+    paper: Paper, derivation: Derivation, only: Collection[str] | None
+) -> dict[str, tuple[Equation, ...]]:
     """Each gradient as it is derived, and in the other ways in which people write it."""
-    links = stages(paper, derivation) if paper.backward is not None else {}
+    links = stages(paper, derivation, only) if paper.backward is not None else {}
     found: dict[str, tuple[Equation, ...]] = {}
     guarded = {
         e.target: e for e in paper.forward.equations if any(_is_small(n) for n in walk(e.term))

@@ -7,7 +7,7 @@ same atoms: a user's helper values are written out, and so are gradients that on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from gradproof.core.index import Index, at, indices_of
@@ -62,12 +62,15 @@ class _Context:
     claimed: Mapping[str, str]
 
 
-def stages(paper: Paper, derivation: Derivation) -> dict[str, Stage]:
+def stages(
+    paper: Paper, derivation: Derivation, only: Collection[str] | None = None
+) -> dict[str, Stage]:
     """Each claim's stage, in the order of the chain; without those that are too long.
 
     Args:
         paper: the traced paper, with claims.
         derivation: its right gradients.
+        only: the tensors whose claims are wanted, or `None` for all.
     """
     assert paper.backward is not None
     claimed = {claim.name: derivation.gradients[claim.of] for claim in paper.claims}
@@ -83,6 +86,8 @@ def stages(paper: Paper, derivation: Derivation) -> dict[str, Stage]:
         if equation.target not in claimed:
             continue
         of = by_name[equation.target]
+        if only is not None and of not in only:
+            continue
         right = context.gradients[claimed[equation.target]]
         try:
             mine = inlined(equation.term, context.helpers)

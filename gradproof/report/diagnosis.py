@@ -89,7 +89,7 @@ def with_reasons(
     if not wrong or paper.backward is None:
         return rows
     own = {row.name for row in rows if row.name in wrong and not row.formula_verdict.inherited}
-    clinic = open_clinic(paper, derivation, sizes)
+    clinic = open_clinic(paper, derivation, sizes, own)
     claims = {claim.of: claim for claim in paper.claims}
     below = _below(paper)
     found: list[GradientRow] = []
