@@ -34,6 +34,10 @@ def judge_formula(
         truth: Arb enclosures of forward, derived backward and the user's backward.
         sizes: a number for each size symbol.
     """
+    right = truth.balls[derivation.gradients[claim.of]]
+    found = first_disjoint(truth.balls[claim.name], right, truth.bits)
+    if proof.chain and found is not None:
+        return _contradicted(proof, found)
     if proof.chain:
         return FormulaVerdict(
             "proved",
@@ -43,8 +47,6 @@ def judge_formula(
             scope=scope(proof),
             error=proof.error,
         )
-    right = truth.balls[derivation.gradients[claim.of]]
-    found = first_disjoint(truth.balls[claim.name], right, truth.bits)
     if found is None:
         needs = f"; it would hold if {' and '.join(proof.needs)}" if proof.needs else ""
         return FormulaVerdict(
@@ -61,6 +63,20 @@ def judge_formula(
         else "the two values lie in disjoint certified intervals"
     )
     return FormulaVerdict("refuted", because, inherited, counter_example=found)
+
+
+def _contradicted(proof: Proof, found: CounterExample) -> FormulaVerdict:
+    """A proof under hypotheses says nothing where they fail; one without cannot be right."""
+    if proof.hypotheses:
+        return FormulaVerdict(
+            "undecided",
+            f"it holds if {' and '.join(proof.hypotheses)}, and at this input it does not hold",
+            hypotheses=proof.hypotheses,
+            counter_example=found,
+        )
+    return FormulaVerdict(
+        "refuted", "the two values lie in disjoint certified intervals", counter_example=found
+    )
 
 
 def scope(proof: Proof) -> str:
