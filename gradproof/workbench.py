@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.core.errors import ClaimShape, DataError
+from gradproof.core.errors import ClaimShape, DataError, NetworkError
 from gradproof.core.index import Size
 from gradproof.core.program import (
     Claim,
@@ -40,12 +40,13 @@ from gradproof.judge.program_identity import Capture, ProgramProof, prove_progra
 from gradproof.judge.stage import judge_stage
 from gradproof.judge.truth import TrueValues, middle, true_values
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
+from gradproof.prims.caller import reported
 from gradproof.report.diagnosis import with_mistake, with_reasons
 from gradproof.report.equations import Equations
 from gradproof.report.evidence import with_certificates, witness_note
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report, with_program
 from gradproof.trace.paper import trace
-from gradproof.trace.signature import Signature, read_signature, tensors
+from gradproof.trace.signature import Signature, read_signature, tensors, where_defined
 from gradproof.trace.source import Source
 from gradproof.trace.uniform import trace_uniformly
 from gradproof.write.convention import Convention, shape_text
@@ -388,7 +389,15 @@ def _hand_values(traced: Traced, values: Mapping[str, np.ndarray]) -> dict[str, 
 
     arguments = {name: entered(tensor) for name, tensor in paper.parameters.items()}
     flat: dict[str, np.ndarray] = {}
-    for key, value in run_plain(source.backward, arguments).items():
+    with reported(source.backward):
+        returned = run_plain(source.backward, arguments)
+    if not isinstance(returned, dict):
+        raise NetworkError(
+            f"backward, run on plain arrays, returns {type(returned).__name__}, not its formulas.",
+            advice="End it with  return locals()",
+            place=where_defined(source.backward),
+        )
+    for key, value in returned.items():
         if isinstance(value, list | tuple):
             flat.update({f"{key}[{k}]": np.asarray(v) for k, v in enumerate(value, 1)})
         elif isinstance(value, np.ndarray | np.generic):
@@ -470,6 +479,12 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
 
 def _hand_verdict(of: str, bench: Bench) -> EngineVerdict | None:
     """Whether the user's function, run on plain arrays, gives the numbers of its formulas."""
+    if of in bench.claims and of not in bench.hand:
+        because = (
+            "run on plain arrays your function does not return this as an array: does it do "
+            "something else on numbers?"
+        )
+        return EngineVerdict("undecided", float("inf"), 0.0, 0.0, (), because)
     if of not in bench.hand or of not in bench.written:
         return None
     names = {claim.of: claim.name for claim in bench.claims.values()}

@@ -221,3 +221,35 @@ def test_json_has_all_that_the_report_has(network, backward, dtype):
 def _same(read, array):
     """Whether the numbers of a JSON text are those of an array, to the last bit."""
     return np.array_equal(np.asarray(read, dtype=array.dtype), array)
+
+
+# --- a backward that does something else on numbers ---------------------------------------------
+
+
+def test_formulas_that_are_not_returned_on_plain_arrays_are_undecided():
+    def backward(x, z, a, y):
+        dl_da = 2 * (a - y)
+        return {"dl_da": dl_da.tolist() if isinstance(a, np.ndarray) else dl_da}
+
+    report = gp.verify(forward, backward, engine="numpy")
+    assert report["a"].formula_verdict.kind == "proved"
+    assert report["a"].hand_verdict.kind == "undecided"
+    assert report.exit_code == 3
+
+
+def test_a_backward_that_fails_on_plain_arrays_is_an_error_with_its_line():
+    def backward(x, z, a, y):
+        if isinstance(a, np.ndarray):
+            raise ValueError("not on arrays")
+        return {"dl_da": 2 * (a - y)}
+
+    with pytest.raises(gp.GradproofError, match=r"raise ValueError.*\n.*not on arrays"):
+        gp.verify(forward, backward, engine="numpy")
+
+
+def test_a_backward_that_returns_nothing_on_plain_arrays_is_an_error():
+    def backward(x, z, a, y):
+        return None if isinstance(a, np.ndarray) else {"dl_da": 2 * (a - y)}
+
+    with pytest.raises(gp.GradproofError, match="run on plain arrays, returns NoneType"):
+        gp.verify(forward, backward, engine="numpy")

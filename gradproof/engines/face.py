@@ -65,7 +65,7 @@ class Recording:
         if isinstance(value, Tensor):
             native = value.native
             return self.arithmetic.cast(native, self.dtype) if value.whole else native
-        if isinstance(value, Fraction):
+        if isinstance(value, Fraction | int):  # NumPy makes objects of large integers
             value = float(value)
         array = np.asarray(value)
         if array.dtype.kind not in "fiub":
@@ -80,6 +80,7 @@ class Tensor(Face):
     """A framework's tensor that behaves like a NumPy array."""
 
     def __init__(self, recording: Recording, native: Any, *, whole: bool) -> None:
+        super().__init__()
         self.recording = recording
         self.native = native
         self.whole = whole
@@ -87,6 +88,12 @@ class Tensor(Face):
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(int(size) for size in self.native.shape)
+
+    def copy(self) -> Tensor:
+        return Tensor(self.recording, self.native, whole=self.whole)
+
+    def become(self, result: Any) -> None:
+        self.native, self.whole = result.native, result.whole
 
     def operate(self, name: str, operands: tuple[Any, ...], **attributes: Any) -> Tensor:
         recording = self.recording

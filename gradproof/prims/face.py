@@ -21,6 +21,9 @@ names of along records               ``axis``
 
 from __future__ import annotations
 
+import inspect
+import operator
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -32,6 +35,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from gradproof.core.errors import Never, NotYet, ShapeError
 from gradproof.prims.caller import place
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME, FOLD_BY_NAME
+from gradproof.prims.number import rational
 
 _PLAIN_UFUNCS = {
     "add": "add",
@@ -58,6 +62,10 @@ _FOLD_FUNCTIONS = {
 class Face(NDArrayOperatorsMixin, ABC):
     """A tensor that behaves like a NumPy array and turns everything into `operate` calls."""
 
+    def __init__(self) -> None:
+        self._views: list[weakref.ref[Face]] = []
+        self._is_view = False
+
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
@@ -67,8 +75,13 @@ class Face(NDArrayOperatorsMixin, ABC):
     def operate(self, name: str, operands: tuple[Any, ...], **attributes: Any) -> Face:
         """The result of a named operation; at least one operand is a face of this kind."""
 
-    def replaced(self) -> None:
-        """Told that an augmented assignment has given this tensor's name to its result."""
+    @abstractmethod
+    def copy(self) -> Face:
+        """The same values as an array of its own, which an in-place update leaves alone."""
+
+    @abstractmethod
+    def become(self, result: Any) -> None:
+        """Takes the values of a result, under every name that this tensor has."""
 
     # --- NumPy's protocols ------------------------------------------------------------------
 
@@ -76,29 +89,26 @@ class Face(NDArrayOperatorsMixin, ABC):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **extra: Any) -> Any:
         name = ufunc.__name__
         out = extra.pop("out", None)
+        if out is not None and (method != "__call__" or out[0] is not inputs[0]):
+            raise Never(
+                f"np.{name}(..., out=...) writes into an array.",
+                advice="Assign the result to a name instead.",
+                place=place(),
+            )
         if method == "reduce" and name in ("add", "maximum"):
-            return _FUNCTIONS["sum" if name == "add" else "max"](inputs[0], **extra)
+            return _called("sum" if name == "add" else "max", inputs, {"axis": 0, **extra})
         if method != "__call__" or extra:
             raise _unknown(f"np.{name}" + (f".{method}" if method != "__call__" else ""), extra)
         result = _call_ufunc(self, name, inputs)
-        if out is not None:
-            if out[0] is not inputs[0]:
-                raise Never(
-                    f"np.{name}(..., out=...) writes into an array.",
-                    advice="Assign the result to a name instead.",
-                    place=place(),
-                )
-            inputs[0].replaced()
-        return result
+        return result if out is None else _updated(inputs[0], result)
 
     @final
     def __array_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        known = _FUNCTIONS.get(func.__name__)
-        if known is None:
+        if func.__name__ not in _FUNCTIONS:
             raise _unknown(f"np.{func.__name__}", {})
-        return known(*args, **kwargs)
+        return _called(func.__name__, args, kwargs)
 
     # --- methods ----------------------------------------------------------------------------
 
@@ -148,12 +158,8 @@ class Face(NDArrayOperatorsMixin, ABC):
         """The matrix product."""
         return _dot(self, other)
 
-    def copy(self) -> Face:
-        """The tensor itself: it never changes."""
-        return self
-
     def __getitem__(self, key: Any) -> Face:
-        return self.operate("getitem", (self,), key=_full_key(self, key))
+        return _view(self, self.operate("getitem", (self,), key=_full_key(self, key)))
 
     def __iter__(self) -> Iterator[Face]:
         if self.ndim == 0:
@@ -206,6 +212,59 @@ def _unknown(what: str, extra: dict[str, Any]) -> NotYet:
     )
 
 
+def _called(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """One of NumPy's functions; an argument that is not known is refused, not dropped."""
+    known = _FUNCTIONS[name]
+    try:
+        inspect.signature(known).bind(*args, **kwargs)
+    except TypeError:
+        raise _unknown(f"np.{name} with these arguments", {}) from None
+    dtype = kwargs.get("dtype")
+    if dtype is not None and np.dtype(dtype).kind != "f":
+        raise _unknown(f"np.{name}", {f"dtype={np.dtype(dtype)}": dtype})
+    return known(*args, **kwargs)
+
+
+def _view(whole: Face, part: Face) -> Face:
+    """Notes that two tensors share memory in NumPy; a single element is a copy."""
+    if part.ndim:
+        part._is_view = True
+        whole._views.append(weakref.ref(part))
+    return part
+
+
+def _updated(target: Any, result: Face) -> Face:
+    """The target of an augmented assignment after it: in NumPy all its names see the change."""
+    if np.shape(target) != result.shape:
+        raise ShapeError(
+            f"An array of shape {np.shape(target)} cannot hold the result, {result.shape}: in "
+            "place nothing grows.",
+            advice="Write  a = a + b  instead of  a += b.",
+            place=place(),
+        )
+    if isinstance(target, np.ndarray):
+        if target.dtype.kind != "f":
+            raise Never(
+                f"An array of {target.dtype} cannot be updated in place by a tensor.",
+                advice="Write  a = a + b  instead of  a += b.",
+                place=place(),
+            )
+        # Its other names would see the new numbers, which do not exist: NaN is refused where used.
+        target[...] = np.nan
+        return result
+    if result.ndim == 0:
+        return result  # a scalar of NumPy's does not change: the name moves on
+    if target._is_view or any(view() is not None for view in target._views):
+        raise NotYet(
+            "This update in place changes two arrays, of which one is a view of the other.",
+            advice="Write  a = a + b  instead of  a += b.",
+            place=place(),
+        )
+    face: Face = target
+    face.become(result)
+    return face
+
+
 def _call_ufunc(face: Face, name: str, inputs: tuple[Any, ...]) -> Face:
     if name in _PLAIN_UFUNCS:
         return face.operate(_PLAIN_UFUNCS[name], inputs)
@@ -217,7 +276,7 @@ def _call_ufunc(face: Face, name: str, inputs: tuple[Any, ...]) -> Face:
         case "less_equal":
             return face.operate("greater_equal", (inputs[1], inputs[0]))
         case "positive":
-            return face
+            return face.copy()
         case "square":
             return face.operate("power", inputs, exponent=Fraction(2))
         case "reciprocal":
@@ -235,19 +294,27 @@ def _power(face: Face, base: Any, exponent: Any) -> Face:
             advice="Write x**y as np.exp(y * np.log(x)).",
             place=place(),
         )
-    return face.operate("power", (base,), exponent=Fraction(exponent).limit_denominator(10**6))
+    if not np.isfinite(exponent):
+        raise Never(f"The exponent {exponent} is not a number.", place=place())
+    return face.operate("power", (base,), exponent=rational(exponent))
+
+
+def _axis(axis: Any, among: int) -> int:
+    """An axis counted from the front."""
+    if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
+        raise ShapeError(f"{axis!r} is not an axis.", advice="An axis is a number.", place=place())
+    if not -among <= axis < among:
+        raise ShapeError(f"axis {axis} does not exist: the tensor has {among} axes.", place=place())
+    return operator.index(axis) % among
 
 
 def _axes(x: Face, axis: Any) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(x.ndim))
-    chosen = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
-    for one in chosen:
-        if not -x.ndim <= one < x.ndim:
-            raise ShapeError(
-                f"axis {one} does not exist: the tensor has {x.ndim} axes.", place=place()
-            )
-    return tuple(sorted(int(one) % x.ndim for one in chosen))
+    chosen = [_axis(one, x.ndim) for one in (axis if isinstance(axis, tuple) else (axis,))]
+    if len(set(chosen)) != len(chosen):
+        raise ShapeError(f"{axis} names an axis twice.", place=place())
+    return tuple(sorted(chosen))
 
 
 def _sum(x: Face, axis: Any = None, dtype: None = None, *, keepdims: bool = False) -> Face:
@@ -298,16 +365,26 @@ def along(name: str, x: Face, axis: int = -1) -> Face:
 
 
 def _transpose(x: Face, axes: Any = None) -> Face:
-    order = tuple(reversed(range(x.ndim))) if axes is None else tuple(a % x.ndim for a in axes)
+    order = (
+        tuple(reversed(range(x.ndim))) if axes is None else tuple(_axis(a, x.ndim) for a in axes)
+    )
     if sorted(order) != list(range(x.ndim)):
         raise ShapeError(f"{axes} is not an order of {x.ndim} axes.", place=place())
-    return x if order == tuple(range(x.ndim)) else x.operate("transpose", (x,), order=order)
+    if order == tuple(range(x.ndim)):
+        return x
+    return _view(x, x.operate("transpose", (x,), order=order))
 
 
 def _dot(a: Any, b: Any) -> Face:
     face = a if isinstance(a, Face) else b
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return face.operate("multiply", (a, b))
+    if np.ndim(b) > 2:
+        raise NotYet(
+            f"np.dot with {np.ndim(b)} axes on the right is not supported yet.",
+            advice="@ multiplies stacks of matrices.",
+            place=place(),
+        )
     return face.operate("matmul", (a, b))
 
 
@@ -318,13 +395,13 @@ def _where(condition: Any, a: Any, b: Any) -> Face:
 
 def _swap(x: Face, first: int, second: int) -> Face:
     order = list(range(x.ndim))
-    order[first], order[second] = order[second], order[first]
+    one, other = _axis(first, x.ndim), _axis(second, x.ndim)
+    order[one], order[other] = order[other], order[one]
     return _transpose(x, tuple(order))
 
 
 def _expand(x: Face, axis: int) -> Face:
-    place_ = axis % (x.ndim + 1)
-    return x[(slice(None),) * place_ + (None,)]
+    return x[(slice(None),) * _axis(axis, x.ndim + 1) + (None,)]
 
 
 def _zeros_like(x: Face, dtype: None = None) -> Face:
@@ -337,8 +414,14 @@ def _ones_like(x: Face, dtype: None = None) -> Face:
     return ones
 
 
-def _outer(a: Face, b: Any) -> Face:
-    product: Face = a[:, None] * b
+def _outer(a: Any, b: Any) -> Face:
+    if np.ndim(a) != 1 or np.ndim(b) != 1:
+        raise NotYet(
+            f"np.outer of {np.ndim(a)} and {np.ndim(b)} axes is not supported yet.",
+            advice="Write a[:, None] * b for two vectors.",
+            place=place(),
+        )
+    product: Face = (a if isinstance(a, Face) else np.asarray(a))[:, None] * b
     return product
 
 
@@ -355,7 +438,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "zeros_like": _zeros_like,
     "ones_like": _ones_like,
     "outer": _outer,
-    "copy": lambda x: x,
+    "copy": lambda a: a.copy(),
     "shape": lambda x: x.shape,
     "ndim": lambda x: x.ndim,
     "size": lambda x: x.size,
@@ -372,12 +455,17 @@ def _full_key(x: Face, key: Any) -> tuple[Any, ...]:
     """The key with one entry for each axis, `None` where an axis is added."""
     parts = list(key) if isinstance(key, tuple) else [key]
     for part in parts:
-        if not (part is None or part is Ellipsis or isinstance(part, int | np.integer | slice)):
+        known = part is None or part is Ellipsis or isinstance(part, int | np.integer | slice)
+        if not known or isinstance(part, bool):
             raise NotYet(
                 "Only constants, slices, None and ... can stand between [ and ].",
                 advice="For a mask, multiply by it or use np.where.",
                 place=place(),
             )
+        if isinstance(part, slice):
+            bounds = (part.start, part.stop, part.step)
+            if any(b is not None and not isinstance(b, int | np.integer) for b in bounds):
+                raise ShapeError(f"{part} has a bound that is no integer.", place=place())
     used = sum(part is not None and part is not Ellipsis for part in parts)
     if used > x.ndim:
         raise ShapeError(f"{used} indices for a tensor of {x.ndim} axes.", place=place())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, final
 
 import numpy as np
 
-from gradproof.core.errors import NotYet, Place, ShapeError
+from gradproof.core.errors import DataError, Never, NotYet, Place, ShapeError
 from gradproof.core.index import Size
-from gradproof.core.term import Term
+from gradproof.core.term import ONE, Term
 from gradproof.prims.caller import place, place_of, user_frame
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.face import Face
@@ -20,7 +21,10 @@ from gradproof.trace.sizes import number_of, term_of
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One operation, an input (``operation == "input"``) or a number (``"number"``)."""
+    """One operation, an input (``operation == "input"``) or a number (``"number"``).
+
+    ``boolean`` is said of what NumPy computes as truth values, such as a comparison.
+    """
 
     number: int
     operation: str
@@ -29,6 +33,7 @@ class Node:
     shape: tuple[Size, ...]
     place: Place | None
     term: Term | None = None
+    boolean: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +51,6 @@ class Recording:
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     given: dict[int, str] = field(default_factory=dict)
     operations: dict[int, int] = field(default_factory=dict)
-    superseded: set[int] = field(default_factory=set)
     namer: Namer = field(default_factory=Namer)
 
     def node(
@@ -56,16 +60,17 @@ class Recording:
         shape: tuple[Size, ...],
         where: Place | None = None,
         term: Term | None = None,
+        boolean: bool = False,
         **attributes: Any,
     ) -> Node:
         """Records a node."""
-        made = Node(len(self.nodes), operation, operands, attributes, shape, where, term)
+        made = Node(len(self.nodes), operation, operands, attributes, shape, where, term, boolean)
         self.nodes.append(made)
         return made
 
-    def input(self, name: str, shape: tuple[Size, ...]) -> Traced:
+    def input(self, name: str, shape: tuple[Size, ...], *, boolean: bool = False) -> Traced:
         """A tensor that is given from outside, under its name."""
-        made = self.node("input", (), shape)
+        made = self.node("input", (), shape, boolean=boolean)
         self.given[made.number] = name
         return Traced(self, made)
 
@@ -75,6 +80,7 @@ class Traced(Face):
     """A tensor whose every use is recorded."""
 
     def __init__(self, recording: Recording, node: Node) -> None:
+        super().__init__()
         self.recording = recording
         self.node = node
 
@@ -82,8 +88,20 @@ class Traced(Face):
     def shape(self) -> tuple[int, ...]:
         return tuple(number_of(size, self.recording.sizes) for size in self.node.shape)
 
-    def replaced(self) -> None:
-        self.recording.superseded.add(self.node.number)
+    def copy(self) -> Traced:
+        return Traced(self.recording, self.node)
+
+    def become(self, result: Any) -> None:
+        name = self.recording.given.get(self.node.number)
+        if name is not None:
+            raise Never(
+                f"This writes into {name}, which was given to the function: who gave it would see "
+                "the change.",
+                advice=f"Assign the result to a new name instead of updating {name} in place.",
+                place=place(),
+            )
+        self.recording.namer.forget(self.node.number)
+        self.node = result.node
 
     def operate(self, name: str, operands: tuple[Any, ...], **attributes: Any) -> Traced:
         recording = self.recording
@@ -92,7 +110,8 @@ class Traced(Face):
         where = place_of(frame)
         nodes = tuple(_operand(recording, operand) for operand in operands)
         shape = result_shape(name, nodes, attributes, where)
-        node = recording.node(name, nodes, shape, where, **attributes)
+        boolean = result_boolean(name, nodes, where)
+        node = recording.node(name, nodes, shape, where, boolean=boolean, **attributes)
         recording.operations[node.number] = len(recording.operations)
         return Traced(recording, node)
 
@@ -105,18 +124,42 @@ def _operand(recording: Recording, value: Any) -> Node:
         if value.recording is not recording:
             raise NotYet("A tensor of another run has leaked into this one.", place=place())
         return value.node
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, int | float | np.number) and not _is_float64(value):
+        raise _not_finite(float(value) if isinstance(value, float) else float("inf"), "This is")
     term = term_of(value)
-    if term is None and isinstance(value, np.ndarray) and value.ndim == 0:
-        term = term_of(value.item())
     if term is not None:
-        return recording.node("number", (), (), term=term)
-    array = np.asarray(value)
+        boolean = np.asarray(value).dtype.kind == "b"
+        return recording.node("number", (), (), term=term, boolean=boolean)
+    # A copy: what is done to the array afterwards did not take part.
+    array = np.array(value)
     if array.dtype == object or array.dtype.kind not in "fiub":
         raise NotYet(f"{type(value).__name__} cannot be used in arithmetic here.", place=place())
-    name = _constant(
-        recording, array.astype(float) if array.dtype.kind == "b" else array, id(value)
+    if not np.all(np.isfinite(array)):
+        raise _not_finite(float(array[~np.isfinite(array)][0]), "An array has the element")
+    boolean = array.dtype.kind == "b"
+    name = _constant(recording, array.astype(float) if boolean else array, id(value))
+    return recording.input(name, tuple(int(s) for s in array.shape), boolean=boolean).node
+
+
+def _is_float64(value: Any) -> bool:
+    """Whether a number has a finite float64; the complex ones are refused elsewhere."""
+    if isinstance(value, complex | np.complexfloating):
+        return True
+    try:
+        return isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _not_finite(value: float, what: str) -> DataError:
+    return DataError(
+        f"{what} {value}: no gradient can be checked with it.",
+        advice="Use a large number; a plain array that tensors were added to in place has no "
+        "numbers under its other names.",
+        place=place(),
     )
-    return recording.input(name, tuple(int(s) for s in array.shape)).node
 
 
 def _constant(recording: Recording, array: np.ndarray, identity: int) -> str:
@@ -168,6 +211,43 @@ def result_shape(
     if name in ALONG_BY_NAME:
         return shapes[0]
     raise NotYet(f"The tracer does not know the operation {name}.", place=where)
+
+
+def result_boolean(name: str, nodes: tuple[Node, ...], where: Place | None) -> bool:
+    """Whether NumPy gives truth values.
+
+    Raises:
+        NotYet: NumPy's arithmetic of truth values is not that of the numbers 0 and 1; or a
+            condition is neither, so that ``mask·a + (1 − mask)·b`` is not what is chosen.
+    """
+    truths = [node.boolean for node in nodes]
+    match name:
+        case "greater" | "greater_equal" | "equal":
+            return True
+        case "multiply" | "maximum" | "minimum" | "getitem" | "transpose" | "max":
+            return all(truths)
+        case "add" | "subtract" | "matmul" | "negative" if all(truths):
+            raise NotYet(
+                "NumPy computes with comparisons as truth values here: True + True is True.",
+                advice="Make one of them a number first: 1.0 * (x > 0).",
+                place=where,
+            )
+        case "where":
+            if not _is_mask(nodes[0]):
+                raise NotYet(
+                    "The condition of np.where is not a comparison.",
+                    advice="Compare it: np.where(mask > 0, a, b).",
+                    place=where,
+                )
+            return truths[1] and truths[2]
+    return False
+
+
+def _is_mask(node: Node) -> bool:
+    """Truth values, or one minus truth values."""
+    return node.boolean or (
+        node.operation == "subtract" and node.operands[0].term == ONE and node.operands[1].boolean
+    )
 
 
 def broadcast(shapes: list[tuple[Size, ...]], where: Place | None) -> tuple[Size, ...]:

@@ -48,6 +48,10 @@ class Namer:
                     self._look_inside(name, value, depth)
         return outermost
 
+    def forget(self, number: int) -> None:
+        """Drops the name of a value that no variable holds any more."""
+        self.best.pop(number, None)
+
     def _look_inside(self, name: str, value: Any, depth: int) -> None:
         # Inside a container a name counts less than any plain local of any function.
         deep = 1000 + depth

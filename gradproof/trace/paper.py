@@ -152,7 +152,7 @@ def _named(recording: Recording) -> dict[int, str]:
     wanted = {
         number: name
         for number, (_, _, name) in recording.namer.best.items()
-        if number not in recording.given and number not in recording.superseded
+        if number not in recording.given
     }
     return {**recording.given, **distinct(wanted, set(recording.given.values()))}
 
@@ -252,10 +252,20 @@ def _trace_backward(
     renamed.setdefault(recording.nodes[-1].number, "_last")
     writer = write_equations(nodes, renamed, recording.nodes[-1], name_forward=False)
     found = list(_claims(result, known, first))
+    claimed_by: dict[str, str] = {}
+    for label, of, value in found:
+        _check_claim(label, of, value, known, any_shape=any_shape)
+        if claimed_by.setdefault(of, label) != label:
+            raise NetworkError(
+                f"{claimed_by[of]} and {label} both claim to be the gradient of {of}.",
+                advice="Return one of them, or give the other a name that is no claim.",
+                place=value.node.place,
+            )
+    labels, aliases = _labels(found, writer)
     claims = tuple(
-        _claim(label, of, value, known, any_shape=any_shape) for label, of, value in found
+        Claim(of, own, value.node.place) for own, (_, of, value) in zip(labels, found, strict=True)
     )
-    equations = [*writer.equations, *_aliases(found, writer)]
+    equations = [*writer.equations, *aliases]
     data = tuple(
         Tensor(name, tuple(array.shape), role="data") for name, array in recording.constants.items()
     )
@@ -282,11 +292,11 @@ def _unprimed(name: str, clash: set[str]) -> str:
 
 def _entered(name: str, first: ForwardRun, entered: dict[str, Traced]) -> Any:
     """The forward's value that a parameter of backward names: a tensor, or a list of them."""
+    value = first.locals.get(name)
+    if isinstance(value, Traced):  # what the name means where forward ends
+        return entered.get(first.names.get(value.node.number, ""))
     if name in entered:
         return entered[name]
-    value = first.locals.get(name)
-    if isinstance(value, Traced):
-        return entered.get(first.names.get(value.node.number, ""))
     if isinstance(value, list | tuple) and all(isinstance(v, Traced) for v in value):
         return [entered[first.names[v.node.number]] for v in value]
     if value is not None and not callable(value):
@@ -311,6 +321,8 @@ def _claims(
 ) -> Iterator[tuple[str, str, Any]]:
     """The name of each claim, the tensor whose gradient it claims to be, and what it is."""
     for key, value in result.items():
+        if _is_given(key, value, first):
+            continue  # forward's own value, such as dx = x - mean, which locals() returns too
         of = claimed(key, known, first.locals)
         if of is not None:
             for label, name, item in _targets(key, of, value, first):
@@ -323,15 +335,31 @@ def _claims(
             )
 
 
-def _aliases(found: list[tuple[str, str, Any]], writer: Writer) -> Iterator[Equation]:
-    """A claim that is another tensor under a second name gets an equation that says so."""
-    defined = {equation.target for equation in writer.equations}
+def _labels(found: list[tuple[str, str, Any]], writer: Writer) -> tuple[list[str], list[Equation]]:
+    """The name of the tensor that each claim is. A claim that is another tensor under a second
+    name, or whose name another tensor has, gets an equation of its own."""
+    taken = {equation.target for equation in writer.equations} | set(writer.names.values())
+    labels: list[str] = []
+    aliases: list[Equation] = []
     for label, _, value in found:
-        if label not in defined:
-            defined.add(label)
+        name = writer.names[value.node.number]
+        if name != label or label in labels:
+            label = _unprimed(label, taken)
             free = tuple(Index(axis, size) for axis, size in enumerate(value.node.shape))
-            read = Read(writer.names[value.node.number], tuple(at(i) for i in free))
-            yield Equation(label, free, read, value.node.place)
+            read = Read(name, tuple(at(i) for i in free))
+            aliases.append(Equation(label, free, read, value.node.place))
+            taken.add(label)
+        labels.append(label)
+    return labels, aliases
+
+
+def _is_given(key: str, value: Any, first: ForwardRun) -> bool:
+    """Whether backward returns, under its own name, a value that forward gave it."""
+    if not isinstance(value, Traced) or value.node.number not in value.recording.given:
+        return False
+    own = first.locals.get(key)
+    named = first.names.get(own.node.number) if isinstance(own, Traced) else key
+    return value.recording.given[value.node.number] == named
 
 
 def claimed(key: str, known: Mapping[str, Any], local: Mapping[str, Any]) -> str | None:
@@ -359,7 +387,9 @@ def _targets(key: str, of: str, value: Any, first: ForwardRun) -> list[tuple[str
     return [(key, of, value)]
 
 
-def _claim(label: str, of: str, value: Any, known: Mapping[str, Any], *, any_shape: bool) -> Claim:
+def _check_claim(
+    label: str, of: str, value: Any, known: Mapping[str, Any], *, any_shape: bool
+) -> None:
     if not isinstance(value, Traced):
         raise GradproofError(
             f"{label} is {type(value).__name__}, not a tensor computed from forward's values.",
@@ -372,7 +402,6 @@ def _claim(label: str, of: str, value: Any, known: Mapping[str, Any], *, any_sha
             advice=_shape_advice(value.node.shape, known[of]),
             place=value.node.place,
         )
-    return Claim(of, label, value.node.place)
 
 
 def _shape_advice(got: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:

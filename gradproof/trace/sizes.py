@@ -10,12 +10,7 @@ import numpy as np
 from gradproof.core.index import Size
 from gradproof.core.normal import add, negate, power, product
 from gradproof.core.term import Number, Term, size_term
-
-
-def rational(value: float) -> Fraction:
-    """The number that a person meant by a float: 0.1 is 1/10 and 0.3333333333333333 is 1/3."""
-    simple = Fraction(value).limit_denominator(1000)
-    return simple if float(simple) == float(value) else Fraction(repr(float(value)))
+from gradproof.prims.number import rational
 
 
 def term_of(value: Any) -> Term | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from random import SystemRandom
 from typing import Any
+
+import numpy as np
 
 from gradproof.core.errors import GradproofError
 from gradproof.core.program import Paper, Tensor
 from gradproof.trace.paper import trace
-from gradproof.trace.signature import Signature, symbols
+from gradproof.trace.signature import Signature, symbols, tensors
 
 
 def trace_uniformly(
@@ -24,23 +27,62 @@ def trace_uniformly(
     program for each size. That is found by tracing at other sizes; then the symbols are replaced
     by their numbers, and a note says so. Errors are those of `trace`.
     """
-    paper = trace(forward, backward, signature, sizes)
     wanted = symbols(signature)
     if not wanted:
-        return paper, signature
-    others = {symbol: sizes[symbol] + 2 + number for number, symbol in enumerate(wanted)}
-    try:
-        again = trace(forward, backward, signature, others)
-        same = (paper.forward, paper.backward) == (again.forward, again.backward)
-    except GradproofError:  # at other sizes the code is not even a network
-        same = False
-    if same:
-        return paper, signature
+        return trace(forward, backward, signature, sizes), signature
     fixed = at_sizes(signature, sizes)
+    try:
+        paper = trace(forward, backward, signature, sizes)
+    except GradproofError:
+        # An array such as np.zeros((x.shape[0], 4)) has a number where x has a symbol. Where all
+        # sizes differ, code that runs at the numbers has not mistaken one axis for another.
+        numbers = [size for tensor in tensors(signature) for size in set(tensor.shape)]
+        chosen = [sizes[size] for size in wanted]
+        if len(set(chosen)) < len(chosen) or set(chosen) & (set(numbers) | {1}):
+            raise
+        try:
+            return _noted(trace(forward, backward, fixed, sizes), sizes, wanted), fixed
+        except GradproofError:
+            pass
+        raise
+    if all(_alike(paper, forward, backward, signature, other) for other in _others(sizes, wanted)):
+        return paper, signature
+    return _noted(trace(forward, backward, fixed, sizes), sizes, wanted), fixed
+
+
+def _others(sizes: Mapping[str, int], wanted: tuple[str, ...]) -> Iterator[dict[str, int]]:
+    """Other sizes to trace at: the next ones, then small and large ones at random, so that a
+    number that is right at the sizes chosen only is wrong at these."""
+    yield {symbol: sizes[symbol] + 2 + number for number, symbol in enumerate(wanted)}
+    chance = SystemRandom()
+    yield dict(zip(wanted, chance.sample(range(2, 64 + len(wanted)), len(wanted)), strict=True))
+    yield dict(zip(wanted, chance.sample(range(1000, 2000), len(wanted)), strict=True))
+
+
+def _alike(
+    paper: Paper,
+    forward: Callable[..., Any],
+    backward: Callable[..., Any] | None,
+    signature: Signature,
+    sizes: Mapping[str, int],
+) -> bool:
+    """Whether the code is the same program at these sizes, with the same arrays in it."""
+    try:
+        again = trace(forward, backward, signature, sizes)
+    except GradproofError:  # at other sizes the code is not even a network
+        return False
+    return (
+        (paper.forward, paper.backward, paper.claims, paper.parameters)
+        == (again.forward, again.backward, again.claims, again.parameters)
+        and paper.constants.keys() == again.constants.keys()
+        and all(np.array_equal(a, again.constants[n]) for n, a in paper.constants.items())  # type: ignore[call-overload]
+    )
+
+
+def _noted(paper: Paper, sizes: Mapping[str, int], wanted: tuple[str, ...]) -> Paper:
     numbers = ", ".join(f"{symbol} = {sizes[symbol]}" for symbol in wanted)
     note = f"The code asks for the number behind a size: all that is said holds for {numbers}."
-    paper = trace(forward, backward, fixed, sizes)
-    return replace(paper, notes=(*paper.notes, note)), fixed
+    return replace(paper, notes=(*paper.notes, note))
 
 
 def at_sizes(signature: Signature, sizes: Mapping[str, int]) -> Signature:

@@ -13,6 +13,7 @@ from gradproof.core.errors import (
     UnknownName,
 )
 from gradproof.core.program import Paper
+from gradproof.core.term import Number, reads, walk
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import read_signature
 
@@ -344,3 +345,140 @@ def test_a_plain_array_has_one_name_wherever_it_is_used():
     paper = traced(forward, backward)
     assert list(paper.constants) == ["WEIGHTS"]
     assert gp.verify(forward, backward, engine="numpy").ok
+
+
+# --- truth values, constants and updates in place -----------------------------------------------
+
+
+def test_a_sum_of_comparisons_is_refused_because_numpy_ors_them():
+    def forward(x: "n 3"):
+        return np.sum(((x > 0) + (x < 1)) * x)
+
+    with pytest.raises(NotYet, match="truth values"):
+        traced(forward)
+
+
+def test_comparisons_made_numbers_are_added():
+    def forward(x: "n 3"):
+        return np.sum((1.0 * (x > 0) + (x < 1)) * x)
+
+    assert names(traced(forward)) == ["loss"]
+
+
+def test_a_condition_that_is_no_comparison_is_refused():
+    def forward(x: "n 3", mask: "n 3, data"):
+        return np.sum(np.where(mask, x, 2 * x))
+
+    with pytest.raises(NotYet, match=r"condition of np\.where"):
+        traced(forward)
+
+
+@pytest.mark.parametrize("number", [np.inf, float("nan"), np.array([1.0, np.inf, 2.0]), 10**400])
+def test_a_number_that_is_not_finite_is_refused_with_its_line(number):
+    def forward(x: "n 3"):
+        return np.sum(x * number)
+
+    with pytest.raises(DataError, match=r"test_paper.py:\d+  return np.sum"):
+        traced(forward)
+
+
+def test_an_array_is_read_as_it_was_when_it_was_used():
+    def forward(x: "n 3"):
+        scale = np.full(3, 2.0)
+        z = x * scale
+        scale *= 5
+        return np.sum(z)
+
+    (scale,) = traced(forward).constants.values()
+    assert np.array_equal(scale, np.full(3, 2.0))
+
+
+def test_an_update_in_place_of_an_input_names_the_input():
+    def forward(x: "n 3", W: "3 2"):
+        W -= 0.1 * W
+        return np.sum(x @ W)
+
+    with pytest.raises(Never, match=r"W -= 0.1 \* W\n.*writes into W"):
+        traced(forward)
+
+
+# --- which tensor a claim is --------------------------------------------------------------------
+
+
+def two_layers(x: "n 3", Ws: ["3 4", "4 2"]):
+    h = x @ Ws[0]
+    o = h @ Ws[1]
+    return np.sum(o)
+
+
+def test_a_list_of_claims_is_not_confused_with_numbered_values():
+    """Two values called dWs are dWs[1] and dWs[2], and so are the claims in a list dWs."""
+
+    def backward(x, Ws, h):
+        dWs = x.T @ (h * 0 + 1)
+        first = dWs * 2
+        dWs = h.T @ (h @ Ws[1] * 0 + 1)
+        second = dWs * 3
+        dWs = [first, second]
+        return locals()
+
+    paper = traced(two_layers, backward)
+    terms = {e.target: e for e in paper.backward.equations}
+    claimed = [reads_of(terms[claim.name]) for claim in paper.claims]
+    assert claimed == [{"first"}, {"second"}]
+
+
+def reads_of(equation) -> set[str]:
+    return {read.tensor for read in reads(equation.term)}
+
+
+def test_a_value_of_forward_is_no_claim_although_it_is_called_dx():
+    def forward(x: "n 3"):
+        dx = x - x.mean(axis=0)
+        z = dx**2
+        return np.sum(z)
+
+    def backward(dx, z):
+        dl_dz = z * 0 + 1
+        dl_ddx = 2 * dx
+        return locals()
+
+    assert {claim.of for claim in traced(forward, backward).claims} == {"z", "dx"}
+
+
+def test_two_claims_for_one_tensor_are_an_error():
+    def backward(x, z):
+        dl_dz = 2 * z
+        dz = z
+        return locals()
+
+    with pytest.raises(NetworkError, match="dl_dz and dz both claim"):
+        traced(affine_loss, backward)
+
+
+def test_an_update_in_place_reaches_every_name_of_the_tensor():
+    def backward(x, z):
+        dl_dz = z + z
+        g = dl_dz
+        g *= 3
+        return locals()
+
+    paper = traced(affine_loss, backward)
+    (claim,) = paper.claims
+    claimed = next(e for e in paper.backward.equations if e.target == claim.name)
+    assert any(isinstance(n, Number) and n.value == 3 for n in walk(claimed.term))
+
+
+def test_a_parameter_of_backward_is_what_its_name_means_at_the_end_of_forward():
+    def forward(x: "n 3", W: "3 2"):
+        a = x @ W
+        h = np.tanh(a)
+        c = h * 2
+        a = h
+        return np.sum(a * c)
+
+    def backward(a):
+        dl_dc = a
+        return locals()
+
+    assert traced(forward, backward).parameters == {"a": "h"}
