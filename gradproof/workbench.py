@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -129,7 +130,7 @@ def verify(
         engine: ``"numpy"``, ``"tensorflow"``, ``"torch"``, ``"jax"`` or ``"auto"``.
         dtype: ``"float64"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``, in which the engine
             computes.
-        seed: of the data that is drawn; 0 if not given.
+        seed: of the data that is drawn, 0 if not given; if given, of the proofs' random points too.
         sizes: numbers for size symbols.
         certificates: whether each refuted formula comes with its certificate.
         witness: whether each derived gradient is compared with a certified derivative in a random
@@ -165,9 +166,11 @@ def verify_source(
     """`verify` for a paper: its own samples are checked beside the data given or drawn."""
     if dtype not in DTYPES:
         raise DataError(f"The dtype {dtype!r} is not one of {', '.join(DTYPES)}.")
-    seed = 0 if seed is None else seed
-    if seed < 0:
+    if seed is not None and seed < 0:
         raise DataError(f"The seed must be at least 0, not {seed}.")
+    # Proofs are drawn from the system's randomness unless a repetition is asked for.
+    chance = None if seed is None else hashlib.sha256(f"proof {seed}".encode()).digest()
+    seed = 0 if seed is None else seed
     machine = load(choose_engine(engine))
     contract_of(machine.name, dtype)  # before anything is run: the engine may lack the dtype
     data: list[tuple[str, Mapping[str, Any]]] = []
@@ -180,11 +183,11 @@ def verify_source(
     for title, given in data:
         traced, chosen = read(source, given, sizes)
         arrays = draw(traced.signature, chosen, given, dtype, seed)
-        proofs = proofs_of(traced)
+        proofs = proofs_of(traced, chance)
         program = traced.paper.forward
         if program not in programs:  # the samples of a paper share it with the generic data
             capture = capture_of(traced, machine)
-            programs[program] = prove_program(traced.paper, traced.derivation, capture)
+            programs[program] = prove_program(traced.paper, traced.derivation, capture, chance)
         batch = _batch(title, traced, machine, dtype, chosen, arrays, proofs)
         batch = with_program(batch, programs[program])
         constants = _constants(traced.paper, dtype)
@@ -254,10 +257,11 @@ def _shape_words(traced: Traced) -> dict[str, str]:
     return {n: shape_text(s, ROW) for n, s in shapes(traced.paper.forward).items()}
 
 
-def proofs_of(traced: Traced) -> dict[str, Proof]:
+def proofs_of(traced: Traced, chance: bytes | None = None) -> dict[str, Proof]:
+    """What is proved of each claim; `chance` repeats the random points of an earlier run."""
     if not traced.paper.claims:
         return {}
-    return prove(traced.paper, traced.derivation)
+    return prove(traced.paper, traced.derivation, chance)
 
 
 def capture_of(traced: Traced, engine: Engine) -> Capture:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor, shapes
-from gradproof.core.term import Compare, Fold, reads, walk
+from gradproof.core.term import Apply, Compare, Fold, Power, Read, Term, reads, walk
 from gradproof.judge.normal_form import Stage, equal, named_functions, stages
 from gradproof.judge.points import Answer, Question, answer
 
@@ -61,7 +61,10 @@ def prove(paper: Paper, derivation: Derivation, seed: bytes | None = None) -> di
     found = {claim.of: Proof(claim.of) for claim in paper.claims}
     for of, stage in links.items():
         if equal(stage, known):
-            found[of] = Proof(of, own=True, method=NORMAL_FORM)
+            terms = (stage.claimed, stage.right.term)
+            found[of] = Proof(
+                of, own=True, method=NORMAL_FORM, hypotheses=_domain(terms, paper.forward)
+            )
     laws = frozenset(t.name for t in paper.forward.inputs if t.law in ("probabilities", "one-hot"))
     for assumed in (frozenset[str](), laws) if laws else (frozenset[str](),):
         _link_by_points(found, links, paper, derivation, assumed, seed)
@@ -127,8 +130,26 @@ def _link_by_points(
             question = _link(stage, paper, derivation, window)
             for result in answer(question, laws, seed):
                 if stage.of in result.equal:
-                    hypotheses = (*_said(laws), *_ties(question.program))
+                    terms = tuple(e.term for e in question.program.equations)
+                    domain = _domain(terms, paper.forward)
+                    hypotheses = (*_said(laws), *domain, *_ties(question.program))
                     found[stage.of] = _proof(stage.of, result, hypotheses, chain=False)
+
+
+def _domain(terms: Iterable[Term], program: Program) -> tuple[str, ...]:
+    """That the inputs are positive of which a logarithm or a root is taken; values that a formula
+    computes are where it is defined."""
+    unknown = {t.name for t in program.inputs if t.law not in ("positive", "nonnegative")}
+    found: dict[str, None] = {}
+    for node in (node for term in terms for node in walk(term)):
+        match node:
+            case Apply("log" | "sqrt", (Read(tensor),), _) if tensor in unknown:
+                found[f"{tensor} > 0"] = None
+            case Power(Read(tensor), exponent) if exponent.denominator > 1 and tensor in unknown:
+                found[f"{tensor} > 0"] = None
+            case _:
+                pass
+    return tuple(found)
 
 
 def _ties(program: Program) -> tuple[str, ...]:
@@ -205,7 +226,9 @@ def _whole_by_points(
     question = _whole(paper, derivation, left)
     for result in answer(question, laws, seed):
         for of in result.equal:
-            hypotheses = (*_said(laws), *_ties(question.program))
+            terms = tuple(e.term for e in question.program.equations)
+            domain = _domain(terms, paper.forward)
+            hypotheses = (*_said(laws), *domain, *_ties(question.program))
             found[of] = _proof(of, result, hypotheses, chain=True)
 
 

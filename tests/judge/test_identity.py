@@ -186,6 +186,18 @@ TRUE = [
     ("matrix", "c * x + c * y", "c * (x + y)"),
     ("matrix", "np.abs(x)", "np.abs(-x)"),
     ("matrix", "np.square(x)", "x * x"),
+    ("matrix", "(x + y + s)**2", "x**2 + y**2 + s**2 + 2 * (x * y + x * s + y * s)"),
+    ("matrix", "x * y / (x * s)", "y / s"),
+    ("matrix", "(x**2 - y**2) / (x - y)", "x + y"),
+    ("square", "A @ A @ A", "A @ (A @ A)"),
+    ("square", "(A - B) @ (A + B)", "A @ A + A @ B - B @ A - B @ B"),
+    ("square", "np.outer(u, u) @ A", "np.outer(u, A.T @ u)"),
+    ("row", "u @ A + u @ B", "u @ (A + B)"),
+    ("matrix", "sigmoid(x) * sigmoid(-x) * (1 + exp(x))**2", "exp(x)"),
+    ("matrix", "tanh(x / 2)", "2 * sigmoid(x) - 1"),
+    ("matrix", "relu(x) * relu(-x) + y", "relu(x) * relu(-x) + y * 1"),
+    ("column", "np.max(x, axis=1) - np.max(x, axis=1)", "0 * t"),
+    ("column", "np.std(x, axis=1) * np.std(x, axis=1)", "np.var(x, axis=1)"),
     ("scalar", "np.sum(np.outer(u, u) * A)", "u @ A @ u"),
 ]
 
@@ -339,3 +351,21 @@ def test_a_false_identity_is_not_proved(kind, one, other):
     proof = proof_of(kind, formula(one), formula(other))
     assert not proof.chain
     assert not proof.own
+
+
+def test_a_proof_is_repeated_with_its_seed():
+    proofs = [proof_of("square", formula("A @ B"), formula("B @ A"), b"k" * 32) for _ in range(2)]
+    assert proofs[0] == proofs[1]
+
+
+def test_the_root_of_an_input_is_taken_where_it_is_positive():
+    def forward(x: "n 3", w: "n 3"):
+        return np.sum(w * np.log(x))
+
+    def backward(x, w):
+        return {"dl_dx": w / x, "dl_dw": np.log(x)}
+
+    traced, _ = read(Source("logarithm", forward, backward), {}, {})
+    proofs = prove(traced.paper, traced.derivation)
+    assert proofs["w"].hypotheses == ("x > 0",)
+    assert proofs["x"].hypotheses == ()
