@@ -36,9 +36,16 @@ def judge_formula(
     """
     right = truth.balls[derivation.gradients[claim.of]]
     found = first_disjoint(truth.balls[claim.name], right, truth.bits)
-    if proof.chain and found is not None:
-        return _contradicted(proof, found)
-    if proof.chain:
+    if proof.chain and found is not None and proof.hypotheses:
+        # A proof under hypotheses says nothing where they fail; one without cannot be right: in the
+        # field of random points 2⁶¹ is 1, and certified intervals have the last word.
+        return FormulaVerdict(
+            "undecided",
+            f"it holds if {' and '.join(proof.hypotheses)}, and at this input it does not hold",
+            hypotheses=proof.hypotheses,
+            counter_example=found,
+        )
+    if proof.chain and found is None:
         return FormulaVerdict(
             "proved",
             f"by {proof.method}",
@@ -61,20 +68,6 @@ def judge_formula(
         else "the two values lie in disjoint certified intervals"
     )
     return FormulaVerdict("refuted", because, inherited, counter_example=found)
-
-
-def _contradicted(proof: Proof, found: CounterExample) -> FormulaVerdict:
-    """A proof under hypotheses says nothing where they fail; one without cannot be right."""
-    if proof.hypotheses:
-        return FormulaVerdict(
-            "undecided",
-            f"it holds if {' and '.join(proof.hypotheses)}, and at this input it does not hold",
-            hypotheses=proof.hypotheses,
-            counter_example=found,
-        )
-    return FormulaVerdict(
-        "refuted", "the two values lie in disjoint certified intervals", counter_example=found
-    )
 
 
 def scope(proof: Proof) -> str:
