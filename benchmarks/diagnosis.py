@@ -13,10 +13,11 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -99,6 +100,23 @@ def mean_loss(x: "n 3", W1: "3 4", b1: "4", W2: "4 2", y: "n 2, data"):
     o = a1 @ W2
     return np.mean((o - y) ** 2)
 
+
+def deep(depth: int) -> Callable[..., Any]:
+    """A tanh network of `depth` layers of four units."""
+
+    def forward(x, Ws, y):  # type: ignore[no-untyped-def]
+        a = x
+        for W in Ws:
+            z = a @ W
+            a = np.tanh(z)
+        return np.sum((a - y) ** 2) / 2
+
+    forward.__annotations__ = {"x": "n 4", "Ws": ["4 4"] * depth, "y": "n 4, data"}
+    return forward
+
+
+DEPTHS = {2: (1, 1), 8: (8, 1), 32: (20, 5), 128: (60, 37)}
+"""Layers, and which mutants are tried: each n-th one of each m-th gradient."""
 
 NETWORKS = {
     "square layers": square,
@@ -235,10 +253,13 @@ def judged(
     return Outcome(network, of, name, "refuted", how, wrong)
 
 
-def campaign(network: str, source: Source, every: int = 1, step: int = 1) -> Iterator[Outcome]:
-    """Every `step`-th mutant of a network; every `every`-th of these is given to the prover too."""
+def campaign(
+    network: str, source: Source, every: int = 1, step: int = 1, gradients: int = 1
+) -> Iterator[Outcome]:
+    """Every `step`-th mutant of every `gradients`-th gradient of a network; every `every`-th of
+    these is given to the prover too."""
     here = setting(source)
-    for one in here.traced.derivation.steps:
+    for one in here.traced.derivation.steps[::gradients]:
         made = [
             (mistake.name, wrong.equation)
             for mistake, wrong in candidates(one.of, here.clinic)
@@ -275,8 +296,8 @@ def page(counts: dict[str, Count], every: int, seconds: float) -> str:
         TITLE,
         "",
         f"`python benchmarks/diagnosis.py`: every mistake of `gradproof/mistakes/` made in every "
-        f"gradient of {len(counts)} networks on generic data, {len(outcomes)} mutants in "
-        f"{seconds:.0f} s. Each is tried by certified arithmetic; each {every}th, and each in "
+        f"gradient of {len(counts)} networks on generic data (in the deep ones a share of them), "
+        f"{len(outcomes)} mutants in {seconds:.0f} s. Each is tried by certified arithmetic; each {every}th, and each in "
         "which that sees no difference, by the prover too. Proved although certified arithmetic "
         f"refutes it: {verdicts['FALSE PROOF']}. Of {len(refuted)} refuted ones {named} are named "
         f"as made ({100 * named / len(refuted):.2f} %). An *equivalent* mutant is proved equal to "
@@ -306,6 +327,11 @@ def main() -> None:
     for name, source in sources().items():
         start = time.perf_counter()
         counts[name] = Count(list(campaign(name, source, every)))
+        print(name, len(counts[name].outcomes), f"{time.perf_counter() - start:.1f} s", flush=True)
+    for depth, (step, gradients) in DEPTHS.items():
+        start, name = time.perf_counter(), f"tanh × {depth}"
+        source = Source(name, deep(depth))
+        counts[name] = Count(list(campaign(name, source, every, step, gradients)))
         print(name, len(counts[name].outcomes), f"{time.perf_counter() - start:.1f} s", flush=True)
     body = page(counts, every, time.perf_counter() - begin)
     print(body)
