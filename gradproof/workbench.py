@@ -244,7 +244,7 @@ def _shapes(traced: Traced) -> dict[str, tuple[Size, ...]]:
 
 
 def _shape_words(traced: Traced) -> dict[str, str]:
-    return {n: shape_text(s, ROW) for n, s in shapes(traced.paper.forward).items()}
+    return {n: shape_text(n, s, ROW) for n, s in shapes(traced.paper.forward).items()}
 
 
 def _proofs(traced: Traced) -> dict[str, Proof]:
@@ -416,7 +416,7 @@ def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
         native_verdict = _judged(equation, bench.native[name], operands, bench, true)
     return ForwardRow(
         name,
-        shape_text(shape_of(equation), ROW),
+        shape_text(name, shape_of(equation), ROW),
         text(write(equation, ROW, shapes=bench.shapes)),
         verdict,
         bench.run.values[name],
@@ -447,7 +447,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
     return GradientRow(
         of,
         symbol,
-        shape_text(shape_of(step.equation), ROW),
+        shape_text(symbol, shape_of(step.equation), ROW),
         text(write(step.equation, ROW, shapes=bench.shapes)),
         claimed,
         line,

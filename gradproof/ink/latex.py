@@ -33,6 +33,7 @@ from gradproof.write.notation import (
     Ratio,
     SizeSymbol,
     Sliced,
+    Span,
     Symbol,
     Times,
     Total,
@@ -182,7 +183,7 @@ class _Pen:
             case _:
                 return self.above(factor, Strength.POSTFIX)
 
-    def _sliced(self, name: str, places: tuple[Position | None, ...]) -> str:
+    def _sliced(self, name: str, places: tuple[Position | Span | None, ...]) -> str:
         kept = list(places)
         while kept and kept[-1] is None:
             kept.pop()
@@ -237,8 +238,10 @@ def _letters(letters: tuple[Letter, ...]) -> str:
     return f"_{{{','.join(letter.name for letter in letters)}}}"
 
 
-def position(place: Position) -> str:
-    """``t``, ``t-1``, ``2i+r``."""
+def position(place: Position | Span) -> str:
+    """``t``, ``t-1``, ``2i+r``, ``1:4``."""
+    if isinstance(place, Span):
+        return f"{place.start}:{place.stop}"
     line = ""
     for variable, coefficient in place.terms:
         name = variable if isinstance(variable, str) else variable.name

@@ -33,6 +33,7 @@ from gradproof.write.notation import (
     Ratio,
     SizeSymbol,
     Sliced,
+    Span,
     Symbol,
     Times,
     Total,
@@ -163,7 +164,7 @@ class _Pen:
         inside = self.write(notation)
         return inside if strength(notation) >= least else f"({inside})"
 
-    def _places(self, places: tuple[Position | None, ...]) -> str:
+    def _places(self, places: tuple[Position | Span | None, ...]) -> str:
         kept = list(places)
         while kept and kept[-1] is None:
             kept.pop()
@@ -227,8 +228,10 @@ def _letters(letters: tuple[Letter, ...]) -> str:
     return "_" + ",".join(letter.name for letter in letters)
 
 
-def position(place: Position) -> str:
-    """``t``, ``t−1``, ``2i+r``."""
+def position(place: Position | Span) -> str:
+    """``t``, ``t−1``, ``2i+r``, ``1:4``."""
+    if isinstance(place, Span):
+        return f"{place.start}:{place.stop}"
     line = ""
     for variable, coefficient in place.terms:
         name = variable if isinstance(variable, str) else variable.name

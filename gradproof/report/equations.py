@@ -42,7 +42,7 @@ class Equations:
         lines = [f"{self.network}, in {vectors} convention", "", "Inputs"]
         width = max((len(t.name) for t in derivation.forward.inputs), default=0)
         lines += [
-            f"  {t.name:<{width}}   {shape_text(t.shape, convention)}"
+            f"  {t.name:<{width}}   {shape_text(t.name, t.shape, convention)}"
             for t in derivation.forward.inputs
         ]
         for title, equations in (
@@ -53,7 +53,7 @@ class Equations:
             width = max((len(line) for line in written), default=0)
             lines += ["", title]
             lines += [
-                f"  {line:<{width}}   {shape_text(shape_of(e), convention)}"
+                f"  {line:<{width}}   {shape_text(e.target, shape_of(e), convention)}"
                 for line, e in zip(written, equations, strict=True)
             ]
         if derivation.zero:
