@@ -48,8 +48,7 @@ from gradproof.trace.source import Source
 from gradproof.trace.uniform import trace_uniformly
 from gradproof.write.convention import Convention, shape_text
 from gradproof.write.matrix import write
-
-ROW = Convention("row")
+from gradproof.write.orient import oriented
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,7 @@ class Traced:
     signature: Signature
     paper: Paper
     derivation: Derivation
+    layout: Convention
 
 
 def derive(
@@ -98,7 +98,9 @@ def read(
     signature = read_signature(source.forward, inputs)
     chosen = choose_sizes(signature, sizes, inputs)
     paper, signature = trace_uniformly(source.forward, source.backward, signature, chosen)
-    return Traced(source, signature, paper, derive_program(paper.forward)), chosen
+    derivation = derive_program(paper.forward)
+    layout = oriented(derivation, Convention("row"))
+    return Traced(source, signature, paper, derivation, layout), chosen
 
 
 def verify(
@@ -244,7 +246,7 @@ def _shapes(traced: Traced) -> dict[str, tuple[Size, ...]]:
 
 
 def _shape_words(traced: Traced) -> dict[str, str]:
-    return {n: shape_text(n, s, ROW) for n, s in shapes(traced.paper.forward).items()}
+    return {n: shape_text(n, s, traced.layout) for n, s in shapes(traced.paper.forward).items()}
 
 
 def _proofs(traced: Traced) -> dict[str, Proof]:
@@ -416,8 +418,8 @@ def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
         native_verdict = _judged(equation, bench.native[name], operands, bench, true)
     return ForwardRow(
         name,
-        shape_text(name, shape_of(equation), ROW),
-        text(write(equation, ROW, shapes=bench.shapes)),
+        shape_text(name, shape_of(equation), bench.traced.layout),
+        text(write(equation, bench.traced.layout, shapes=bench.shapes)),
         verdict,
         bench.run.values[name],
         bench.native.get(name),
@@ -427,7 +429,7 @@ def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
 
 
 def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> GradientRow:
-    derivation = bench.traced.derivation
+    derivation, layout = bench.traced.derivation, bench.traced.layout
     symbol, of = step.equation.target, step.of
     true = bench.truth.values[symbol]
     uncollected = Equation(symbol, step.equation.free, step.raw)
@@ -439,7 +441,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
         claimed, line, formula = None, "", FormulaVerdict("derived", "no formula of yours")
     else:
         names = {c.name: derivation.gradients[c.of] for c in bench.claims.values()}
-        claimed = text(write(own[claim.name], ROW, names, bench.shapes))
+        claimed = text(write(own[claim.name], layout, names, bench.shapes))
         line = f"{claim.place.file}:{claim.place.line}" if claim.place else ""
         formula = judge_formula(
             claim, bench.traced.paper, derivation, bench.proofs[of], bench.truth, bench.sizes
@@ -447,8 +449,8 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
     return GradientRow(
         of,
         symbol,
-        shape_text(symbol, shape_of(step.equation), ROW),
-        text(write(step.equation, ROW, shapes=bench.shapes)),
+        shape_text(symbol, shape_of(step.equation), layout),
+        text(write(step.equation, layout, shapes=bench.shapes)),
         claimed,
         line,
         formula,

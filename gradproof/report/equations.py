@@ -11,6 +11,7 @@ from gradproof.ink.terminal import text
 from gradproof.write.convention import Convention, shape_text
 from gradproof.write.matrix import write
 from gradproof.write.notation import Equality
+from gradproof.write.orient import oriented
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Equations:
                 f"There is no gradient with respect to {name}.",
                 advice=f"There are those with respect to {', '.join(found)}.",
             )
-        (written,) = _written((found[name],), self.derivation, Convention("row"))
+        convention = _layout("row", self.derivation)
+        (written,) = _written((found[name],), self.derivation, convention)
         return text(written)
 
     def __str__(self) -> str:
@@ -37,8 +39,8 @@ class Equations:
 
     def to_text(self, vectors: str = "row") -> str:
         """The equations for a terminal, with the shape of each."""
-        convention = _convention(vectors)
         derivation = self.derivation
+        convention = _layout(vectors, derivation)
         lines = [f"{self.network}, in {vectors} convention", "", "Inputs"]
         width = max((len(t.name) for t in derivation.forward.inputs), default=0)
         lines += [
@@ -62,18 +64,18 @@ class Equations:
 
     def to_latex(self, vectors: str = "row") -> str:
         """The equations for a paper, aligned at their equality signs."""
-        convention = _convention(vectors)
         derivation = self.derivation
+        convention = _layout(vectors, derivation)
         equations = (*derivation.forward.equations, *derivation.backward.equations)
         written = _written(equations, derivation, convention)
-        lines = [latex(equation).replace("=", "&=", 1) for equation in written]
+        lines = [latex(one, page=written).replace("=", "&=", 1) for one in written]
         return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
 
 
-def _convention(vectors: str) -> Convention:
+def _layout(vectors: str, derivation: Derivation) -> Convention:
     match vectors:
         case "row" | "column":
-            return Convention(vectors)
+            return oriented(derivation, Convention(vectors))
         case _:
             raise DataError(f"The convention is row or column, not {vectors}.")
 

@@ -49,7 +49,7 @@ def shape_text(name: str, shape: tuple[Size, ...], convention: Convention) -> st
     """The shape of a tensor as it is written: ``n×4`` in rows is ``4×n`` in columns."""
     if not shape:
         return "scalar"
+    both: tuple[Size | None, ...] = placed(name, shape, (True,) * len(shape), convention)
     if len(shape) > 2:
-        return "×".join(str(size) for size in shape)
-    both = placed(name, shape, (True,) * len(shape), convention)
+        both = (*shape[:-2], *both)  # each matrix of a batch is written as a matrix is
     return "×".join("1" if size is None else str(size) for size in both)

@@ -447,4 +447,6 @@ def _along(term: Along, rows: Place, columns: Place, desk: Desk) -> Notation:
     other = columns if rows == index else rows
     # Along each sample's features, which is what people mean when they write no index.
     usual = other is None or _natural(index, desk) in ((rows, None), (None, columns))
-    return Kept(term.function, axis, "" if usual else _label(index, other or index, axis, desk), body)
+    return Kept(
+        term.function, axis, "" if usual else _label(index, other or index, axis, desk), body
+    )

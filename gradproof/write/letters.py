@@ -30,7 +30,9 @@ def letters(equation: Equation, names: Mapping[str, str]) -> dict[Index, Letter]
     def choose(indices: tuple[Index, ...], around: frozenset[str]) -> frozenset[str]:
         for index in indices:
             other = {name for name, size in sizes.items() if size != index.size}
-            name = chosen[index].name if index in chosen else _free_name(index, taken | around | other)
+            name = (
+                chosen[index].name if index in chosen else _free_name(index, taken | around | other)
+            )
             chosen[index] = Letter(name, index.size)
             sizes[name] = index.size
             around |= {name}

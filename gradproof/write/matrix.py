@@ -51,7 +51,9 @@ def write(
     for fixed in _choices_of_letters(flat):
         try:
             body = nest(flat.term, fixed)
-            return _equality(flat, body, Desk(convention, names, chosen, fixed, single, shapes or {}))
+            return _equality(
+                flat, body, Desk(convention, names, chosen, fixed, single, shapes or {})
+            )
         except NoMatrixForm:
             continue
     return write_indexed(whole, names)
