@@ -310,7 +310,24 @@ def _batch(
     )
     own = {e.target: e for e in traced.paper.backward.equations} if traced.paper.backward else {}
     gradients = tuple(_gradient_row(step, bench, own) for step in traced.derivation.steps)
-    return Batch(title, dict(sizes), dict(arrays), forward, gradients)
+    written = _own_values(bench, own)
+    return Batch(title, dict(sizes), dict(arrays), forward, gradients, own=written)
+
+
+def _own_values(bench: Bench, own: Mapping[str, Equation]) -> tuple[str, ...]:
+    """The equations of the user's backward for values that are no claims."""
+    claims = {claim.name for claim in bench.claims.values()}
+    return tuple(
+        text(write(equation, bench.traced.layout, _page_names(bench), bench.shapes))
+        for name, equation in own.items()
+        if name not in claims
+    )
+
+
+def _page_names(bench: Bench) -> dict[str, str]:
+    """A claim stands on the page under the name of the gradient that it is a claim of."""
+    gradients = bench.traced.derivation.gradients
+    return {claim.name: gradients[claim.of] for claim in bench.claims.values()}
 
 
 def _constants(paper: Paper, dtype: str) -> dict[str, np.ndarray]:
@@ -440,8 +457,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
     if claim is None:
         claimed, line, formula = None, "", FormulaVerdict("derived", "no formula of yours")
     else:
-        names = {c.name: derivation.gradients[c.of] for c in bench.claims.values()}
-        claimed = text(write(own[claim.name], layout, names, bench.shapes))
+        claimed = text(write(own[claim.name], layout, _page_names(bench), bench.shapes))
         line = f"{claim.place.file}:{claim.place.line}" if claim.place else ""
         formula = judge_formula(
             claim, bench.traced.paper, derivation, bench.proofs[of], bench.truth, bench.sizes

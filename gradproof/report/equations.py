@@ -51,13 +51,11 @@ class Equations:
             ("Forward", derivation.forward.equations),
             ("Gradients, back to front", derivation.backward.equations),
         ):
-            written = [text(e) for e in _written(equations, derivation, convention)]
-            width = max((len(line) for line in written), default=0)
             lines += ["", title]
-            lines += [
-                f"  {line:<{width}}   {shape_text(e.target, shape_of(e), convention)}"
-                for line, e in zip(written, equations, strict=True)
-            ]
+            lines += _beside_shapes(
+                [text(e) for e in _written(equations, derivation, convention)],
+                [shape_text(e.target, shape_of(e), convention) for e in equations],
+            )
         if derivation.zero:
             lines += ["", f"The loss does not depend on {', '.join(derivation.zero)}: zero."]
         return "\n".join([*lines, *([""] if self.notes else []), *self.notes])
@@ -70,6 +68,42 @@ class Equations:
         written = _written(equations, derivation, convention)
         lines = [latex(one, page=written).replace("=", "&=", 1) for one in written]
         return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
+
+
+WIDTH = 100
+
+
+def _beside_shapes(written: list[str], shapes: list[str]) -> list[str]:
+    """Equations with their shapes in a column; one that is too wide is broken before a term."""
+    free = WIDTH - 5 - max((len(shape) for shape in shapes), default=0)
+    broken = [_broken(line, free) for line in written]
+    width = min(free, max((len(part) for parts in broken for part in parts), default=0))
+    lines = []
+    for parts, shape in zip(broken, shapes, strict=True):
+        *above, last = (f"  {part}" for part in parts)
+        lines += [*above, f"{last:<{width + 2}}   {shape}"]
+    return lines
+
+
+def _broken(line: str, width: int) -> list[str]:
+    """A line as several, each from one ``+`` or ``−`` outside of parentheses to another."""
+    if len(line) <= width:
+        return [line]
+    depth = 0
+    parts = [""]
+    for spot, character in enumerate(line):
+        depth += (character in "([⟨") - (character in ")]⟩")
+        if depth == 0 and line[spot : spot + 3] in (" + ", " − "):
+            parts.append("")
+        parts[-1] += character
+    indent = " " * (line.index(" = ") + 1)
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if len(lines[-1]) + len(part) <= width:
+            lines[-1] += part
+        else:
+            lines.append(indent + part)
+    return lines
 
 
 def _layout(vectors: str, derivation: Derivation) -> Convention:
