@@ -52,8 +52,7 @@ from gradproof.trace.source import Source
 from gradproof.trace.uniform import trace_uniformly
 from gradproof.write.convention import Convention, shape_text
 from gradproof.write.matrix import write
-
-ROW = Convention("row")
+from gradproof.write.orient import oriented
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,7 @@ class Traced:
     signature: Signature
     paper: Paper
     derivation: Derivation
+    layout: Convention
 
 
 def derive(
@@ -106,7 +106,9 @@ def read(
     except ClaimShape as problem:
         loose = trace(source.forward, source.backward, signature, chosen, any_shape=True)
         raise with_mistake(problem, loose, derive_program(loose.forward), chosen) from problem
-    return Traced(source, signature, paper, derive_program(paper.forward)), chosen
+    derivation = derive_program(paper.forward)
+    layout = oriented(derivation, Convention("row"))
+    return Traced(source, signature, paper, derivation, layout), chosen
 
 
 def verify(
@@ -254,7 +256,7 @@ def _shapes(traced: Traced) -> dict[str, tuple[Size, ...]]:
 
 
 def _shape_words(traced: Traced) -> dict[str, str]:
-    return {n: shape_text(s, ROW) for n, s in shapes(traced.paper.forward).items()}
+    return {n: shape_text(n, s, traced.layout) for n, s in shapes(traced.paper.forward).items()}
 
 
 def proofs_of(traced: Traced, chance: bytes | None = None) -> dict[str, Proof]:
@@ -320,7 +322,24 @@ def _batch(
     own = {e.target: e for e in traced.paper.backward.equations} if traced.paper.backward else {}
     rows = tuple(_gradient_row(step, bench, own) for step in traced.derivation.steps)
     gradients = with_reasons(rows, traced.paper, traced.derivation, sizes, proofs, bench.shapes)
-    return Batch(title, dict(sizes), dict(arrays), forward, gradients)
+    written = _own_values(bench, own)
+    return Batch(title, dict(sizes), dict(arrays), forward, gradients, own=written)
+
+
+def _own_values(bench: Bench, own: Mapping[str, Equation]) -> tuple[str, ...]:
+    """The equations of the user's backward for values that are no claims."""
+    claims = {claim.name for claim in bench.claims.values()}
+    return tuple(
+        text(write(equation, bench.traced.layout, _page_names(bench), bench.shapes))
+        for name, equation in own.items()
+        if name not in claims
+    )
+
+
+def _page_names(bench: Bench) -> dict[str, str]:
+    """A claim stands on the page under the name of the gradient that it is a claim of."""
+    gradients = bench.traced.derivation.gradients
+    return {claim.name: gradients[claim.of] for claim in bench.claims.values()}
 
 
 def _constants(paper: Paper, dtype: str) -> dict[str, np.ndarray]:
@@ -436,8 +455,8 @@ def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
         native_verdict = _judged(equation, bench.native[name], operands, bench, true)
     return ForwardRow(
         name,
-        shape_text(shape_of(equation), ROW),
-        text(write(equation, ROW, shapes=bench.shapes)),
+        shape_text(name, shape_of(equation), bench.traced.layout),
+        text(write(equation, bench.traced.layout, shapes=bench.shapes)),
         verdict,
         bench.run.values[name],
         bench.native.get(name),
@@ -447,7 +466,7 @@ def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
 
 
 def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> GradientRow:
-    derivation = bench.traced.derivation
+    derivation, layout = bench.traced.derivation, bench.traced.layout
     symbol, of = step.equation.target, step.of
     true = bench.truth.values[symbol]
     uncollected = Equation(symbol, step.equation.free, step.raw)
@@ -458,8 +477,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
     if claim is None:
         claimed, line, formula = None, "", FormulaVerdict("derived", "no formula of yours")
     else:
-        names = {c.name: derivation.gradients[c.of] for c in bench.claims.values()}
-        claimed = text(write(own[claim.name], ROW, names, bench.shapes))
+        claimed = text(write(own[claim.name], layout, _page_names(bench), bench.shapes))
         line = f"{claim.place.file}:{claim.place.line}" if claim.place else ""
         formula = judge_formula(
             claim, bench.traced.paper, derivation, bench.proofs[of], bench.truth, bench.sizes
@@ -467,8 +485,8 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
     return GradientRow(
         of,
         symbol,
-        shape_text(shape_of(step.equation), ROW),
-        text(write(step.equation, ROW, shapes=bench.shapes)),
+        shape_text(symbol, shape_of(step.equation), layout),
+        text(write(step.equation, layout, shapes=bench.shapes)),
         claimed,
         line,
         formula,

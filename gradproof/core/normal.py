@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
 
@@ -164,6 +165,54 @@ def _scaled(term: Term) -> tuple[Fraction, Term]:
             return value, (rest[0] if len(rest) == 1 else Product(tuple(rest)))
         case _:
             return Fraction(1), term
+
+
+def factored(term: Term) -> Term:
+    """A sum with the factors that all its terms share in front: ``g·a - g·b`` is ``g·(a - b)``."""
+    match term:
+        case Add(terms):
+            scaled = [_scaled(one) for one in terms]
+        case _:
+            return term
+    first, *others = (_factors(core) for _, core in scaled)
+    counts = Counter(first)
+    for other in others:
+        counts &= Counter(other)
+    shared = list(counts.elements())
+    size = abs(scaled[0][0])
+    if any(abs(scale) != size for scale, _ in scaled):
+        size = Fraction(1)
+    if not shared and size == 1:
+        return term
+    rest = [
+        product(Number(scale / size), *_without(_factors(core), shared)) for scale, core in scaled
+    ]
+    return product(Number(size), *shared, positive_first(add(*rest)))
+
+
+def _factors(term: Term) -> list[Term]:
+    match term:
+        case Product(factors):
+            return list(factors)
+        case _:
+            return [] if term == ONE else [term]
+
+
+def _without(factors: list[Term], shared: list[Term]) -> list[Term]:
+    left = list(factors)
+    for factor in shared:
+        left.remove(factor)
+    return left
+
+
+def positive_first(term: Term) -> Term:
+    """A sum that begins with a term without a minus sign, where it has one."""
+    match term:
+        case Add(terms) if _scaled(terms[0])[0] < 0:
+            spot = next((n for n, one in enumerate(terms) if _scaled(one)[0] > 0), 0)
+            return Add((terms[spot], *terms[:spot], *terms[spot + 1 :]))
+        case _:
+            return term
 
 
 def negate(term: Term) -> Term:

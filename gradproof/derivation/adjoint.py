@@ -7,7 +7,7 @@ program. There is no recursion over equations.
 from __future__ import annotations
 
 from gradproof.core.index import Index, at
-from gradproof.core.normal import add, canonical
+from gradproof.core.normal import add, canonical, factored, positive_first
 from gradproof.core.program import Derivation, Equation, Program, Step, Tensor, shapes
 from gradproof.core.spec import check
 from gradproof.core.term import ONE, ZERO, Add, Read, Term, reads
@@ -92,7 +92,15 @@ def _gradient(
     if len(paths) == 1:
         term, uncollected = tidy[0], raw[0]
     else:
-        _, term = canonical(free, add(*tidy))
+        _, term = canonical(free, _collected([reader for reader, _ in paths], tidy))
         _, uncollected = canonical(free, Add((ZERO, *raw)))
     readers = tuple(dict.fromkeys(reader for reader, _ in paths))
     return Equation(target, free, term), readers, uncollected
+
+
+def _collected(readers: list[str], terms: list[Term]) -> Term:
+    """The sum of all paths; those through one value have its gradient in front of a sum."""
+    groups: dict[str, list[Term]] = {}
+    for reader, term in zip(readers, terms, strict=True):
+        groups.setdefault(reader, []).append(term)
+    return positive_first(add(*(factored(add(*group)) for group in groups.values())))

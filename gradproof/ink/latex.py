@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 
 from gradproof.ink.precedence import Strength, decimal, sides, strength
@@ -33,10 +33,12 @@ from gradproof.write.notation import (
     Ratio,
     SizeSymbol,
     Sliced,
+    Span,
     Symbol,
     Times,
     Total,
     Transposed,
+    children,
 )
 
 FUNCTIONS: dict[str, str] = {name: record.tex for name, record in BY_NAME.items()}
@@ -70,32 +72,76 @@ CAPITALS = frozenset(
 SPELLED = {letter: name for name, letter in GREEK.items()}
 
 
-def latex(notation: Notation, *, functions: Mapping[str, str] = FUNCTIONS) -> str:
-    """The LaTeX of a notation, without dollar signs."""
-    return _Pen(functions).write(notation)
+def latex(
+    notation: Notation,
+    *,
+    functions: Mapping[str, str] = FUNCTIONS,
+    page: Iterable[Notation] = (),
+) -> str:
+    """The LaTeX of a notation, without dollar signs.
+
+    Args:
+        notation: what to write.
+        functions: how the functions of the dictionary look.
+        page: what else stands beside it, so that no two names look alike.
+    """
+    return _Pen(functions, _plain_names((notation, *page))).write(notation)
 
 
 def name_tex(name: str) -> str:
     r"""A name: ``W2`` is ``W_{2}``, ``∂l/∂z1`` a fraction, ``theta`` ``\theta``."""
     if "/∂" in name:
-        above, _, below = name.partition("/∂")
-        return (
-            rf"\frac{{\partial {name_tex(above.removeprefix('∂'))}}}{{\partial {name_tex(below)}}}"
-        )
-    match = re.fullmatch(r"(.*?)_?(\d*)(′*)(?:\[(.*)\])?", name)
-    assert match is not None
-    stem, digits, primes, inside = match.groups()
-    if not stem:
-        stem, digits = digits, ""
-    subscripts = [part for part in (digits, inside) if part]
-    head, _, tail = stem.partition("_")
-    if tail and head:
-        stem, subscripts = head, [*(_word(part) for part in tail.split("_")), *subscripts]
+        return _gradient_tex(name, name_tex)
+    match = re.fullmatch(r"(_*[^\W\d_]+|\W+)((?:_*[^\W_]+|\[[^\]]*\])*?)(′*)", name)
+    if match is None:
+        return _plain_tex(name)
+    stem, tail, primes = match.groups()
+    subscripts = [
+        _word(part)
+        for part in re.findall(r"\d+|[^\W\d_]+|[^\[\],]+", tail.replace("_", ","))
+        if part != ","
+    ]
     line = _word(stem) + "'" * len(primes)
     return line + (f"_{{{','.join(subscripts)}}}" if subscripts else "")
 
 
+def _gradient_tex(name: str, below: Callable[[str], str]) -> str:
+    above, _, under = name.partition("/∂")
+    return rf"\frac{{\partial {name_tex(above.removeprefix('∂'))}}}{{\partial {below(under)}}}"
+
+
+def _plain_tex(name: str) -> str:
+    """A name letter by letter, which no other name can look like."""
+    return rf"\mathtt{{{name.replace('_', chr(92) + '_')}}}"
+
+
+def _tensor(name: str) -> str:
+    return name.partition("/∂")[2] or name
+
+
+def _plain_names(notations: Iterable[Notation]) -> frozenset[str]:
+    """The names that would look like another name, or like a slice of another tensor."""
+    names: set[str] = set()
+    sliced: set[str] = set()
+    stack = list(notations)
+    while stack:
+        notation = stack.pop()
+        stack.extend(children(notation))
+        if isinstance(notation, Symbol | SizeSymbol | Sliced):
+            names.add(_tensor(notation.name))
+        if isinstance(notation, Sliced):
+            sliced.add(_tensor(notation.name))
+    looks: dict[str, list[str]] = {}
+    for name in sorted(names):
+        looks.setdefault(name_tex(name), []).append(name)
+    same = {name for alike in looks.values() for name in alike[1:]}
+    bases = {name_tex(name) + "_{" for name in sliced}
+    return frozenset(same | {n for n in names if name_tex(n).startswith(tuple(bases))})
+
+
 def _word(stem: str) -> str:
+    if stem.isdecimal():
+        return stem
     if stem in SPELLED:
         return rf"\{SPELLED[stem]}"
     if stem in GREEK or stem in CAPITALS:
@@ -107,14 +153,21 @@ def _word(stem: str) -> str:
 class _Pen:
     """Writes notation with one table of function names."""
 
-    def __init__(self, functions: Mapping[str, str]) -> None:
+    def __init__(self, functions: Mapping[str, str], plain: frozenset[str]) -> None:
         self.functions = functions
+        self.plain = plain
+
+    def name(self, name: str) -> str:
+        """A name, letter by letter where it would look like another one."""
+        if "/∂" in name:
+            return _gradient_tex(name, self.name)
+        return _plain_tex(name) if name in self.plain else name_tex(name)
 
     def write(self, notation: Notation) -> str:
         """The LaTeX of a notation, without parentheses around it."""
         match notation:
             case Symbol(name) | SizeSymbol(name):
-                return name_tex(name)
+                return self.name(name)
             case Sliced(name, places):
                 return self._sliced(name, places)
             case Numeral(value):
@@ -122,7 +175,7 @@ class _Pen:
             case Ones():
                 return r"\mathbf{1}"
             case Transposed(body):
-                return self._atom(body) + r"^{\top}"
+                return self.above(body, Strength.ATOM) + r"^{\top}"
             case Chain(factors):
                 return r" \, ".join(self.above(f, Strength.POSTFIX) for f in factors)
             case Times(factors):
@@ -175,19 +228,21 @@ class _Pen:
 
     def _factor(self, factor: Notation, last: bool) -> str:
         match factor:
-            case Total() | LetterSum() | Chain() if last:
+            case Total() | LetterSum() | Chain() | Hadamard() if last:
                 return self.write(factor)
             case Ratio() | Numeral():
                 return self.write(factor)
             case _:
                 return self.above(factor, Strength.POSTFIX)
 
-    def _sliced(self, name: str, places: tuple[Position | None, ...]) -> str:
+    def _sliced(self, name: str, places: tuple[Position | Span | None, ...]) -> str:
         kept = list(places)
         while kept and kept[-1] is None:
             kept.pop()
         inside = ",".join(":" if place is None else position(place) for place in kept)
-        return f"{{{name_tex(name)}}}_{{{inside}}}"
+        if "/∂" in name:  # a slice of the gradient is the gradient of the slice
+            return _gradient_tex(name, lambda below: f"{{{self.name(below)}}}_{{{inside}}}")
+        return f"{{{self.name(name)}}}_{{{inside}}}"
 
     def _plus(self, terms: tuple[Notation, ...]) -> str:
         line = ""
@@ -201,12 +256,7 @@ class _Pen:
     def _raised(self, base: Notation, exponent: Fraction) -> str:
         if exponent == Fraction(1, 2):
             return rf"\sqrt{{{self.write(base)}}}"
-        return f"{self._atom(base)}^{{{exponent}}}"
-
-    def _atom(self, base: Notation) -> str:
-        """What an exponent can stand on: a gradient is a fraction, and goes into parentheses."""
-        gradient = isinstance(base, Symbol) and "/" in base.name
-        return _round(self.write(base)) if gradient else self.above(base, Strength.ATOM)
+        return f"{self.above(base, Strength.ATOM)}^{{{exponent}}}"
 
     def _applied(self, function: str, arguments: tuple[Notation, ...], order: int) -> str:
         inside = ", ".join(self.write(a) for a in arguments)
@@ -237,8 +287,10 @@ def _letters(letters: tuple[Letter, ...]) -> str:
     return f"_{{{','.join(letter.name for letter in letters)}}}"
 
 
-def position(place: Position) -> str:
-    """``t``, ``t-1``, ``2i+r``."""
+def position(place: Position | Span) -> str:
+    """``t``, ``t-1``, ``2i+r``, ``1:4``."""
+    if isinstance(place, Span):
+        return f"{place.start}:{place.stop}"
     line = ""
     for variable, coefficient in place.terms:
         name = variable if isinstance(variable, str) else variable.name

@@ -19,6 +19,8 @@ from gradproof.write.notation import (
     Quotient,
     Raised,
     Ratio,
+    Sliced,
+    Symbol,
     Times,
     Total,
     Transposed,
@@ -35,7 +37,8 @@ class Strength(IntEnum):
     ELEMENTWISE = 4
     TIMES = 5
     POSTFIX = 6
-    ATOM = 7
+    GRADIENT = 7
+    ATOM = 8
 
 
 STRENGTHS: dict[type, Strength] = {
@@ -79,6 +82,8 @@ def strength(notation: Notation) -> Strength:
     match notation:
         case Numeral(value) if value.denominator > 2 and decimal(value) is None:
             return Strength.TIMES
+        case Symbol(name) | Sliced(name, _) if "/" in name:
+            return Strength.GRADIENT
         case Raised(_, exponent) if exponent == Fraction(1, 2):
             return Strength.ATOM
         case _:

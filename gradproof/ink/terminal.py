@@ -33,6 +33,7 @@ from gradproof.write.notation import (
     Ratio,
     SizeSymbol,
     Sliced,
+    Span,
     Symbol,
     Times,
     Total,
@@ -122,7 +123,7 @@ class _Pen:
             case Times(factors):
                 return self._times(factors)
             case Ratio(over, under):
-                return f"{self._top(over)}/{self.above(under, Strength.POSTFIX)}"
+                return f"{self._side(over)}/{self._side(under)}"
             case Hadamard(factors):
                 return " ⊙ ".join(self.above(f, Strength.POSTFIX) for f in factors)
             case Quotient(over, under):
@@ -163,7 +164,7 @@ class _Pen:
         inside = self.write(notation)
         return inside if strength(notation) >= least else f"({inside})"
 
-    def _places(self, places: tuple[Position | None, ...]) -> str:
+    def _places(self, places: tuple[Position | Span | None, ...]) -> str:
         kept = list(places)
         while kept and kept[-1] is None:
             kept.pop()
@@ -175,7 +176,7 @@ class _Pen:
             last = n == len(factors) - 1
             least = (
                 Strength.TOTAL
-                if last and isinstance(factor, Total | LetterSum | Chain)
+                if last and isinstance(factor, Total | LetterSum | Chain | Hadamard)
                 else (Strength.TIMES if isinstance(factor, Ratio | Numeral) else Strength.POSTFIX)
             )
             line += self.above(factor, least)
@@ -191,8 +192,10 @@ class _Pen:
         tight = isinstance(left, Numeral) and isinstance(right, SizeSymbol)
         return "" if tight else " "
 
-    def _top(self, notation: Notation) -> str:
-        return self.above(notation, Strength.POSTFIX)
+    def _side(self, notation: Notation) -> str:
+        """One side of a fraction: a gradient has a stroke of its own."""
+        inside = self.above(notation, Strength.POSTFIX)
+        return f"({inside})" if strength(notation) == Strength.GRADIENT else inside
 
     def _plus(self, terms: tuple[Notation, ...]) -> str:
         line = ""
@@ -208,9 +211,7 @@ class _Pen:
     def _raised(self, base: Notation, exponent: Fraction) -> str:
         if exponent == Fraction(1, 2):
             return f"√({self.write(base)})"
-        gradient = isinstance(base, Symbol) and "/" in base.name
-        inside = f"({self.write(base)})" if gradient else self.above(base, Strength.ATOM)
-        return inside + str(exponent).translate(RAISED)
+        return self.above(base, Strength.ATOM) + str(exponent).translate(RAISED)
 
     def _applied(self, function: str, arguments: tuple[Notation, ...], order: int) -> str:
         inside = ", ".join(self.write(a) for a in arguments)
@@ -227,8 +228,10 @@ def _letters(letters: tuple[Letter, ...]) -> str:
     return "_" + ",".join(letter.name for letter in letters)
 
 
-def position(place: Position) -> str:
-    """``t``, ``t−1``, ``2i+r``."""
+def position(place: Position | Span) -> str:
+    """``t``, ``t−1``, ``2i+r``, ``1:4``."""
+    if isinstance(place, Span):
+        return f"{place.start}:{place.stop}"
     line = ""
     for variable, coefficient in place.terms:
         name = variable if isinstance(variable, str) else variable.name

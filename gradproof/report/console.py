@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
+from textwrap import wrap
 
 import numpy as np
-from rich.console import Console, Group
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from gradproof.judge.stage import LITTLE
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.report.program import program_lines
-from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
+from gradproof.report.report import Batch, GradientRow, Report
+from gradproof.report.table import Column, Row, Table, lay_out, wrapped
+from gradproof.report.tensors import tensors
 
 MARKS = {"proved": "✓", "agrees": "✓", "derived": "·", "refuted": "✗", "undecided": "?"}
 COLOURS = {
@@ -25,42 +26,60 @@ COLOURS = {
     "undecided": "yellow",
 }
 
+FIRST = "(number shown: the first element)"
+
 
 def show(report: Report, console: Console | None = None, *, values: bool = False) -> None:
     """Prints a report; with `values` the tensors stand side by side at 8 digits."""
     console = console or Console(highlight=False)
-    console.print(_head(report))
+    for line in _head(report, console.width):
+        _print(wrapped(line, console.width, indent=8), console)
     for batch in report.batches:
         console.print()
-        console.print(_batch_head(batch), style="bold")
-        console.print()
-        console.print(_forward_table(batch, report))
-        console.print()
-        console.print(_gradient_table(batch, report))
+        console.print(Text(_batch_head(batch), style="bold"))
+        for table in (_forward_table(batch, report), _gradient_table(batch, report)):
+            console.print()
+            _print(lay_out(table, console.width), console)
+        if batch.own:
+            console.print()
+            _print(_own(batch, console.width), console)
         if batch.program is not None:
             console.print()
             console.print(program_lines(batch, batch.program, report.engine), style="dim")
-        for line in _details(batch, report):
-            console.print(Padding(line, (0, 0, 0, 2)))
+        for detail in _details(batch, report):
+            for line in detail.split("\n"):
+                _print((Text("  ") + part for part in wrapped(line, console.width - 2)), console)
         if values:
-            console.print(_values(batch, report))
+            console.print()
+            _print(tensors(batch, report.engine, console.width), console)
     console.print()
     for note in (*_proofs(report), *_coverage(report), *report.notes, *_missing(report)):
-        console.print(Text(note, style="dim"))
-    console.print(summary(report))
+        _print(wrapped(Text(note, style="dim"), console.width), console)
+    _print(wrapped(summary(report), console.width), console)
 
 
-def _head(report: Report) -> Text:
-    shapes = "  ".join(f"{name} {shape}" for name, shape in report.shapes.items())
-    text = Text()
-    text.append(f"gradproof verify {report.network}\n", style="bold")
-    text.append(
-        f"engine  {report.engine} {report.engine_version} · {report.dtype} · seed {report.seed}\n"
-    )
-    text.append(f"shapes  {shapes}\n")
-    text.append(f"bounds  {report.contract}\n", style="dim")
-    text.append(f"power   {_power(report)}", style="dim")
-    return text
+def _print(lines: Iterable[Text], console: Console) -> None:
+    """Lines that fit; a single word that is wider than the terminal is folded, never cut."""
+    for line in lines:
+        console.print(line, overflow="fold")
+
+
+def _head(report: Report, width: int) -> list[Text]:
+    # A name and its shape stay on one line.
+    shapes = [f"{name}\u00a0{shape}" for name, shape in report.shapes.items()]
+    engine = f"{report.engine} {report.engine_version} · {report.dtype} · seed {report.seed}"
+    return [
+        Text(f"gradproof verify {report.network}", style="bold"),
+        Text(f"engine  {engine}"),
+        *(
+            Text(line.replace("\u00a0", " "))
+            for line in wrap(
+                "  ".join(shapes), width, initial_indent="shapes  ", subsequent_indent=" " * 8
+            )
+        ),
+        Text(f"bounds  {report.contract}", style="dim"),
+        Text(f"power   {_power(report)}", style="dim"),
+    ]
 
 
 def _power(report: Report) -> str:
@@ -80,32 +99,30 @@ def _batch_head(batch: Batch) -> str:
 
 def _forward_table(batch: Batch, report: Report) -> Table:
     native = any(row.native_verdict is not None for row in batch.forward)
-    table = _table("Forward")
-    table.add_column("value", no_wrap=True)
-    table.add_column("formula", ratio=1)
-    table.add_column(f"{report.engine} [0,0]", justify="right", no_wrap=True)
-    table.add_column("by formula", justify="right", no_wrap=True)
-    table.add_column("of bound", justify="right", no_wrap=True)
-    table.add_column("engine", no_wrap=True)
-    if native:
-        table.add_column("layers", no_wrap=True)
+    columns = [
+        Column("value"),
+        Column("formula"),
+        Column(report.engine, "right"),
+        Column("by formula", "right"),
+        Column("of bound", "right"),
+        Column("engine"),
+    ]
+    rows = []
     for row in batch.forward:
-        cells: list[Text | str] = [
-            row.name,
-            _right_side(row.formula),
-            _number(row.engine),
-            _number(row.plain),
-            _share(row.verdict.share),
+        cells = [
+            Text(row.name),
+            Text(_right_side(row.formula)),
+            Text(_number(row.engine)),
+            Text(_number(row.plain)),
+            Text(_share(row.verdict.share)),
             _verdict(row.verdict),
         ]
         if native:
-            cells.append(_verdict(row.native_verdict) if row.native_verdict else "")
-        table.add_row(*cells)
-    return table
-
-
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+            cells.append(_verdict(row.native_verdict) if row.native_verdict else Text())
+        rows.append(Row(tuple(cells)))
+    if native:
+        columns.append(Column("layers"))
+    return Table(f"Forward {FIRST}", tuple(columns), tuple(rows))
 
 
 def _right_side(formula: str) -> str:
@@ -127,36 +144,53 @@ def digits(value: np.floating) -> str:
 
 def _gradient_table(batch: Batch, report: Report) -> Table:
     claimed = any(row.claimed is not None for row in batch.gradients)
-    said = " (yours below, where it reads otherwise)" if claimed else ""
-    table = _table(f"Gradients, back to front{said}")
-    table.add_column("gradient", no_wrap=True)
-    table.add_column("derived", ratio=1)
-    table.add_column(f"{report.engine} [0,0]", justify="right", no_wrap=True)
-    table.add_column("of bound", justify="right", no_wrap=True)
-    table.add_column("digits", justify="right", no_wrap=True)
-    table.add_column("formula", no_wrap=True)
-    table.add_column("engine", no_wrap=True)
+    columns = (
+        Column("gradient"),
+        Column("derived"),
+        *([Column("yours")] if claimed else []),
+        Column(report.engine, "right"),
+        Column("of bound", "right"),
+        Column("digits", "right"),
+        Column("formula"),
+        Column("engine"),
+    )
+    rows = []
     for row in batch.gradients:
-        table.add_row(
-            row.symbol,
-            _formulas(row),
-            _number(row.engine),
-            _share(row.engine_verdict.share),
-            _digits(row.engine_verdict.digits),
+        cells = (
+            Text(row.symbol),
+            Text(_right_side(row.derived)),
+            *([Text(_yours(row), style="dim")] if claimed else []),
+            Text(_number(row.engine)),
+            Text(_share(row.engine_verdict.share)),
+            Text(_digits(row.engine_verdict.digits)),
             _verdict(row.formula_verdict),
             _verdict(row.engine_verdict),
         )
-    return table
+        rows.append(Row(cells, _below(row)))
+    return Table(f"Gradients, back to front {FIRST}", columns, tuple(rows))
 
 
-def _formulas(row: GradientRow) -> Text:
-    """The derived formula, and below it the user's where it is written in another way."""
-    formula = Text(_right_side(row.derived))
-    if row.claimed is not None and _right_side(row.claimed) != _right_side(row.derived):
-        formula.append(f"\nyours: {_right_side(row.claimed)}", style="dim")
+def _own(batch: Batch, width: int) -> list[Text]:
+    """The values of the user's backward that are no gradients, but that formulas name."""
+    lines = [line for own in batch.own for line in wrapped(Text(own, style="dim"), width - 2)]
+    return [Text("Your own values", style="bold"), *(Text("  ") + line for line in lines)]
+
+
+def _yours(row: GradientRow) -> str:
+    """Whether the user's formula reads like the derived one."""
+    if row.claimed is None:
+        return "none"
+    return "same" if _right_side(row.claimed) == _right_side(row.derived) else "below"
+
+
+def _below(row: GradientRow) -> tuple[Text, ...]:
+    """The user's formula where it is written in another way, and what is odd."""
+    lines = []
+    if _yours(row) == "below" and row.claimed is not None:
+        lines.append(Text(f"yours: {_right_side(row.claimed)}", style="dim"))
     if row.zero:
-        formula.append("\nthe loss does not depend on it", style="dim")
-    return formula
+        lines.append(Text("the loss does not depend on it", style="dim"))
+    return tuple(lines)
 
 
 def _share(share: float) -> str:
@@ -224,52 +258,6 @@ def _engine_detail(
     if verdict.worst or engine.ndim == 0:
         text.append(f" = {engine[verdict.worst]!s}")
     return [text]
-
-
-def _values(batch: Batch, report: Report) -> Group:
-    parts: list[Text] = [Text()]
-    for name, array in batch.inputs.items():
-        parts.append(_side_by_side(name, [("", array)]))
-    for row in batch.forward:
-        parts.append(_side_by_side(row.name, _forward_columns(row, report)))
-    for gradient in batch.gradients:
-        columns = [(report.engine, gradient.engine)]
-        if gradient.hand is not None:
-            columns.append(("by hand", gradient.hand))
-        columns.append(("true", gradient.true))
-        parts.append(_side_by_side(f"{gradient.symbol}  {gradient.shape}", columns))
-    return Group(*parts)
-
-
-def _forward_columns(row: ForwardRow, report: Report) -> list[tuple[str, np.ndarray]]:
-    columns = [(report.engine, row.engine), ("by formula", row.plain)]
-    if row.native is not None:
-        columns.append((f"{report.engine}'s layers", row.native))
-    return columns
-
-
-def _side_by_side(title: str, columns: Sequence[tuple[str, np.ndarray]]) -> Text:
-    """Tensors beside one another where they fit in 96 columns, else one above the other."""
-    blocks = [
-        [
-            *([label] if label else []),
-            *np.array2string(a, precision=8, max_line_width=96).splitlines(),
-        ]
-        for label, a in columns
-    ]
-    widths = [max(len(line) for line in block) for block in blocks]
-    text = Text(f"{title}\n", style="bold")
-    if sum(widths) + 3 * len(widths) <= 96:
-        height = max(len(block) for block in blocks)
-        for k in range(height):
-            cells = [
-                (b[k] if k < len(b) else "").ljust(w) for b, w in zip(blocks, widths, strict=True)
-            ]
-            text.append("  " + "   ".join(cells).rstrip() + "\n", style="not bold")
-    else:
-        for block in blocks:
-            text.append("  " + "\n    ".join(block) + "\n", style="not bold")
-    return text
 
 
 def _proofs(report: Report) -> list[str]:

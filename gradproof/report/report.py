@@ -63,7 +63,10 @@ class GradientRow:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One set of data on which everything was checked."""
+    """One set of data on which everything was checked.
+
+    ``own`` are the equations of the user's backward for values that are no gradients.
+    """
 
     title: str
     sizes: Mapping[str, int]
@@ -71,6 +74,7 @@ class Batch:
     forward: tuple[ForwardRow, ...]
     gradients: tuple[GradientRow, ...]
     program: ProgramProof | None = None
+    own: tuple[str, ...] = ()
 
 
 def with_program(batch: Batch, proof: ProgramProof | None) -> Batch:

@@ -16,9 +16,12 @@ class Convention:
 
     ``"row"``: ``v[i,j]`` has the rows i and the columns j, and ``v[i]`` is a row. ``"column"``:
     every matrix is written the other way round, and ``v[i]`` is a column: ``z = W x + b``.
+    A vector named in ``turned`` is laid out the other way: one number for each sample is a column
+    beside samples in rows.
     """
 
     vectors: Literal["row", "column"] = "row"
+    turned: frozenset[str] = frozenset()
 
 
 def layout(axes: tuple[Place, ...], convention: Convention) -> tuple[Place | None, Place | None]:
@@ -27,10 +30,26 @@ def layout(axes: tuple[Place, ...], convention: Convention) -> tuple[Place | Non
     return (first, last) if convention.vectors == "row" else (last, first)
 
 
-def shape_text(shape: tuple[Size, ...], convention: Convention) -> str:
+def placed(
+    name: str, axes: tuple[Place, ...], kept: tuple[bool, ...], convention: Convention
+) -> tuple[Place | None, Place | None]:
+    """The rows and columns of a tensor, or of the slice that keeps some of its axes.
+
+    A row of a matrix is a row, and a column of it a column: a slice stays as it lay.
+    """
+    left = tuple(axis for axis, stays in zip(axes, kept, strict=True) if stays)
+    if len(left) == 1 and len(axes) == 2 and kept[0]:
+        first, last = left[0], None
+        return (first, last) if convention.vectors == "row" else (last, first)
+    rows, columns = layout(left, convention)
+    return (columns, rows) if len(axes) == 1 and name in convention.turned else (rows, columns)
+
+
+def shape_text(name: str, shape: tuple[Size, ...], convention: Convention) -> str:
     """The shape of a tensor as it is written: ``n×4`` in rows is ``4×n`` in columns."""
     if not shape:
         return "scalar"
+    both: tuple[Size | None, ...] = placed(name, shape, (True,) * len(shape), convention)
     if len(shape) > 2:
-        return "×".join(str(size) for size in shape)
-    return "×".join("1" if size is None else str(size) for size in layout(shape, convention))
+        both = (*shape[:-2], *both)  # each matrix of a batch is written as a matrix is
+    return "×".join("1" if size is None else str(size) for size in both)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from gradproof.core.index import Affine, Index, at, indices_of, is_index, the_index
+from gradproof.core.index import Affine, Index, Size, at, indices_of, is_index, shift, the_index
 from gradproof.core.term import (
     Add,
     Along,
@@ -24,13 +24,14 @@ from gradproof.core.term import (
     free,
     substitute,
 )
-from gradproof.write.convention import Convention, layout
+from gradproof.write.convention import Convention, layout, placed
 from gradproof.write.letters import position_of
 from gradproof.write.nest import NoMatrixForm
 from gradproof.write.notation import (
     Applied,
     Axis,
     Chain,
+    Condition,
     Folded,
     Hadamard,
     Indicator,
@@ -49,6 +50,7 @@ from gradproof.write.notation import (
     Ratio,
     SizeSymbol,
     Sliced,
+    Span,
     Symbol,
     Times,
     Total,
@@ -64,8 +66,8 @@ Place = Index | None
 class Desk:
     """What a term is written under.
 
-    ``fixed`` are the indices that are written as letters, ``single`` the axes of size 1;
-    ``done`` remembers what has been laid out already.
+    ``fixed`` are the indices that are written as letters, ``single`` the axes of size 1 and
+    ``shapes`` those of the tensors; ``done`` remembers what has been laid out already.
     """
 
     convention: Convention
@@ -73,6 +75,7 @@ class Desk:
     letters: Mapping[Index, Letter]
     fixed: frozenset[Index]
     single: frozenset[tuple[str, int]]
+    shapes: Mapping[str, tuple[Size, ...]] = field(default_factory=dict)
     done: dict[tuple[Term, Place, Place], Notation] = field(default_factory=dict)
 
 
@@ -131,6 +134,8 @@ def _lay(term: Term, rows: Place, columns: Place, desk: Desk) -> Notation:
             return _cheaper(lambda r, c: _along(term, r, c, desk), rows, columns)
         case Add() | Power() | Apply() | Compare():
             return _cheaper(elementwise, rows, columns)
+        case Bracket(relation, position) if not axes(term, desk):
+            return Condition(relation, position_of(position, desk.letters))
         case Bracket():
             raise NoMatrixForm
 
@@ -141,35 +146,43 @@ def fill(term: Term, rows: Place, columns: Place, desk: Desk) -> Notation:
     if have == {rows, columns} - {None} or term == Number(Fraction(0)):
         return lay(term, *(place if place in have else None for place in (rows, columns)), desk)
     if not have:
-        return _times([lay(term, None, None, desk)], _ones(rows, columns, desk))
+        scalar = lay(term, None, None, desk)
+        if isinstance(scalar, Negative):
+            return Negative(_times([scalar.body], Ones(None)))
+        return _times([scalar], Ones(None))
     return _spread(term, rows, columns, desk)
 
 
-def placed(read: Read, desk: Desk) -> tuple[Place, Place]:
+def places(read: Read, desk: Desk) -> tuple[Place, Place]:
     """The rows and columns of a tensor as the convention lays it out."""
     kept = _kept(read, desk)
     if len(kept) > 2:
         raise NoMatrixForm
-    return layout(tuple(kept.values()), desk.convention)
+    name = desk.names.get(read.tensor, read.tensor)
+    every = tuple(kept.get(axis) for axis in range(len(read.at)))
+    stays = tuple(axis in kept for axis in range(len(read.at)))
+    return placed(name, every, stays, desk.convention)
 
 
 def _natural(index: Index, desk: Desk) -> tuple[Place, Place]:
     return layout((index,), desk.convention)
 
 
-def _cost(notation: Notation) -> int:
+def cost(notation: Notation) -> int:
     """How much a reader is asked to turn in the head: transposes, and vectors of ones."""
-    here = {Transposed: 1, Ones: 2}.get(type(notation), 0)
-    return here + sum(_cost(child) for child in children(notation))
+    here = 1 if isinstance(notation, Transposed) else 0
+    if isinstance(notation, Ones) and notation.size is not None:
+        here = 2
+    return here + sum(cost(child) for child in children(notation))
 
 
 def _cheaper(write_at: Callable[[Place, Place], Notation], rows: Place, columns: Place) -> Notation:
     """As asked for, or transposed as a whole where nothing inside is transposed then."""
     direct = write_at(rows, columns)
-    if rows is columns is None or not _cost(direct):
+    if rows is columns is None or not cost(direct):
         return direct
     turned = write_at(columns, rows)
-    return direct if _cost(turned) else Transposed(turned)
+    return direct if cost(turned) >= cost(direct) else Transposed(turned)
 
 
 # --- tensors ----------------------------------------------------------------------------------
@@ -179,10 +192,11 @@ def _kept(read: Read, desk: Desk) -> dict[int, Place]:
     """The axes of a tensor that are rows or columns, with what runs along them."""
     kept: dict[int, Place] = {}
     for axis, position in enumerate(read.at):
-        if is_index(position) and the_index(position) not in desk.fixed:
-            if the_index(position) in kept.values():
+        moved = _moved(position)
+        if moved is not None and moved not in desk.fixed:
+            if moved in kept.values():
                 raise NoMatrixForm
-            kept[axis] = the_index(position)
+            kept[axis] = moved
         elif position == Affine(()) and (read.tensor, axis) in desk.single:
             kept[axis] = None
         elif any(index not in desk.fixed for index in indices_of(position)):
@@ -190,20 +204,36 @@ def _kept(read: Read, desk: Desk) -> dict[int, Place]:
     return kept
 
 
+def _moved(position: Affine) -> Place:
+    """The index of a position ``j`` or ``j + 2``."""
+    bare = shift(position, -position.constant)
+    return the_index(bare) if is_index(bare) else None
+
+
+def _span(read: Read, axis: int, index: Place, desk: Desk) -> Span | None:
+    """The part of an axis over which an index runs; `None` if that is all of it."""
+    if index is None:
+        return None
+    start, size = read.at[axis].constant, index.size
+    whole = desk.shapes[read.tensor][axis] if read.tensor in desk.shapes else size
+    if start == 0 and size == whole:
+        return None
+    if not isinstance(size, int):
+        raise NoMatrixForm
+    return Span(start, start + size)
+
+
 def _read(read: Read, rows: Place, columns: Place, desk: Desk) -> Notation:
     name = desk.names.get(read.tensor, read.tensor)
     kept = _kept(read, desk)
     symbol: Notation = Symbol(name)
-    if len(kept) < len(read.at):
-        places: list[Position | None] = [
-            None if axis in kept else position_of(position, desk.letters)
-            for axis, position in enumerate(read.at)
-        ]
-        symbol = Sliced(name, tuple(places))
-    here = placed(read, desk)
-    if here == (rows, columns):
-        return symbol
-    return Transposed(symbol)
+    at_places: list[Position | Span | None] = [
+        _span(read, axis, kept[axis], desk) if axis in kept else position_of(position, desk.letters)
+        for axis, position in enumerate(read.at)
+    ]
+    if any(place is not None for place in at_places):
+        symbol = Sliced(name, tuple(at_places))
+    return symbol if places(read, desk) == (rows, columns) else Transposed(symbol)
 
 
 def _ones(rows: Place, columns: Place, desk: Desk) -> Notation:
@@ -224,19 +254,11 @@ def _spread(term: Term, rows: Place, columns: Place, desk: Desk) -> Notation:
 
 
 def _fit(term: Term, rows: Place, columns: Place, desk: Desk) -> Notation:
-    """A part of an elementwise expression; vectors along the batch need no ones."""
+    """A part of an elementwise expression: a row meets every row, a column every column."""
     have = axes(term, desk)
-    if not have:
-        return lay(term, None, None, desk)
-    if len(have) == 2 or None in (rows, columns):
-        return lay(term, rows, columns, desk)
-    (index,) = have
-    if index not in (rows, columns):
+    if not have <= {rows, columns}:
         raise NoMatrixForm
-    natural = _natural(index, desk)
-    if natural in ((rows, None), (None, columns)):
-        return lay(term, *natural, desk)
-    return _spread(term, rows, columns, desk)
+    return lay(term, *(place if place in have else None for place in (rows, columns)), desk)
 
 
 def _chain(*factors: Notation) -> Notation:
@@ -364,10 +386,8 @@ def _inner(left: Term, right: Term, over: tuple[Index, ...], desk: Desk) -> Nota
 def _best(term: Term, over: tuple[Index, ...], desk: Desk) -> tuple[Place, Place]:
     """Of the two ways to lay out a whole tensor, the one with fewer transposes."""
     direct = layout(over, desk.convention)
-    if len(over) == 1:
-        return direct
     turned = (direct[1], direct[0])
-    return min((direct, turned), key=lambda place: _cost(lay(term, *place, desk)))
+    return min((direct, turned), key=lambda place: cost(lay(term, *place, desk)))
 
 
 def _matrix_product(
@@ -395,18 +415,25 @@ def _reduced(
         return make("all", "", lay(body, *_best(body, over, desk), desk))
     if len(over) != 1 or len(have) != 2 or over[0] not in have:
         raise NoMatrixForm
-    (stays,) = have - set(over)
-    place = _best(body, (stays, over[0]), desk)
-    axis: Axis = "rows" if place[0] == over[0] else "columns"
-    result = make(axis, _label(over[0], stays, axis), lay(body, *place, desk))
-    return result if _natural(stays, desk) == (rows, columns) else Transposed(result)
+    (index,) = over
+
+    def along(r: Place, c: Place) -> Notation:
+        axis: Axis = "rows" if r is None else "columns"
+        label = _label(index, r or c or index, axis, desk)
+        return make(axis, label, lay(body, r or index, c or index, desk))
+
+    return _cheaper(along, rows, columns)
 
 
-def _label(index: Index, other: Index, axis: Axis) -> str:
+def _label(index: Index, other: Index, axis: Axis, desk: Desk) -> str:
     """``n`` where that says which index runs; else i for the rows' and j for the columns'."""
-    if isinstance(index.size, str) and index.size != other.size:
-        return index.size
-    return "i" if axis == "rows" else "j"
+    letters = {desk.letters[i].name for i in desk.fixed}
+    label = "i" if axis == "rows" else "j"
+    if isinstance(index.size, str) and index.size != other.size and index.size not in letters:
+        label = index.size
+    while label in letters:
+        label += "′"
+    return label
 
 
 def _along(term: Along, rows: Place, columns: Place, desk: Desk) -> Notation:
@@ -420,4 +447,6 @@ def _along(term: Along, rows: Place, columns: Place, desk: Desk) -> Notation:
     other = columns if rows == index else rows
     # Along each sample's features, which is what people mean when they write no index.
     usual = other is None or _natural(index, desk) in ((rows, None), (None, columns))
-    return Kept(term.function, axis, "" if usual else _label(index, other or index, axis), body)
+    return Kept(
+        term.function, axis, "" if usual else _label(index, other or index, axis, desk), body
+    )

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gradproof.core.index import Affine, Index, Size, at, is_index, the_index
+from gradproof.core.index import Affine, Index, Size, at, indices_of, is_index, the_index
 from gradproof.core.normal import apart, highest
 from gradproof.core.program import Equation
 from gradproof.core.term import (
+    Bracket,
     Fold,
     Read,
     Sum,
     Term,
     bound,
     children,
+    reads,
     rebuild,
     substitute,
     walk,
 )
 from gradproof.write.convention import Convention
 from gradproof.write.indexed import write_indexed
-from gradproof.write.lay import Desk, fill, lay, placed
+from gradproof.write.lay import Desk, fill, lay, places
 from gradproof.write.letters import letters
 from gradproof.write.nest import NoMatrixForm, nest
 from gradproof.write.notation import Equality, Notation
@@ -49,7 +51,9 @@ def write(
     for fixed in _choices_of_letters(flat):
         try:
             body = nest(flat.term, fixed)
-            return _equality(flat, body, Desk(convention, names, chosen, fixed, single))
+            return _equality(
+                flat, body, Desk(convention, names, chosen, fixed, single, shapes or {})
+            )
         except NoMatrixForm:
             continue
     return write_indexed(whole, names)
@@ -108,21 +112,41 @@ def _unbound(term: Term) -> Term:
 
 
 def _choices_of_letters(equation: Equation) -> Iterator[frozenset[Index]]:
-    """Which indices to write as letters: the surplus ones of the target, then one summed one."""
-    surplus = equation.free[: max(0, len(equation.free) - 2)]
-    yield frozenset(surplus)
+    """Which indices to write as letters: the fewer and the more like a batch, the earlier."""
+    surplus = frozenset(equation.free[: max(0, len(equation.free) - 2)])
+    leading = frozenset(_leading(equation.term)) - frozenset(equation.free)
+    bracketed = frozenset(_bracketed(equation.term)) & frozenset(equation.free)
+    if bracketed | surplus == frozenset(equation.free):
+        bracketed = frozenset()
     summed = [i for node in walk(equation.term) if isinstance(node, Sum) for i in node.over]
-    for index in summed:
-        yield frozenset((*surplus, index))
+    singles = [frozenset((index,)) for index in summed]
+    tried: list[frozenset[Index]] = []
+    for more in (frozenset(), leading, bracketed, bracketed | leading, *singles):
+        if surplus | more not in tried:
+            tried.append(surplus | more)
+            yield surplus | more
+
+
+def _leading(term: Term) -> Iterator[Index]:
+    """The indices of batches and heads: those that stand before the last two axes of a read."""
+    for read in reads(term):
+        for position in read.at[:-2]:
+            yield from indices_of(position)
+
+
+def _bracketed(term: Term) -> Iterator[Index]:
+    for node in walk(term):
+        if isinstance(node, Bracket):
+            yield from indices_of(node.position)
 
 
 def _equality(equation: Equation, body: Term, desk: Desk) -> Equality:
     remaining = iter(equation.free)
     single = [axis for name, axis in desk.single if name == equation.target]
-    places = tuple(
+    at_places = tuple(
         Affine(()) if axis in single else at(next(remaining))
         for axis in range(len(equation.free) + len(single))
     )
-    left = Read(equation.target, places)
-    rows, columns = placed(left, desk)
+    left = Read(equation.target, at_places)
+    rows, columns = places(left, desk)
     return Equality(lay(left, rows, columns, desk), fill(body, rows, columns, desk))

@@ -34,6 +34,14 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """The positions from ``start`` to before ``stop``: ``1:4``."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
 class Symbol:
     """A tensor as a whole, by its name."""
 
@@ -42,10 +50,13 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Sliced:
-    """A tensor at some positions: ``x[t]``, ``x[:,0]``, ``x[n,k]``; `None`: an axis that stays."""
+    """A tensor at some positions: ``x[t]``, ``x[:,0]``, ``x[n,k]``, ``x[:,1:4]``.
+
+    `None` is an axis that stays as it is, a `Span` one of which a part stays.
+    """
 
     name: str
-    places: tuple[Position | None, ...]
+    places: tuple[Position | Span | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +75,12 @@ class SizeSymbol:
 
 @dataclass(frozen=True, slots=True)
 class Ones:
-    """The vector of ones: a row or a column, as the convention has it."""
+    """A vector of ones: a row or a column, as the convention has it.
 
-    size: Size
+    Without a size it is a tensor of ones of the shape of the left side.
+    """
+
+    size: Size | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +160,10 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """``Σ_n A``: a vector by the convention, or a scalar; ``label`` names the index that runs."""
+    """``Σ_n A``: a row where the rows' index runs, a column where the columns' does, or a scalar.
+
+    ``label`` names the index that runs.
+    """
 
     axis: Axis
     label: str

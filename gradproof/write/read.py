@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 
-from gradproof.core.index import Affine, Index, Size, affine, at
+from gradproof.core.index import Affine, Index, Size, affine, at, shift
 from gradproof.core.program import Equation
 from gradproof.core.term import (
     ONE,
@@ -25,7 +25,7 @@ from gradproof.core.term import (
     Sum,
     Term,
 )
-from gradproof.write.convention import Convention, layout
+from gradproof.write.convention import Convention, layout, placed
 from gradproof.write.notation import (
     Applied,
     Axis,
@@ -52,6 +52,7 @@ from gradproof.write.notation import (
     Ratio,
     SizeSymbol,
     Sliced,
+    Span,
     Symbol,
     Times,
     Total,
@@ -97,21 +98,20 @@ def read(
     match notation.left:
         case Symbol(name):
             left = tuple(reader.index(size) for size in shapes[name])
-            rows, columns = layout(left, convention)
+            rows, columns = placed(name, left, (True,) * len(left), convention)
         case Sliced(name, places):
             sizes = shapes[name]
             left = tuple(
                 reader.index(sizes[axis]) if place is None else reader.letter(_letter(place))
                 for axis, place in enumerate(places)
             )
-            kept = tuple(i for i, place in zip(left, places, strict=True) if place is None)
-            rows, columns = layout(kept, convention)
+            rows, columns = placed(name, left, tuple(p is None for p in places), convention)
         case _:
             raise ValueError(f"not the left side of an equation: {notation.left}")
     return Equation(name, left, read_term(notation.right, rows, columns, reader))
 
 
-def _letter(place: Position) -> Letter:
+def _letter(place: Position | Span) -> Letter:
     match place:
         case Position(((Letter() as letter, 1),), 0):
             return letter
@@ -187,18 +187,22 @@ def _affine(position: Position, reader: Reader) -> Affine:
 
 def _tensor(
     name: str,
-    places: tuple[Position | None, ...],
+    places: tuple[Position | Span | None, ...],
     rows: Index | None,
     columns: Index | None,
     reader: Reader,
 ) -> Read:
-    kept = tuple(axis for axis, place in enumerate(places) if place is None)
-    laid = dict(zip(layout(kept, reader.convention), (rows, columns), strict=True))
+    axes = tuple(range(len(places)))
+    kept = tuple(not isinstance(place, Position) for place in places)
+    laid = dict(zip(placed(name, axes, kept, reader.convention), (rows, columns), strict=True))
     positions = []
     for axis, place in enumerate(places):
         index = laid.get(axis)
-        if place is not None:
+        if isinstance(place, Position):
             positions.append(_affine(place, reader))
+        elif isinstance(place, Span):
+            assert index is not None and index.size == place.stop - place.start
+            positions.append(shift(at(index), place.start))
         elif index is None or reader.shapes[name][axis] == 1:
             assert reader.shapes[name][axis] == 1, f"{name} is read as if it had one {axis}"
             positions.append(Affine(()))
@@ -233,16 +237,15 @@ def _reduced(
     axis: Axis, body: Notation, rows: Index | None, columns: Index | None, reader: Reader
 ) -> tuple[tuple[Index, ...], Term]:
     r, c = _indices(extent(body, reader), reader)
-    stays = rows if reader.convention.vectors == "column" else columns
     match axis:
         case "all":
             over = tuple(i for i in (r, c) if i)
         case "rows":
             assert r is not None
-            over, c = (r,), stays
+            over, c = (r,), columns
         case "columns":
             assert c is not None
-            over, r = (c,), stays
+            over, r = (c,), rows
     return over, read_term(body, r, c, reader)
 
 
@@ -265,14 +268,15 @@ def extent(notation: Notation, reader: Reader) -> Extent:
     """The sizes of what is written."""
     match notation:
         case Symbol(name):
-            return _laid_out(reader.shapes[name], reader)
+            return _laid_out(name, reader.shapes[name], (None,) * len(reader.shapes[name]), reader)
         case Sliced(name, places):
-            sizes = zip(reader.shapes[name], places, strict=True)
-            return _laid_out(tuple(size for size, place in sizes if place is None), reader)
+            return _laid_out(name, reader.shapes[name], places, reader)
         case Numeral() | SizeSymbol() | Inner() | Condition():
             return None, None
+        case Ones(None):
+            return None, None
         case Ones(size):
-            return _laid_out((size,), reader)
+            return layout((size,), reader.convention)
         case Transposed(body):
             rows, columns = extent(body, reader)
             return columns, rows
@@ -292,15 +296,25 @@ def extent(notation: Notation, reader: Reader) -> Extent:
                 case "all":
                     return None, None
                 case "rows":
-                    return _laid_out((columns,), reader) if columns else (None, None)
+                    return None, columns
                 case "columns":
-                    return _laid_out((rows,), reader) if rows else (None, None)
+                    return rows, None
         case Equality():
             raise ValueError("an equation inside a formula")
 
 
-def _laid_out(shape: tuple[Size, ...], reader: Reader) -> Extent:
-    rows, columns = layout(shape, reader.convention)
+def _laid_out(
+    name: str,
+    shape: tuple[Size, ...],
+    places: tuple[Position | Span | None, ...],
+    reader: Reader,
+) -> Extent:
+    kept = tuple(not isinstance(place, Position) for place in places)
+    sizes = tuple(
+        place.stop - place.start if isinstance(place, Span) else size
+        for size, place in zip(shape, places, strict=True)
+    )
+    rows, columns = placed(name, sizes, kept, reader.convention)
     return None if rows == 1 else rows, None if columns == 1 else columns
 
 
