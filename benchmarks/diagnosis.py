@@ -300,9 +300,10 @@ def page(counts: dict[str, Count], every: int, seconds: float) -> str:
         f"{len(outcomes)} mutants in {seconds:.0f} s. Each is tried by certified arithmetic; each "
         f"{every}th, and each in which that sees no difference, by the prover too. Proved although "
         f"certified arithmetic refutes it: {verdicts['FALSE PROOF']}. Of {len(refuted)} refuted "
-        f"ones {named} are named as made ({100 * named / len(refuted):.2f} %). An *equivalent* mutant is proved equal to "
-        "the right formula, and certified arithmetic sees no difference; an *undecided* one has no "
-        "signal on this data (a dead unit), or is equal and was not proved so.",
+        f"ones {named} are named as made ({100 * named / len(refuted):.2f} %). An *equivalent* "
+        "mutant is proved equal to the right formula, and certified arithmetic sees no "
+        "difference; an *undecided* one has no signal on this data (a dead unit), or is equal and "
+        "was not proved so.",
         "",
         *table(counts),
         "",
