@@ -1,70 +1,92 @@
-"""Degrees of the rational functions that a program computes over a field, element by element.
+"""Degrees and weights of the rational functions that a program computes over a field.
 
-A value is a pair of arrays: bounds on the degrees of numerator and denominator, as polynomials in
-the random inputs and in the outputs of random functions. They bound how often a random point does
-not tell two different formulas apart (Schwartz and Zippel).
+A value has, for numerator and denominator, a bound on the degree and on the logarithm of the weight
+(the sum of the sizes of all coefficients), as polynomials with integer coefficients in the random
+inputs and in the outputs of random functions. They bound how often two different formulas are not
+told apart: at a random point by their degree (Schwartz and Zippel), and modulo a random prime by
+their weight, which limits how many primes divide all coefficients of their difference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import ceil
+from math import ceil, log2
 from typing import final
 
 import numpy as np
 
 from gradproof.core.term import Relation
 from gradproof.engines.arithmetic import Arithmetic, Value
+from gradproof.engines.field import BITS, PRIMES
 
 
 @final
 class Degrees(Arithmetic):
-    """Bounds on degrees; how many values of random functions there are, and of what degree."""
+    """Bounds on degrees and weights; how many values of random functions there are.
+
+    A value is the degrees above and below, then the logarithms (to base 2) of the weights above and
+    below. The weight of a root is the root of the weight: then no product is heavier than the
+    product of the weights, although ``√a·√a`` is a.
+    """
 
     def __init__(self) -> None:
         self.arguments = 0
         self.argument_degree = 0.0
+        self.argument_weight = 0.0
         self.roots = 0
 
-    def variable(self, shape: tuple[int, ...]) -> Value:
-        """A tensor of independent random elements."""
-        return np.ones(shape), np.zeros(shape)
+    def variable(self, shape: tuple[int, ...], weight: float = 0.0) -> Value:
+        """A tensor of independent random elements, or of sums of such with a given weight."""
+        zero = np.zeros(shape)
+        return np.ones(shape), zero, np.full(shape, weight), zero
 
     def lift(self, array: np.ndarray) -> Value:
-        return np.zeros(np.shape(array)), np.zeros(np.shape(array))
+        flat = np.asarray(array, dtype=np.float64)
+        unique, where = np.unique(flat, return_inverse=True)
+        pairs = [float(x).as_integer_ratio() for x in unique]
+        above = np.array([_log(abs(numerator)) for numerator, _ in pairs])
+        below = np.array([_log(denominator) for _, denominator in pairs])
+        zero = np.zeros(flat.shape)
+        return zero, zero, above[where].reshape(flat.shape), below[where].reshape(flat.shape)
 
     def number(self, value: Fraction) -> Value:
-        return np.zeros(()), np.zeros(())
+        above, below = _log(abs(value.numerator)), _log(value.denominator)
+        return np.zeros(()), np.zeros(()), np.asarray(above), np.asarray(below)
 
     def add(self, values: Sequence[Value]) -> Value:
-        below = sum(v[1] for v in values)
-        above = values[0][0] - values[0][1]
+        below, under = sum(v[1] for v in values), sum(v[3] for v in values)
+        above, over = values[0][0] - values[0][1], values[0][2] - values[0][3]
         for value in values[1:]:
             above = np.maximum(above, value[0] - value[1])
-        return above + below, np.broadcast_to(below, np.shape(above))
+            over = np.logaddexp2(over, value[2] - value[3])
+        shape = np.shape(above)
+        spread = np.broadcast_to
+        return above + below, spread(below, shape), over + under, spread(under, shape)
 
     def repeat(self, value: Value, count: int) -> Value:
-        return value
+        return value[0], value[1], value[2] + _log(count), value[3]
 
     def multiply(self, left: Value, right: Value) -> Value:
-        return left[0] + right[0], left[1] + right[1]
+        return tuple(a + b for a, b in zip(left, right, strict=True))
 
     def power(self, base: Value, exponent: Fraction) -> Value:
-        above, below = base if exponent >= 0 else (base[1], base[0])
+        above, below, over, under = base if exponent >= 0 else (base[1], base[0], base[3], base[2])
         times = abs(exponent)
         if exponent.denominator == 2:
             self.roots += int(np.size(above))
         elif exponent.denominator > 2:
             extra = self._fresh(base)
-            above, below = above + extra[0], below
+            above = above + extra[0]
             times = Fraction(ceil(times))
-        return float(times) * above, float(times) * below
+        factor = float(times)
+        return factor * above, factor * below, factor * over, factor * under
 
     def total(self, value: Value, axes: tuple[int, ...]) -> Value:
-        below = np.sum(value[1], axis=axes)
+        below, under = np.sum(value[1], axis=axes), np.sum(value[3], axis=axes)
         above = np.max(value[0] - value[1], axis=axes)
-        return above + below, below
+        over = np.logaddexp2.reduce(value[2] - value[3], axis=axes)
+        return above + below, below, over + under, under
 
     def matmul(self, left: Value, right: Value) -> Value:
         a = tuple(part[..., :, :, None] for part in left)
@@ -72,9 +94,9 @@ class Degrees(Arithmetic):
         return self.total(self.multiply(a, b), (-2,))
 
     def elementary(self, name: str, value: Value) -> Value:
-        one, zero = self._fresh(value)
+        one, zero, *_ = self._fresh(value)
         # E(−z) is 1/E(z): the variable stands above or below.
-        return (one, one) if name == "exp" else (one, zero)
+        return (one, one, zero, zero) if name == "exp" else (one, zero, zero, zero)
 
     def compare(self, relation: Relation, left: Value, right: Value) -> Value:
         return self._fresh(self.add([left, right]))
@@ -88,4 +110,28 @@ class Degrees(Arithmetic):
         self.arguments += int(np.size(value[0]))
         degree = float(np.max(value[0] + value[1], initial=0.0))
         self.argument_degree = max(self.argument_degree, degree)
-        return np.ones(np.shape(value[0])), np.zeros(np.shape(value[0]))
+        weight = float(np.max(value[2] + value[3], initial=0.0))
+        self.argument_weight = max(self.argument_weight, weight)
+        zero = np.zeros(np.shape(value[0]))
+        return np.ones(np.shape(value[0])), zero, zero, zero
+
+    def chances(self, pairs: Sequence[tuple[Value, Value]]) -> tuple[float, float]:
+        """The probability that a random point does not show that one of these pairs differs, and
+        the probability that a random prime is such that no point does.
+
+        Among them is that two different arguments of a random function become one.
+        """
+        degree = weight = 0.0
+        for left, right in pairs:
+            both = self.add([left, right])
+            degree = max(degree, float(np.max(both[0] + both[1], initial=0.0)))
+            weight = max(weight, float(np.max(both[2] + both[3], initial=0.0)))
+        collisions = float(self.arguments) ** 2
+        degree += 1 + collisions * 2 * self.argument_degree
+        weight += 1 + collisions * (2 * self.argument_weight + 1)
+        # A point's residues are even but for one part in 2¹³; 2⁵⁰ is the least prime.
+        return min(1.0, 1.001 * degree / 2.0 ** (BITS - 1)), min(1.0, weight / (BITS - 1) / PRIMES)
+
+
+def _log(number: int) -> float:
+    return log2(number) if number > 1 else 0.0

@@ -1,4 +1,5 @@
-"""Programs over a finite field: exact arithmetic in which identities are tested at random points.
+"""Programs over a random finite field: exact arithmetic in which identities are tested at random
+points.
 
 exp is a random function E with ``E(0) = 1`` and ``E(−z) = 1/E(z)``, so that sigmoid, tanh and
 softmax, which are built from it, obey their derivative relations as theorems. A step is a random
@@ -21,36 +22,41 @@ import numpy as np
 from gradproof.core.term import Relation
 from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.field import (
-    PRIME,
     Element,
     Field,
     PrimeField,
+    QuadraticField,
     UnluckyPoint,
-    minus,
-    residue,
-    summed,
+    random_prime,
 )
 from gradproof.engines.roots import Roots
 
-__all__ = ["PRIME", "Modular", "UnluckyPoint"]
-
-HALF = np.uint64(PRIME // 2)
+__all__ = ["Modular", "UnluckyPoint"]
 
 
 @final
 class Modular(Arithmetic):
-    """Elements of a finite field, with random functions drawn from a secret key."""
+    """Elements of a finite field; its prime and its random functions come from a secret key."""
 
-    def __init__(self, key: bytes, field: Field | None = None, points: int | None = None) -> None:
-        """With `points`, the first axis of what depends on a point has their number, and a root is
-        taken only where its sign cannot matter; without, as it comes: not for a proof."""
+    def __init__(self, key: bytes, *, rooted: bool = False, points: int | None = None) -> None:
+        """With `rooted` every number has a square root.
+
+        With `points`, the first axis of what depends on a point has their number, and a root is
+        taken only where its sign cannot matter; without, as it comes: not for a proof.
+        """
+        prime = random_prime(key)
         self._key = key
-        self._field = field if field is not None else PrimeField()
+        self._field: Field = QuadraticField(prime) if rooted else PrimeField(prime)
         self._roots = None if points is None else Roots(self._field, points)
         self._exponentials: list[tuple[Element, Element]] = []
         self._signs: dict[tuple[int, ...], Element] = {}
         self._choices: dict[tuple[int, ...], int] = {}
         self.generators = 0
+
+    @property
+    def prime(self) -> int:
+        """The number of residues."""
+        return self._field.prime
 
     @property
     def roots(self) -> int:
@@ -61,7 +67,7 @@ class Modular(Arithmetic):
 
     def _hashed(self, purpose: bytes, data: bytes) -> int:
         digest = hashlib.blake2b(purpose + b"|" + data, key=self._key, digest_size=32).digest()
-        return 1 + int.from_bytes(digest, "little") % (PRIME - 1)
+        return 1 + int.from_bytes(digest, "little") % (self.prime - 1)
 
     def _random(self, purpose: bytes, element: Element) -> Element:
         """A random function of each element: equal elements get equal residues."""
@@ -79,11 +85,10 @@ class Modular(Arithmetic):
     def draw(self, shape: tuple[int, ...], purpose: str) -> Value:
         """Random residues for one tensor, whose name is the purpose."""
         count = int(np.prod(shape, dtype=np.int64))
-        stream = hashlib.shake_256(self._key + purpose.encode()).digest(16 * count)
-        # 128 bits modulo p: even but for one part in 2⁶⁷.
-        words = np.frombuffer(stream, dtype=np.uint64).reshape(count, 2)
-        numbers = [(int(a) << 64 | int(b)) % PRIME for a, b in words]
-        return self._field.embed(np.array(numbers, dtype=np.uint64).reshape(shape))
+        stream = hashlib.shake_256(self._key + purpose.encode()).digest(8 * count)
+        # No residue is drawn with a probability of more than (1 + 2⁻¹³)/p.
+        words = np.frombuffer(stream, dtype=np.uint64) % np.uint64(self.prime)
+        return self._field.embed(words.reshape(shape))
 
     # --- arithmetic -----------------------------------------------------------------------------
 
@@ -91,14 +96,16 @@ class Modular(Arithmetic):
         flat = np.asarray(array)
         unique, where = np.unique(flat, return_inverse=True)
         exact = [Fraction(float(x)) for x in unique]
-        residues = [x.numerator * pow(x.denominator, -1, PRIME) % PRIME for x in exact]
+        p = self.prime
+        residues = [x.numerator * pow(x.denominator, -1, p) % p for x in exact]
         table = np.array(residues, dtype=np.uint64)
         return self._field.embed(table[where].reshape(flat.shape))
 
     def number(self, value: Fraction) -> Value:
-        if value.denominator % PRIME == 0:
+        if value.denominator % self.prime == 0:
             raise UnluckyPoint
-        return self._field.embed(residue(value.numerator * pow(value.denominator, -1, PRIME)))
+        inverse = pow(value.denominator, -1, self.prime)
+        return self._field.embed(self._field.residue(value.numerator * inverse))
 
     def add(self, values: Sequence[Value]) -> Value:
         result = values[0]
@@ -133,7 +140,7 @@ class Modular(Arithmetic):
         return self._field.power(base, exponent)
 
     def total(self, value: Value, axes: tuple[int, ...]) -> Value:
-        return tuple(summed(part, axes) for part in value)
+        return self._field.total(value, axes)
 
     def matmul(self, left: Value, right: Value) -> Value:
         stacked = tuple(part[..., :, :, None] for part in left)
@@ -148,7 +155,8 @@ class Modular(Arithmetic):
     def _halved(self, value: Value) -> tuple[np.ndarray, Value]:
         """Which elements are the larger of ``z`` and ``−z``, and the smaller of the two."""
         last, first = value[-1], value[0]
-        flipped = np.where(last == 0, first > HALF, last > HALF)
+        half = np.uint64(self.prime // 2)
+        flipped = np.where(last == 0, first > half, last > half)
         opposite = self._field.negate(value)
         return flipped, _chosen(flipped, opposite, value)
 
@@ -177,8 +185,8 @@ class Modular(Arithmetic):
             if data in known:
                 found[k] = known[data]
             elif data != reverse:
-                drawn = residue(self._hashed(b"log", min(data, reverse)))
-                found[k, 0] = drawn if data < reverse else minus(np.zeros_like(drawn), drawn)
+                drawn = self._hashed(b"log", min(data, reverse))
+                found[k, 0] = drawn if data < reverse else self.prime - drawn
         self.generators += len(mine)
         return tuple(found[:, k].reshape(value[0].shape) for k in range(len(value)))
 
@@ -247,8 +255,8 @@ class Modular(Arithmetic):
             [self._hashed(b"choice" + element, together) for element in elements], dtype=np.uint64
         )
         first = min(range(len(elements)), key=lambda k: elements[k])
-        others = summed(np.delete(drawn, first), (0,))
-        drawn[first] = minus(residue(1), others)
+        others = sum(int(x) for k, x in enumerate(drawn) if k != first)
+        drawn[first] = (1 - others) % self.prime
         return drawn
 
     def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:

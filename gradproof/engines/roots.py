@@ -18,9 +18,11 @@ import flint
 import numpy as np
 
 from gradproof.core.errors import NotYet
-from gradproof.engines.field import PRIME, Element, Field, PrimeField, residue, times
+from gradproof.engines.field import Element, Field, PrimeField
 
-LARGEST = 2**30
+LARGEST = 2**18
+"""The numbers of a fraction that is read from a residue are at most this large: one residue in
+10⁴ is such a fraction, and a number that is none has a root of unknown sign."""
 
 
 @final
@@ -29,6 +31,7 @@ class Roots:
 
     def __init__(self, field: Field, points: int) -> None:
         self._field = field
+        self._residues = PrimeField(field.prime)
         self._points = points
         self._columns: dict[bytes, tuple[np.ndarray, Element]] = {}
         self._basis = [(1 << points) - 1]  # a constant that is no square
@@ -68,20 +71,31 @@ class Roots:
             self.count += 1
             return self._field.root(tuple(values[:, k] for k in range(values.shape[1])))
         for other, root in self._columns.values():
-            ratio = _ratio(values, other)
+            ratio = self._ratio(values, other)
             if ratio is not None:  # √(cq) = √c·√q for a rational c > 0
                 return self._field.multiply(root, self._of_fraction(ratio))
         raise NotYet("Roots of which one is a product of others have signs of their own.")
 
     def _independent(self, residues: np.ndarray) -> bool:
         """Whether the number is no product of those before, up to a square."""
-        bits = int("".join("1" if b else "0" for b in _is_no_square(residues)), 2)
+        bits = int("".join("0" if b else "1" for b in self._residues.is_square(residues)), 2)
         for known in self._basis:
             bits = min(bits, bits ^ known)
         if bits:
             self._basis.append(bits)
             self._basis.sort(reverse=True)
         return bool(bits)
+
+    def _ratio(self, values: np.ndarray, other: np.ndarray) -> Fraction | None:
+        """The positive rational number by which one differs from the other at every point."""
+        if np.any(values[:, 1:]) or np.any(other[:, 1:]) or not other[0, 0]:
+            return None
+        (inverse,) = self._residues.inverse((other[:1, 0],))
+        ratio = self._residues.times(values[:1, 0], inverse)
+        if np.any(self._residues.times(other[:, 0], ratio) != values[:, 0]):
+            return None
+        found = _fraction(int(ratio[0]), self._field.prime)
+        return found if found is not None and found > 0 else None
 
     # --- roots of rational numbers --------------------------------------------------------------
 
@@ -94,7 +108,7 @@ class Roots:
         )
 
     def _rational(self, element: np.ndarray) -> Element:
-        found = _fraction(int(element[0])) if not np.any(element[1:]) else None
+        found = _fraction(int(element[0]), self._field.prime) if not np.any(element[1:]) else None
         if found is None or found < 0:
             raise NotYet("A root of this number is not known up to its sign.")
         return self._of_fraction(found)
@@ -102,9 +116,10 @@ class Roots:
     def _of_fraction(self, value: Fraction) -> Element:
         """Each prime under the root once: ``√(a/b) = √(ab)/b``."""
         together = value.numerator * value.denominator
-        result = self._field.embed(residue(pow(value.denominator, -1, PRIME)))
+        p, residue = self._field.prime, self._field.residue
+        result = self._field.embed(residue(pow(value.denominator, -1, p)))
         for prime, power in flint.fmpz(together).factor() if together else [(0, 2)]:
-            whole = self._field.embed(residue(pow(int(prime), int(power) // 2, PRIME)))
+            whole = self._field.embed(residue(pow(int(prime), int(power) // 2, p)))
             result = self._field.multiply(result, whole)
             if power % 2:
                 result = self._field.multiply(
@@ -113,27 +128,10 @@ class Roots:
         return result
 
 
-def _is_no_square(residues: np.ndarray) -> np.ndarray:
-    (character,) = PrimeField().power((residues,), (PRIME - 1) // 2)
-    return np.asarray(character > 1)
-
-
-def _ratio(values: np.ndarray, other: np.ndarray) -> Fraction | None:
-    """The positive rational number by which one differs from the other at every point."""
-    if np.any(values[:, 1:]) or np.any(other[:, 1:]) or not other[0, 0]:
-        return None
-    (inverse,) = PrimeField().inverse((other[:1, 0],))
-    ratio = times(values[:1, 0], inverse)
-    if np.any(times(other[:, 0], ratio) != values[:, 0]):
-        return None
-    found = _fraction(int(ratio[0]))
-    return found if found is not None and found > 0 else None
-
-
-def _fraction(number: int) -> Fraction | None:
+def _fraction(number: int, prime: int) -> Fraction | None:
     """The fraction of small numerator and denominator that a residue stands for (P. S. Wang, "A
     p-adic algorithm for univariate partial fractions", SYMSAC 1981)."""
-    before, after = (PRIME, 0), (number % PRIME, 1)
+    before, after = (prime, 0), (number % prime, 1)
     while after[0] > LARGEST:
         quotient = before[0] // after[0]
         before, after = after, (before[0] - quotient * after[0], before[1] - quotient * after[1])

@@ -12,8 +12,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import cache
 from itertools import count
+from random import Random
 from typing import Any, final
 
 import flint
@@ -22,19 +22,27 @@ import numpy as np
 from gradproof.core.errors import NotYet
 from gradproof.core.term import Relation
 from gradproof.engines.arithmetic import Arithmetic, Value
-from gradproof.engines.field import PRIME, UnluckyPoint
+from gradproof.engines.field import UnluckyPoint
 
 LEVELS = 8
 
+LOWEST_BITS = 61
+FACTOR_BITS = 16
+"""How many bits each prime has more than the one below it, or one more than that."""
 
-@cache
-def primes() -> tuple[int, ...]:
-    """The primes from the lowest up."""
-    found = [PRIME]
+
+def random_primes(key: bytes) -> tuple[int, ...]:
+    """The primes from the lowest up, drawn with a key."""
+    chance = Random(key)
+    found = [_first_prime(chance.getrandbits(LOWEST_BITS) | 1 << (LOWEST_BITS - 1), 1)]
     while len(found) < LEVELS:
-        below = found[-1]
-        found.append(next(p for k in count(2, 2) if flint.fmpz(p := k * below + 1).is_prime()))
+        factor = 2 * (chance.getrandbits(FACTOR_BITS - 1) | 1 << (FACTOR_BITS - 2))
+        found.append(_first_prime(factor * found[-1] + 1, 2 * found[-1]))
     return tuple(found)
+
+
+def _first_prime(start: int, step: int) -> int:
+    return next(p for p in count(start, step) if flint.fmpz(p).is_prime())
 
 
 def _each(function: Callable[..., int], *arrays: Any) -> np.ndarray:
@@ -56,7 +64,7 @@ class Tower(Arithmetic):
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._primes = primes()
+        self._primes = random_primes(key)
         self._bases = [0, *(self._base(k) for k in range(1, LEVELS))]
         self._exponentials: list[tuple[Value, Value]] = []
         self._signs: dict[int, tuple[int, ...]] = {}

@@ -25,7 +25,7 @@ from gradproof.core.term import (
 )
 from gradproof.engines.arb import precision
 from gradproof.engines.arithmetic import Value
-from gradproof.engines.modular import PRIME
+from gradproof.engines.modular import Modular
 from gradproof.judge.clinic import SEED, Clinic, Diagnosis, Explanation, tried
 from gradproof.judge.ground import (
     REAL_BITS,
@@ -157,7 +157,7 @@ def _any_constant(
     if constant is None:
         return None
     words, slots = "It is {constant} times the gradient.", {"constant": _said(constant)}
-    exact = _ratio(claimed[0], clinic.here.tensors[name])
+    exact = _ratio(claimed[0], clinic.here.tensors[name], clinic.here)
     found = Explanation("a constant", words, slots, None)
     if exact is not None and constant.contains(flint.fmpq(exact.numerator, exact.denominator)):
         base = clinic.bases[claim.of][0]
@@ -207,25 +207,27 @@ def _scalar(element: tuple[np.uint64, ...]) -> Value:
     return tuple(np.asarray(part) for part in element)
 
 
-def _ratio(left: Value, right: Value) -> Fraction | None:
+def _ratio(left: Value, right: Value, on: Ground) -> Fraction | None:
     """The small rational number that one element is of another, if there is one."""
     a, b = left[0].reshape(-1), right[0].reshape(-1)
     spots = np.flatnonzero(b)
     if not len(spots):
         return None
     k = int(spots[0])
-    return rational(int(a[k]) * pow(int(b[k]), -1, PRIME) % PRIME)
+    assert isinstance(on.machine, Modular)
+    prime = on.machine.prime
+    return rational(int(a[k]) * pow(int(b[k]), -1, prime) % prime, prime)
 
 
-def rational(residue: int) -> Fraction | None:
+def rational(residue: int, prime: int) -> Fraction | None:
     """The fraction of small numbers that a residue is, by the extended Euclidean algorithm.
 
-    Of all residues one in a million is such a fraction: what is found is no accident.
+    Of all residues one in a thousand is such a fraction: it is confirmed by all other numbers.
     P. S. Wang, M. J. T. Guy, J. H. Davenport, "P-adic reconstruction of rational numbers",
     SIGSAM Bulletin 16 (1982): unique where both numbers are below √(p/2).
     """
     limit = 1 << 20
-    before, now, old, new = PRIME, residue, 0, 1
+    before, now, old, new = prime, residue, 0, 1
     while now > limit:
         quotient = before // now
         before, now = now, before - quotient * now
@@ -312,7 +314,7 @@ def _two_mistakes(
     for mistake, made, value in tried(claim.of, clinic):
         if mistake.reshapes or value is None:
             continue
-        constant = _ratio(claimed[0], value)
+        constant = _ratio(claimed[0], value, clinic.here)
         if constant is None or constant in (0, 1):
             continue
         if not same(claimed[0], times(value, constant, clinic.here)):

@@ -37,8 +37,8 @@ def judge_formula(
     right = truth.balls[derivation.gradients[claim.of]]
     found = first_disjoint(truth.balls[claim.name], right, truth.bits)
     if proof.chain and found is not None and proof.hypotheses:
-        # A proof under hypotheses says nothing where they fail; one without cannot be right: in the
-        # field of random points 2⁶¹ is 1, and certified intervals have the last word.
+        # A proof under hypotheses says nothing where they fail; against one without, certified
+        # intervals have the last word.
         return FormulaVerdict(
             "undecided",
             f"it holds if {' and '.join(proof.hypotheses)}, and at this input it does not hold",

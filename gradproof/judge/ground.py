@@ -1,7 +1,7 @@
 """A network to exact numbers of everything that it has, at one random point of a finite field.
 
 On this ground formulas are compared by their numbers: two formulas that agree at a random point
-agree everywhere, but for a chance of about their degree over 2⁶¹.
+agree everywhere, but for a chance of about their degree over 2⁵⁰.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from gradproof.core.term import Apply, Power, Term, reads, walk
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.evaluate import Room, evaluate_equation
-from gradproof.engines.field import PrimeField, QuadraticField
-from gradproof.engines.modular import Modular, UnluckyPoint
+from gradproof.engines.field import UnluckyPoint
+from gradproof.engines.modular import Modular
 from gradproof.judge.points import POINT, Question, drawn, with_points
 
 MOST_ELEMENTS = 50_000
@@ -57,7 +57,7 @@ def ground(
     with_one = {**sizes, str(POINT.size): 1}
     for number in range(MOST_TRIES):
         key = hashlib.sha256(seed + number.to_bytes(4, "little")).digest()
-        machine = Modular(key, QuadraticField() if rooted else PrimeField())
+        machine = Modular(key, rooted=rooted)
         try:
             return Ground(_evaluated(paper, derivation, with_one, machine), with_one, machine)
         except UnluckyPoint:
@@ -130,7 +130,7 @@ def real_ground(
 ) -> Ground:
     """Everything at one random real point, as balls; rows of probabilities add up to one.
 
-    What a residue is as a real number cannot be seen in the field, where 2⁶¹ is 1: it is seen here.
+    What a residue is as a real number cannot be seen in the field: it is seen here.
     """
     random = np.random.default_rng(seed)
     arb = Arb()

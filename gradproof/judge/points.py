@@ -1,20 +1,20 @@
 """Pairs of formulas to whether they are equal, by exact evaluation at random points.
 
-The formulas are evaluated over a finite field (`engines/modular.py`) at sizes and at numbers drawn
-after they are fixed. Equal formulas always agree; different ones agree with a probability that is
-bounded and reported. Number sizes are replaced by symbols where nothing depends on the number, so
-that the points are small and the result holds for every size (`extent.py` says when).
+The formulas are evaluated over finite fields (`engines/modular.py`); the primes, sizes and numbers
+are drawn after they are fixed. Equal formulas always agree; different ones agree with a probability
+that is bounded and reported. Number sizes are replaced by symbols where nothing depends on the
+number, so that the points are small and the result holds for every size (`extent.py` says when).
 """
 
 from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
-from math import floor, prod
+from math import floor, log2, prod
 from random import Random
 
 import numpy as np
@@ -38,15 +38,20 @@ from gradproof.core.term import (
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.degree import Degrees
 from gradproof.engines.evaluate import Room, evaluate_equation
-from gradproof.engines.field import PrimeField, QuadraticField, UnluckyPoint
-from gradproof.engines.modular import PRIME, Modular
+from gradproof.engines.field import UnluckyPoint
+from gradproof.engines.modular import Modular
 from gradproof.engines.tower import Tower
 from gradproof.judge.axes import rigid_sizes, typed
 from gradproof.judge.extent import Extents
 from gradproof.judge.logarithms import without_logarithms
 
-POINTS = 3
-POINTS_WITH_ROOTS = 60
+LEAST_ROUNDS = 3
+MOST_ROUNDS = 6
+SMALL_ENOUGH = 1e-28
+"""Every round draws another prime, until the probability of error is this."""
+
+MORE_POINTS_THAN_ROOTS = 20
+MOST_POINTS = 60
 """The independence of roots is seen at more points than there are roots (`engines/roots.py`)."""
 
 LARGEST = 12
@@ -148,6 +153,41 @@ def _keys(seed: bytes | None) -> Iterator[bytes]:
         number += 1
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """The probability that what was equal in all rounds so far differs all the same.
+
+    ``point`` is the probability that one point does not show a difference (for one choice of the
+    signs of roots), ``prime`` that none does modulo a round's prime, and ``points`` how many a
+    round takes.
+    """
+
+    point: float
+    prime: float
+    points: int
+    rounds: int = 0
+    error: float = 1.0
+
+    def after(self, roots: int) -> Doubt:
+        """After one more round, in which so many roots were taken at each point."""
+        # The product over the signs of all roots has this many times the degree.
+        at_points = min(1.0, self.point * 2.0 ** min(roots, 1000)) ** self.points
+        error = self.error * min(1.0, at_points + self.prime)
+        return replace(self, rounds=self.rounds + 1, error=error)
+
+    def is_small(self) -> bool:
+        """Whether no further round is needed, or worth while."""
+        enough = self.rounds >= LEAST_ROUNDS and self.error <= SMALL_ENOUGH
+        return enough or self.rounds >= MOST_ROUNDS
+
+
+def doubt(degrees: Degrees, pairs: Sequence[tuple[Value, Value]]) -> Doubt:
+    """Before the first round, for pairs that were evaluated over degrees."""
+    roots = degrees.roots
+    points = min(roots + MORE_POINTS_THAN_ROOTS, MOST_POINTS) if roots else 1
+    return Doubt(*degrees.chances(pairs), points)
+
+
 # --- sizes ------------------------------------------------------------------------------------
 
 
@@ -241,16 +281,16 @@ def _at_sizes(
     equal = frozenset(question.pairs)
     worst = 0.0
     for sizes in nodes:
-        points, miss = _points(question, sizes)
-        values, roots = _evaluated(question, laws, sizes, points, keys, tower=tower)
-        # The product over the signs of all roots has this many times the degree.
-        error = max(min(1.0, miss * 2.0 ** min(roots, 1000)) ** points, SMALLEST)
-        equal &= frozenset(
-            name
-            for name, (left, right) in question.pairs.items()
-            if left in values and right in values and _same(values[left], values[right])
-        )
-        worst = max(worst, error)
+        left = _doubt(question, laws, sizes)
+        while equal and not left.is_small():
+            values, roots = _evaluated(question, laws, sizes, left.points, keys, tower=tower)
+            equal &= frozenset(
+                name
+                for name, (one, other) in question.pairs.items()
+                if one in values and other in values and _same(values[one], values[other])
+            )
+            left = left.after(roots)
+        worst = max(worst, left.error, SMALLEST)
         if not equal:
             return NOTHING
     numbers = any(isinstance(s, int) and s > 1 for s in _all_sizes(question.program))
@@ -263,33 +303,29 @@ def _same(left: Value, right: Value) -> bool:
     )
 
 
-def _points(question: Question, sizes: Mapping[str, int]) -> tuple[int, float]:
-    """How many points to take, and the probability that one of them misses a difference; with
-    roots, for one choice of their signs."""
+def _doubt(question: Question, laws: frozenset[str], sizes: Mapping[str, int]) -> Doubt:
     degrees = Degrees()
     tensors: dict[str, Value] = {}
     for tensor in question.program.inputs:
+        shape = _numbers(tensor.shape, sizes)
         if tensor.name in question.constants:
             tensors[tensor.name] = degrees.lift(np.asarray(question.constants[tensor.name]))
         else:
-            above, below = degrees.variable(_numbers(tensor.shape, sizes))
-            tensors[tensor.name] = (above, below)
+            # The last element of a row that adds up to 1 is a sum of all the others.
+            weight = log2(shape[-1]) if tensor.name in laws else 0.0
+            tensors[tensor.name] = degrees.variable(shape, weight)
     with np.errstate(over="ignore", invalid="ignore"):
         _run(question.program, tensors, sizes, degrees)
-        degree = max(
-            (
-                float(np.max(sum(tensors[left]) + sum(tensors[right]), initial=0.0))
-                for left, right in question.pairs.values()
-                if left in tensors and right in tensors
-            ),
-            default=0.0,
-        )
-    collisions = float(degrees.arguments) ** 2 * 2 * degrees.argument_degree
-    miss = (degree + collisions + 1) / PRIME
-    points = POINTS_WITH_ROOTS if degrees.roots else POINTS
-    while points in sizes.values() or points in _all_sizes(question.program):
+        pairs = [
+            (tensors[left], tensors[right])
+            for left, right in question.pairs.values()
+            if left in tensors and right in tensors
+        ]
+        found = doubt(degrees, pairs)
+    points = found.points
+    while points > 1 and (points in sizes.values() or points in _all_sizes(question.program)):
         points += 1
-    return points, min(1.0, miss)
+    return replace(found, points=points)
 
 
 def _numbers(shape: tuple[Size, ...], sizes: Mapping[str, int]) -> tuple[int, ...]:
@@ -323,11 +359,11 @@ def _evaluated(
     divide by zero whatever is drawn."""
     unlucky: Counter[str] = Counter()
     program = question.program
-    field = QuadraticField() if points >= POINTS_WITH_ROOTS else PrimeField()
+    rooted = points > 1
     sizes = {**sizes, str(POINT.size): points}
     equations = [with_points(e) for e in program.equations]
     while True:
-        machine = Tower(next(keys)) if tower else Modular(next(keys), field, points)
+        machine = Tower(next(keys)) if tower else Modular(next(keys), rooted=rooted, points=points)
         tensors = {t.name: drawn(t, question, laws, sizes, machine) for t in program.inputs}
         for equation in equations:
             if unlucky[equation.target] >= MOST_TRIES or any(

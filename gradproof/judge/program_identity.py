@@ -1,8 +1,8 @@
 """An engine's own backward program against the derived gradients: equality over the reals, proved
 or not.
 
-Both are evaluated over a finite field (`engines/modular.py`) at random points that are drawn after
-the program is written down. A failure to prove is never a refutation.
+Both are evaluated over finite fields (`engines/modular.py`) at random points; points and primes are
+drawn after the program is written down. A failure to prove is never a refutation.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Literal
 import numpy as np
 
 from gradproof.core.errors import GradproofError, NotYet
-from gradproof.core.index import Index, Size, at
+from gradproof.core.index import Size
 from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor, shapes
-from gradproof.core.term import Power, Read, SizeOf, Term, transform, walk
+from gradproof.core.term import Power, SizeOf, walk
 from gradproof.engines.arithmetic import Arithmetic, Value, structural
 from gradproof.engines.backward_program import (
     BackwardProgram,
@@ -29,15 +29,12 @@ from gradproof.engines.backward_program import (
 )
 from gradproof.engines.degree import Degrees
 from gradproof.engines.evaluate import Room, evaluate_equation
-from gradproof.engines.field import PrimeField, QuadraticField
+from gradproof.engines.field import UnluckyPoint
 from gradproof.engines.interpretation import Interpreter
-from gradproof.engines.modular import PRIME, Modular, UnluckyPoint
+from gradproof.engines.modular import Modular
 from gradproof.engines.program_evaluation import assumptions, evaluate_program, meaning_of
 from gradproof.judge.logarithms import without_logarithms
-
-POINTS = 3
-POINTS_WITH_ROOTS = 60
-"""A root is known up to its sign: ``√(x²) = x`` holds at every second point."""
+from gradproof.judge.points import MOST_ROUNDS, POINT, Doubt, doubt, with_points
 
 LARGEST_ERROR = 1e-9
 """Above this probability of an error nothing counts as proved."""
@@ -51,9 +48,6 @@ SQUARES = (4, 16, 25)
 """Sizes whose roots are whole numbers, and squares themselves modulo the prime."""
 
 TIES = "no two values that are compared are equal"
-
-POINT = Index(-1, "points")
-"""All points are evaluated at once, along an axis of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,22 +200,32 @@ class Answer:
 
 
 def _answer(question: Question, wanted: frozenset[str], key: bytes) -> Answer:
-    _check_work(question, POINTS)
-    miss, rooted = _miss(question)
-    _check_work(question, POINTS_WITH_ROOTS if rooted else POINTS)
+    _check_work(question, 1)
+    left = _doubt(question)
+    _check_work(question, left.points)
+    equal, hypotheses = wanted, frozenset[str]()
+    for number in range(MOST_ROUNDS):
+        machine, here, said = _round(question, equal, key + bytes([number]), left.points)
+        equal &= here
+        hypotheses |= said
+        left = left.after(machine.roots)
+        if not equal or left.is_small():
+            break
+    return Answer(equal, hypotheses, left.error)
+
+
+def _round(
+    question: Question, wanted: frozenset[str], key: bytes, points: int
+) -> tuple[Modular, frozenset[str], frozenset[str]]:
+    """What is equal at a few points modulo one prime."""
     for attempt in range(MOST_TRIES):
-        field = QuadraticField() if rooted else PrimeField()
-        points = POINTS_WITH_ROOTS if rooted else POINTS
-        machine = Modular(key + bytes([attempt]), field, points)
+        machine = Modular(key + bytes([attempt]), rooted=points > 1, points=points)
         try:
-            equal, hypotheses = _agreeing(question, wanted, machine, points)
+            return machine, *_agreeing(question, wanted, machine, points)
         except UnluckyPoint:
             continue
         except NotYet as why:
             raise Unattempted(why.why) from why
-        # The product over the signs of all roots has this many times the degree.
-        miss = min(1.0, miss * 2.0 ** min(machine.roots, 1000))
-        return Answer(equal, hypotheses, miss**points)
     raise Unattempted("a division by zero, whatever is drawn")
 
 
@@ -290,20 +294,11 @@ def _derived(
             lifted, lambda p, s=exact.shape: np.broadcast_to(p, (points, *s))
         )
     for equation in program.equations:
-        moved = _with_points(equation)
+        moved = with_points(equation)
         tensors[equation.target] = evaluate_equation(moved, Room(tensors, sizes, arithmetic))
     return {
         of: tensors[name] for of, name in question.derivation.gradients.items() if name in tensors
     }
-
-
-def _with_points(equation: Equation) -> Equation:
-    """The equation at every point: each tensor has the points as its first axis."""
-
-    def change(node: Term) -> Term:
-        return Read(node.tensor, (at(POINT), *node.at)) if isinstance(node, Read) else node
-
-    return Equation(equation.target, (POINT, *equation.free), transform(equation.term, change))
 
 
 def _same(left: Value, right: Value) -> bool:
@@ -322,23 +317,17 @@ def _numbers(tensor: Tensor, sizes: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(size if isinstance(size, int) else sizes[size] for size in tensor.shape)
 
 
-def _miss(question: Question) -> tuple[float, bool]:
-    """The probability that one point misses a difference, and whether roots are taken.
-
-    Schwartz and Zippel: the degree of the difference, and the collisions of arguments of random
-    functions, over the prime.
-    """
+def _doubt(question: Question) -> Doubt:
     degrees = Degrees()
     inputs = {
         tensor.name: degrees.variable((1, *_numbers(tensor, question.sizes)))
         for tensor in _variables(question)
     }
-    highest = 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        for right, engines, _ in _readings(question, inputs, degrees):
-            for of in engines:
-                if of in right:
-                    degree = sum(engines[of]) + sum(right[of])
-                    highest = max(highest, float(np.max(degree, initial=0.0)))
-    collisions = float(degrees.arguments) ** 2 * 2 * degrees.argument_degree
-    return min(1.0, (highest + collisions + 1) / PRIME), bool(degrees.roots)
+        pairs = [
+            (right[of], engines[of])
+            for right, engines, _ in _readings(question, inputs, degrees)
+            for of in engines
+            if of in right
+        ]
+        return doubt(degrees, pairs)

@@ -29,7 +29,9 @@ def program_lines(batch: Batch, proof: ProgramProof, engine: str) -> str:
     if proved:
         sizes = " and ".join(filter(None, map(_sizes, proof.sizes)))
         chance = f"error < 10^{floor(log10(proof.error)) + 1}" if proof.error > 0 else "no error"
-        lines.append(f"random points mod 2^61−1{f', at {sizes}' if sizes else ''}, {chance}")
+        lines.append(
+            f"random points modulo random primes{f', at {sizes}' if sizes else ''}, {chance}"
+        )
         lines.append(f"assumes {'; '.join((*proof.assumes, *proof.hypotheses)) or 'nothing'}")
         if proof.read_back:
             lines.append(f"its constants are read as {_listed(proof.read_back)}")

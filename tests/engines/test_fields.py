@@ -2,18 +2,26 @@
 
 from fractions import Fraction
 
+import flint
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradproof.engines import field
-from gradproof.engines.field import PRIME, PrimeField, QuadraticField, UnluckyPoint
+from gradproof.engines.field import (
+    BITS,
+    PrimeField,
+    QuadraticField,
+    UnluckyPoint,
+    random_prime,
+)
 from gradproof.engines.modular import Modular
 from gradproof.engines.tower import Tower
 
+PRIMES = (random_prime(b"one"), 2**BITS - 129, 2**50 + 55)
+"""A random one, and the largest and the smallest that are possible."""
 RESIDUES = st.one_of(
-    st.integers(0, PRIME - 1), st.sampled_from([0, 1, 2**31 - 1, 2**31, 2**60, PRIME - 1])
+    st.integers(0, 2**BITS), st.sampled_from([0, 1, 2**26 - 1, 2**26, 2**50, 2**BITS - 130])
 )
 KEY = b"one key for all"
 
@@ -22,21 +30,42 @@ def array(*numbers):
     return np.array(numbers, dtype=np.uint64)
 
 
+def test_primes_are_three_modulo_four_and_differ_from_key_to_key():
+    primes = [random_prime(b"%d" % k) for k in range(50)]
+    assert len(set(primes)) == 50
+    assert all(flint.fmpz(p).is_prime() and p % 4 == 3 for p in (*primes, *PRIMES))
+    assert all(2 ** (BITS - 1) < p < 2**BITS for p in primes)
+
+
+@pytest.mark.parametrize("p", PRIMES)
 @given(RESIDUES, RESIDUES)
-def test_residues_are_added_subtracted_and_multiplied_as_integers_are(x, y):
-    assert int(field.plus(array(x), array(y))[0]) == (x + y) % PRIME
-    assert int(field.minus(array(x), array(y))[0]) == (x - y) % PRIME
-    assert int(field.times(array(x), array(y))[0]) == x * y % PRIME
+def test_residues_are_added_subtracted_and_multiplied_as_integers_are(p, x, y):
+    field, x, y = PrimeField(p), x % p, y % p
+    assert int(field.plus(array(x), array(y))[0]) == (x + y) % p
+    assert int(field.minus(array(x), array(y))[0]) == (x - y) % p
+    assert int(field.times(array(x), array(y))[0]) == x * y % p
 
 
-@given(st.lists(RESIDUES, min_size=1, max_size=50))
-def test_a_sum_of_residues_does_not_overflow(numbers):
-    assert int(field.summed(array(*numbers), (0,))) == sum(numbers) % PRIME
+@pytest.mark.parametrize("p", PRIMES)
+def test_products_at_the_edge_of_a_quotient_are_right(p):
+    # q·p + r as a product of two residues, with r near 0 and near p: where a quotient may be off.
+    near = [x for d in range(1, 60) for x in (d, p - d, p // d, p // d + 1, 2**50 // d)]
+    x, y = (grid.reshape(-1) for grid in np.meshgrid(array(*near), array(*near)))
+    exact = [int(a) * int(b) % p for a, b in zip(x, y, strict=True)]
+    assert PrimeField(p).times(x, y).tolist() == exact
+
+
+@given(st.lists(RESIDUES, min_size=1, max_size=50), st.sampled_from([1, 100, 1000]))
+def test_a_sum_of_residues_does_not_overflow(numbers, repeated):
+    p = PRIMES[1]
+    residues = [x % p for x in numbers] * repeated
+    assert int(PrimeField(p).summed(array(*residues), (0,))) == sum(residues) % p
 
 
 @given(RESIDUES, RESIDUES)
 def test_an_inverse_undoes_a_product(x, y):
-    quadratic = QuadraticField()
+    quadratic = QuadraticField(PRIMES[0])
+    x, y = x % quadratic.prime, y % quadratic.prime
     if x or y:
         z = (array(x), array(y))
         one = quadratic.multiply(z, quadratic.inverse(z))
@@ -45,7 +74,8 @@ def test_an_inverse_undoes_a_product(x, y):
 
 @given(RESIDUES)
 def test_every_residue_has_a_root_in_the_quadratic_field(x):
-    quadratic = QuadraticField()
+    quadratic = QuadraticField(PRIMES[0])
+    x %= quadratic.prime
     root = quadratic.root(quadratic.embed(array(x)))
     square = quadratic.multiply(root, root)
     assert (int(square[0][0]), int(square[1][0])) == (x, 0)
@@ -55,13 +85,13 @@ def test_half_of_the_residues_have_no_root_among_themselves():
     without = 0
     for x in range(2, 402):
         try:
-            PrimeField().root(array(x))
+            PrimeField(PRIMES[0]).root(array(x))
         except UnluckyPoint:
             without += 1
     assert 150 < without < 250
 
 
-@pytest.mark.parametrize("machine", [Modular(KEY), Modular(KEY, QuadraticField()), Tower(KEY)])
+@pytest.mark.parametrize("machine", [Modular(KEY), Modular(KEY, rooted=True), Tower(KEY)])
 def test_the_random_exponential_obeys_the_laws_of_exp(machine):
     z = machine.draw((3,), "z")
     minus = machine.multiply(machine.number(Fraction(-1)), z)

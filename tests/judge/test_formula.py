@@ -1,6 +1,7 @@
 """A proof does not stand against certified numbers."""
 
 import numpy as np
+import pytest
 
 import gradproof as gp
 
@@ -23,15 +24,30 @@ def test_a_proof_under_a_hypothesis_says_nothing_of_data_that_break_it():
     assert kept["z"].formula_verdict.kind == "proved"
 
 
-def test_a_multiple_of_the_prime_is_no_zero():
-    """2⁶¹ − 1 is the number of elements of the field in which formulas are proved."""
+MERSENNE = [2**k - 1 for k in (13, 17, 19, 31, 61, 89)]
+"""Primes that an author could think of; no formula is made for a prime drawn after it."""
 
+
+@pytest.mark.parametrize("prime", MERSENNE)
+def test_a_multiple_of_a_well_known_prime_is_no_zero(prime):
     def forward(x: "n 2", W: "2 3"):
         z = x @ W
         return np.sum(z**2) / 2
 
     def backward(x, W, z):
-        return {"dl_dW": x.T @ z + (2**61 - 1) * W * np.sum(W**2)}
+        return {"dl_dW": x.T @ z + prime * W * np.sum(W**2)}
 
-    report = gp.verify(forward, backward, engine="numpy")
-    assert report["W"].formula_verdict.kind == "refuted"
+    # Where W is 0 no number shows the difference: only the proof can.
+    blind = gp.verify(forward, backward, inputs={"W": np.zeros((2, 3))}, engine="numpy")
+    assert blind["W"].formula_verdict.kind == "undecided"
+    generic = gp.verify(forward, backward, engine="numpy")
+    assert generic["W"].formula_verdict.kind == "refuted"
+
+
+@pytest.mark.parametrize("factor", [2.0**61, 2.0**-61, 2.0**122])
+def test_a_power_of_two_is_no_one_under_a_hypothesis(factor):
+    def claimed(z, y):
+        return {"dl_dz": (gp.softmax(z) - y) * factor}
+
+    report = gp.verify(cross_entropy, claimed, engine="numpy")
+    assert report["z"].formula_verdict.kind == "refuted"
