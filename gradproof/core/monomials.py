@@ -97,6 +97,27 @@ def same(
         return None
 
 
+def expanded(term: Term) -> list[Monomial]:
+    """The term as a sum of monomials, like ones not yet added up.
+
+    Raises:
+        TooLong: there are too many.
+    """
+    term, following = apart(term, highest(term) + 1)
+    return _expanded(term, count(following))
+
+
+def leading(term: Term) -> Fraction | None:
+    """The coefficient of the monomial that comes first whatever the free indices are called;
+    `None` where there is none. A multiple of the term has the same multiple of it.
+
+    Raises:
+        TooLong: the normal form would be too long.
+    """
+    found = _collected(term, Names({index: f"any {index.size}" for index in free(term)}))
+    return found[min(found)] if found else None
+
+
 def _collected(term: Term, names: Names) -> Polynomial:
     term, following = apart(term, highest(term, names.known) + 1)
     found: Polynomial = {}
@@ -232,7 +253,14 @@ def _key(monomial: Monomial, names: Names) -> str:
 
 
 def _factors_text(monomial: Monomial, names: Names) -> str:
-    return " ".join(sorted(f"{_text(f, names)}^{e}" for f, e in monomial.factors.items()))
+    exponents: dict[str, Fraction] = {}
+    for factor, exponent in monomial.factors.items():
+        text = _text(factor, names)
+        if isinstance(factor, Compare | Bracket) and exponent > 0:
+            exponents[text] = Fraction(1)  # what is 0 or 1 is its own power, however written
+        else:
+            exponents[text] = exponents.get(text, Fraction(0)) + exponent
+    return " ".join(sorted(f"{text}^{e}" for text, e in exponents.items() if e))
 
 
 def _orders(monomial: Monomial, names: Names) -> Iterator[tuple[Index, ...]]:

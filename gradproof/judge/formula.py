@@ -45,7 +45,16 @@ def judge_formula(
             hypotheses=proof.hypotheses,
             counter_example=found,
         )
-    if proof.chain and found is None:
+    equal = proof.chain and found is None
+    nowhere = undefined(truth.balls[claim.name], right) if equal else None
+    if nowhere is not None:
+        return FormulaVerdict(
+            "undecided",
+            f"as formulas they are equal, but at this input the claim has no value at {nowhere}: "
+            "it divides by zero, or takes the root or logarithm of a negative number",
+            hypotheses=proof.hypotheses,
+        )
+    if equal:
         return FormulaVerdict(
             "proved",
             f"by {proof.method}",
@@ -120,6 +129,14 @@ def first_disjoint(claimed: np.ndarray, right: np.ndarray, bits: int) -> Counter
             return None
         index = best[1]
         return CounterExample(index, _show(claimed[index]), _show(right[index]), bits)
+
+
+def undefined(claimed: np.ndarray, right: np.ndarray) -> tuple[int, ...] | None:
+    """The first element at which the right value exists and the claimed one does not."""
+    for index in np.ndindex(*right.shape):
+        if right[index].is_finite() and not claimed[index].is_finite():
+            return index
+    return None
 
 
 def _show(ball: flint.arb) -> str:

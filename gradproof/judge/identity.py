@@ -15,6 +15,7 @@ import numpy as np
 from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor, shapes
 from gradproof.core.term import Apply, Compare, Fold, Power, Read, Term, reads, walk
 from gradproof.judge.normal_form import Stage, equal, named_functions, stages
+from gradproof.judge.pieces import TIES, piecewise_values
 from gradproof.judge.points import Answer, Question, answer
 
 WINDOWS = (6, 1_000_000)
@@ -59,12 +60,13 @@ def prove(paper: Paper, derivation: Derivation, seed: bytes | None = None) -> di
     links = stages(paper, derivation)
     known = named_functions(paper.forward)
     found = {claim.of: Proof(claim.of) for claim in paper.claims}
+    pieces = piecewise_values(paper.forward)
     for of, stage in links.items():
-        if equal(stage, known):
+        ties = equal(stage, known, pieces)
+        if ties is not None:
             terms = (stage.claimed, stage.right.term)
-            found[of] = Proof(
-                of, own=True, method=NORMAL_FORM, hypotheses=_domain(terms, paper.forward)
-            )
+            hypotheses = (*_domain(terms, paper.forward), *ties)
+            found[of] = Proof(of, own=True, method=NORMAL_FORM, hypotheses=hypotheses)
     laws = frozenset(t.name for t in paper.forward.inputs if t.law in ("probabilities", "one-hot"))
     for assumed in (frozenset[str](), laws) if laws else (frozenset[str](),):
         _link_by_points(found, links, paper, derivation, assumed, seed)
@@ -158,7 +160,7 @@ def _ties(program: Program) -> tuple[str, ...]:
     compared = any(
         isinstance(n, Compare) or (isinstance(n, Fold) and n.function == "max") for n in nodes
     )
-    return ("no two values that are compared are equal",) if compared else ()
+    return (TIES,) if compared else ()
 
 
 def _link(stage: Stage, paper: Paper, derivation: Derivation, window: int) -> Question:

@@ -29,6 +29,7 @@ from gradproof.core.term import (
     walk,
 )
 from gradproof.engines.evaluate import written_out
+from gradproof.judge.pieces import TIES, has_pieces, masked
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 
 Named = tuple[str, tuple[int, ...]]
@@ -120,15 +121,30 @@ def claims_written_out(paper: Paper) -> dict[str, Equation]:
     return found
 
 
-def equal(stage: Stage, known: Mapping[str, Named]) -> bool:
-    """Whether both sides of a stage have one normal form; otherwise nothing is said.
+def equal(
+    stage: Stage, known: Mapping[str, Named], pieces: Mapping[str, Equation]
+) -> tuple[str, ...] | None:
+    """The hypotheses under which both sides of a stage have one normal form, mostly none; `None`
+    where they have not, which says nothing.
 
     Args:
         stage: the two terms.
         known: the forward program's functions, as `named_functions` finds them.
+        pieces: its piecewise values, as `piecewise_values` finds them.
     """
-    left, right = prepared(stage.claimed, known), prepared(stage.right.term, known)
-    return bool(same(stage.free, left, stage.right.free, right))
+    right = stage.right
+    if same(stage.free, prepared(stage.claimed, known), right.free, prepared(right.term, known)):
+        return ()
+    try:
+        mine, other = inlined(stage.claimed, pieces), inlined(right.term, pieces)
+        if not (has_pieces(mine) or has_pieces(other)):
+            return None
+        one, two = masked(mine), masked(other)
+    except TooLong:
+        return None
+    if same(stage.free, prepared(one.term, known), right.free, prepared(two.term, known)):
+        return (TIES,) if one.ties or two.ties else ()
+    return None
 
 
 def _common(left: Term, right: Term, context: _Context) -> tuple[Term, Term]:

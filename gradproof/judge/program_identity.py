@@ -34,6 +34,7 @@ from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.modular import Modular
 from gradproof.engines.program_evaluation import assumptions, evaluate_program, meaning_of
 from gradproof.judge.logarithms import without_logarithms
+from gradproof.judge.pieces import TIES
 from gradproof.judge.points import MOST_ROUNDS, POINT, Doubt, doubt, with_points
 
 LARGEST_ERROR = 1e-9
@@ -46,8 +47,6 @@ MOST_WORK = 3_000_000
 SMALL = (3, 5, 4, 7, 6, 8, 9, 11, 10, 12, 13)
 SQUARES = (4, 16, 25)
 """Sizes whose roots are whole numbers, and squares themselves modulo the prime."""
-
-TIES = "no two values that are compared are equal"
 
 
 @dataclass(frozen=True, slots=True)
