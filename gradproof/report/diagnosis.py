@@ -13,6 +13,7 @@ from gradproof.core.term import Term, free, positions, reads, walk
 from gradproof.ink.terminal import text
 from gradproof.judge.clinic import Diagnosis, Explanation, open_clinic
 from gradproof.judge.diagnose import diagnose, diagnose_shape
+from gradproof.judge.ground import MOST_ELEMENTS
 from gradproof.judge.identity import Proof
 from gradproof.report.report import GradientRow
 from gradproof.write.convention import Convention
@@ -21,6 +22,10 @@ from gradproof.write.matrix import write
 ROW = Convention("row")
 
 NOTHING_FOUND = "No known mistake gives these numbers."
+NOT_SEARCHED = (
+    "No mistake was searched for: the network has more than {most:,} numbers, or none that exact "
+    "arithmetic can give. At smaller sizes it may be named."
+)
 
 
 def sentences(diagnosis: Diagnosis, shapes: Mapping[str, tuple[Size, ...]]) -> tuple[str, ...]:
@@ -97,7 +102,8 @@ def with_reasons(
         why: tuple[str, ...] = ()
         if row.name in own:
             diagnosis = diagnose(claims[row.name], paper, clinic)
-            why = (NOTHING_FOUND,) if diagnosis is None else sentences(diagnosis, known)
+            nothing = NOTHING_FOUND if clinic.here else NOT_SEARCHED.format(most=MOST_ELEMENTS)
+            why = (nothing,) if diagnosis is None else sentences(diagnosis, known)
             others = [r for r in rows if r.name in own and r.name in below[row.name]]
             if others:
                 listed = ", ".join(r.symbol for r in others)
