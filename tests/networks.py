@@ -80,6 +80,24 @@ def powers(x: "n d, positive", y: "n d, positive"):
     return np.sum(z * np.sqrt(x)) + np.sum(np.exp(-(z**2)) * np.log(y))
 
 
+def heads(x: "n d 6", W: "6 6", u: "n d 6, data"):
+    q = x @ W
+    split = q.reshape(x.shape[0], x.shape[1], 2, 3)
+    scores = np.einsum("nthd,nshd->nhts", split, split)
+    joined = np.einsum("nhts,nshd->nthd", scores, split).reshape(q.shape)
+    return np.sum(u * joined)
+
+
+def arranged(x: "n 2 6", y: "n 2 2", A: "3 3", u: "n 16, data"):
+    wide = np.concatenate([np.tanh(x), y], axis=2)
+    flat = wide.reshape(x.shape[0], -1)
+    both = np.stack([flat, flat**2], axis=1)
+    first, last = np.split(x, 2, axis=-1)
+    turned = np.moveaxis(first @ A, 1, 2) * np.swapaxes(last, 1, 2)
+    loss = np.sum(u * both[:, 0] * both[:, 1]) + np.sum(turned)
+    return loss + np.sum(A.reshape(9)[2:5] ** 2)
+
+
 NETWORKS = (
     rnn,
     layer_norm,
@@ -93,4 +111,6 @@ NETWORKS = (
     spread,
     extremes,
     powers,
+    heads,
+    arranged,
 )

@@ -110,3 +110,32 @@ def replace(position: Affine, mapping: Mapping[Index, Affine]) -> Affine:
         else:
             total = combine(total, affine({variable: coefficient}))
     return total
+
+
+def digits_of(position: Affine) -> tuple[Index, tuple[Index, ...]] | None:
+    """Of ``k − (c·HW + i·W + j)`` the index k and the digits c, i, j that make it up.
+
+    They run together over all elements, each one once, as a reshape joins axes; `None` for any
+    other position. Sizes are numbers here.
+    """
+    if position.constant or len(position.terms) < 3:
+        return None
+    terms: list[tuple[Index, int]] = []
+    for variable, coefficient in position.terms:
+        if not isinstance(variable, Index) or not isinstance(variable.size, int):
+            return None
+        terms.append((variable, coefficient))
+    for sign in (1, -1):
+        whole = [v for v, c in terms if c * sign > 0]
+        if len(whole) == 1:
+            digits = sorted((t for t in terms if t[0] != whole[0]), key=lambda t: -abs(t[1]))
+            stride = 1
+            for digit, coefficient in reversed(digits):
+                if abs(coefficient) != stride:
+                    return None
+                assert isinstance(digit.size, int)
+                stride *= digit.size
+            unit = next(abs(c) for v, c in terms if v == whole[0])
+            if unit == 1 and stride == whole[0].size:
+                return whole[0], tuple(digit for digit, _ in digits)
+    return None

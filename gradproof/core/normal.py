@@ -11,6 +11,7 @@ from gradproof.core.index import (
     Index,
     at,
     combine,
+    digits_of,
     extent,
     is_index,
     replace,
@@ -37,6 +38,7 @@ from gradproof.core.term import (
     free,
     rebuild,
     size_term,
+    substitute,
     walk,
 )
 
@@ -309,6 +311,9 @@ def solve(
     brackets: list[Bracket] = []
     for place, target in zip(places, targets, strict=True):
         difference = combine(replace(place, from_index), at(target), -1)
+        if _joins(difference, target, unknown - from_index.keys()):
+            brackets.append(Bracket("==", _positive(difference)))
+            continue
         chosen = next(
             (
                 (variable, coefficient)
@@ -335,7 +340,45 @@ def solve(
             brackets.append(Bracket(">=", solution))
             brackets.append(Bracket(">=", shift(combine(extent(index.size), solution, -1), -1)))
     replaced = [Bracket(b.relation, replace(b.position, from_index)) for b in brackets]
-    return from_index, [b for b in replaced if not _certain(b)]
+    return from_index, [b for b in replaced if not certain(b)]
+
+
+def _joins(position: Affine, target: Index, unknown: frozenset[Index]) -> bool:
+    """Whether a position makes the target of unknown digits: solving it for one of them would
+    say the same in a longer way."""
+    found = digits_of(position)
+    return found is not None and found[0] == target and set(found[1]) <= unknown
+
+
+def without_brackets(over: tuple[Index, ...], factors: tuple[Term, ...]) -> Term:
+    """``Σ`` of a product, without brackets that always hold, and without the indices that a bracket
+    ``[k = …]`` among the factors says, whatever the others are."""
+    kept = tuple(f for f in factors if not (isinstance(f, Bracket) and certain(f)))
+    for spot, factor in enumerate(kept):
+        if isinstance(factor, Bracket) and factor.relation == "==":
+            for index in over:
+                solution = _solved(factor.position, index)
+                if solution is not None:
+                    others = kept[:spot] + kept[spot + 1 :]
+                    left = tuple(i for i in over if i != index)
+                    moved = tuple(substitute(f, {index: solution}) for f in others)
+                    return without_brackets(left, moved)
+    inside = product(*kept)
+    return Sum(over, inside) if over else inside
+
+
+def _solved(position: Affine, index: Index) -> Affine | None:
+    """What the index is where the position is 0, if that always lies in its range."""
+    coefficient = dict(position.terms).get(index, 0)
+    if abs(coefficient) != 1:
+        return None
+    rest = Affine(tuple(t for t in position.terms if t[0] != index), position.constant)
+    solution = combine(Affine(()), rest, -coefficient)
+    above = shift(combine(extent(index.size), solution, -1), -1)
+    inside = is_index(solution) and the_index(solution).size == index.size
+    if inside or (certain(Bracket(">=", solution)) and certain(Bracket(">=", above))):
+        return solution
+    return None
 
 
 def _positive(position: Affine) -> Affine:
@@ -345,7 +388,7 @@ def _positive(position: Affine) -> Affine:
     return position
 
 
-def _certain(bracket: Bracket) -> bool:
+def certain(bracket: Bracket) -> bool:
     """Whether a bracket holds whatever the indices are."""
     position = bracket.position
     if bracket.relation == "==":

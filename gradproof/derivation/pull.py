@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gradproof.core.errors import NotYet
 from gradproof.core.index import Affine, Index, at, is_index, the_index
-from gradproof.core.normal import apart, highest, power, product, solve, total
+from gradproof.core.normal import apart, highest, power, product, solve, total, without_brackets
 from gradproof.core.program import Equation
 from gradproof.core.term import (
     Add,
@@ -180,8 +180,10 @@ def _contribution(
     term = substitute(here.seed, solution)
     moved = [Bracket(b.relation, _substituted(b.position, solution)) for b in brackets]
     inside = product(term, *moved)
-    raw = Sum(tuple(summed), inside) if summed else inside
-    return Contribution(read.tensor, targets, total(summed, inside), raw)
+    factors = inside.factors if isinstance(inside, Product) else (inside,)
+    raw = without_brackets(tuple(summed), factors)
+    tidy = total(raw.over, raw.body) if isinstance(raw, Sum) else raw
+    return Contribution(read.tensor, targets, tidy, raw)
 
 
 def _substituted(position: Affine, solution: dict[Index, Affine]) -> Affine:

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from gradproof.core.errors import NotYet
-from gradproof.core.index import Affine, Index, Size, is_index, the_index
+from gradproof.core.index import Affine, Index, Size, digits_of, is_index, the_index
 from gradproof.core.program import Equation, Program
 from gradproof.core.term import (
     Add,
@@ -25,6 +25,7 @@ from gradproof.core.term import (
     SizeOf,
     Sum,
     Term,
+    free,
 )
 from gradproof.engines.arithmetic import Arithmetic, Value, structural
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
@@ -180,6 +181,11 @@ def _contract(over: tuple[Index, ...], body: Term, room: Room) -> Labelled:
     """``Σ`` of a product, two factors at a time, as matrix products where they are."""
     a = room.arithmetic
     factors = body.factors if isinstance(body, Product) else (body,)
+    for spot, factor in enumerate(factors):
+        joined = _joined_axes(factor, over)
+        others = factors[:spot] + factors[spot + 1 :]
+        if joined and not any(joined[0] in free(other) for other in others):
+            return _joined(joined, over, others, room)
     parts = [evaluate_term(factor, room) for factor in factors]
     held = {axis for part in parts for axis in part.axes}
     count = 1
@@ -187,6 +193,37 @@ def _contract(over: tuple[Index, ...], body: Term, room: Room) -> Labelled:
         count *= 1 if index in held else number_of(index.size, room.sizes)
     summed = _summed(parts, {index for index in over if index in held}, a)
     return summed if count == 1 else Labelled(a.repeat(summed.value, count), summed.axes)
+
+
+def _joined_axes(factor: Term, over: tuple[Index, ...]) -> tuple[Index, tuple[Index, ...]] | None:
+    """The index that a bracket makes of summed ones, and these, as in a reshape."""
+    if not isinstance(factor, Bracket) or factor.relation != "==":
+        return None
+    found = digits_of(factor.position)
+    return found if found is not None and set(found[1]) <= set(over) else None
+
+
+def _joined(
+    joined: tuple[Index, tuple[Index, ...]],
+    over: tuple[Index, ...],
+    others: tuple[Term, ...],
+    room: Room,
+) -> Labelled:
+    """``Σ`` of the other factors over what is no digit, its digits' axes made one: nothing is
+    added up, and no bracket is worked out."""
+    whole, digits = joined
+    left = tuple(index for index in over if index not in digits)
+    body: Term = Product(others) if len(others) != 1 else others[0]
+    inside = _contract(left, body, room) if left else evaluate_term(body, room)
+    kept = tuple(axis for axis in inside.axes if axis not in digits)
+    laid = _laid_out(inside, (*kept, *digits))
+    lengths = tuple(number_of(digit.size, room.sizes) for digit in digits)
+
+    def change(part: np.ndarray) -> np.ndarray:
+        outer = part.shape[: len(kept)]
+        return np.broadcast_to(part, (*outer, *lengths)).reshape(*outer, -1)
+
+    return Labelled(structural(laid, change), (*kept, whole))
 
 
 def _summed(parts: list[Labelled], waiting: set[Index], a: Arithmetic) -> Labelled:

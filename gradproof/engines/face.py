@@ -19,7 +19,7 @@ from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 from gradproof.prims.face import Face
 from gradproof.prims.formula import Formula, formula
 
-_MOVES = ("getitem", "transpose")
+_MOVES = ("getitem", "transpose", "reshape", "broadcast")
 """The operations that only move elements: integers stay integers."""
 
 _RELATIONS = {">": "greater", ">=": "greater_equal", "==": "equal"}

@@ -62,6 +62,10 @@ JAX = Arithmetic(
         "equal": _mask(jnp.equal),
         "transpose": lambda x, order: jnp.transpose(x, order),
         "getitem": lambda x, key: x[key],
+        "reshape": lambda x, sizes: jnp.reshape(x, sizes),
+        "broadcast": lambda x, sizes: jnp.broadcast_to(x, sizes),
+        "concatenate": lambda *xs, axis: jnp.concatenate(xs, axis=axis),
+        "einsum": lambda *xs, signature: jnp.einsum(signature, *xs),
         "exp": jnp.exp,
         "log": jnp.log,
         "sqrt": jnp.sqrt,
@@ -132,6 +136,8 @@ class Flat:
             results = equation.primitive.bind(*map(jnp.asarray, operands), **parameters)
             several = results if equation.primitive.multiple_results else [results]
             return [_constant(result) for result in several]
+        if name == "split":
+            return self._split(operands[0], equation)
         if len(equation.outvars) != 1:
             raise Unattempted(f"operation {name}")
         name, operands, attributes = _plain(equation, operands)
@@ -139,6 +145,21 @@ class Flat:
         shape = tuple(int(size) for size in equation.outvars[0].aval.shape)
         self.operations.append(Operation(name, tuple(operands), attributes, number, shape))
         return [Numbered(number)]
+
+    def _split(self, operand: Any, equation: Any) -> list[Any]:
+        """Consecutive parts along an axis: a slice for each."""
+        axis, start = equation.params["axis"], 0
+        parts: list[Any] = []
+        for variable in equation.outvars:
+            shape = tuple(int(size) for size in variable.aval.shape)
+            first = tuple(start if k == axis else 0 for k in range(len(shape)))
+            stop = tuple(a + size for a, size in zip(first, shape, strict=True))
+            attributes = {"start_indices": first, "limit_indices": stop, "strides": None}
+            number = next(self.numbers)
+            self.operations.append(Operation("slice", (operand,), attributes, number, shape))
+            parts.append(Numbered(number))
+            start += shape[axis]
+        return parts
 
 
 def _constant(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from string import ascii_letters
 from typing import Any, final
 
 import autograd.numpy as anp
@@ -57,6 +58,10 @@ def _table(np: Any) -> dict[str, Callable[..., Any]]:
         "sum": lambda x, axes, keepdims: np.sum(x, axis=axes, keepdims=keepdims),
         "transpose": lambda x, order: np.transpose(x, order),
         "getitem": lambda x, key: x[key],
+        "reshape": lambda x, sizes: np.reshape(x, sizes),
+        "broadcast": lambda x, sizes: x + np.zeros(sizes, x.dtype),
+        "concatenate": lambda *xs, axis: np.concatenate(xs, axis),
+        "einsum": lambda *xs, signature: np.einsum(signature, *xs),
         "exp": np.exp,
         "log": np.log,
         "sqrt": np.sqrt,
@@ -168,6 +173,23 @@ def _softmax(x: Any, axis: int) -> Any:
     return e / anp.sum(e, axis=axis, keepdims=True)
 
 
+def _einsum(*operands: Any, signature: str) -> Any:
+    """autograd has no rule for a diagonal: it is cut out by a product with the identity."""
+    left, _, result = signature.partition("->")
+    spare = (letter for letter in ascii_letters if letter not in signature)
+    inputs, arrays = [], []
+    for letters, x in zip(left.split(","), operands, strict=True):
+        single = list(letters)
+        for spot, letter in enumerate(letters):
+            if letter in letters[:spot]:
+                single[spot] = next(spare)
+                inputs.append(letter + single[spot])
+                arrays.append(np.eye(x.shape[spot], dtype=getval(x).dtype))
+        inputs.append("".join(single))
+        arrays.append(x)
+    return anp.einsum(f"{','.join(inputs)}->{result}", *arrays)
+
+
 def _logsumexp(x: Any, axis: int, keepdims: bool) -> Any:
     top = getval(x).max(axis=axis, keepdims=True)
     total = anp.log(anp.sum(anp.exp(x - top), axis=axis, keepdims=True)) + top
@@ -185,6 +207,7 @@ TRACED = Arithmetic(
             name: _arriving(function)
             for name, function in {
                 **_table(anp),
+                "einsum": _einsum,
                 "sigmoid": _sigmoid,
                 "relu": lambda z: anp.where(z > 0, z, 0 * z),
                 # autograd's rule multiplies by x/|x|: in float16 the product underflows.

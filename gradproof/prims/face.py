@@ -16,13 +16,13 @@ all of them as it is. A subclass implements `shape` and `operate`, and sees only
 names of elementwise records         the record's arguments; ``order=1`` is the derivative
 names of folds                       ``axis``, ``keepdims``
 names of along records               ``axis``
+those of `gradproof.prims.arrange`   see there
 ===================================  ========================================================
 """
 
 from __future__ import annotations
 
 import inspect
-import operator
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -33,6 +33,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from gradproof.core.errors import Never, NotYet, ShapeError
+from gradproof.prims.arrange import ARRANGEMENTS, axis_of, ravel, reshape, squeeze
 from gradproof.prims.caller import place
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.number import rational
@@ -153,6 +154,28 @@ class Face(NDArrayOperatorsMixin, ABC):
     def max(self, axis: Any = None, keepdims: bool = False) -> Face:
         """The largest element along an axis."""
         return fold("max", self, axis, keepdims)
+
+    def reshape(self, *shape: Any, order: str = "C") -> Face:
+        """The elements in their order under other axes; one size may be −1."""
+        return _view(self, reshape(self, *shape, order=order))
+
+    def ravel(self) -> Face:
+        """All elements along one axis."""
+        return _view(self, ravel(self))
+
+    def flatten(self) -> Face:
+        """All elements along one axis of a new array."""
+        flat: Face = ravel(self.copy())
+        return flat
+
+    def squeeze(self, axis: Any = None) -> Face:
+        """Without axes of one element."""
+        squeezed: Face = squeeze(self, axis)
+        return squeezed
+
+    def swapaxes(self, first: int, second: int) -> Face:
+        """The tensor with two axes swapped."""
+        return _swap(self, first, second)
 
     def dot(self, other: Any) -> Face:
         """The matrix product."""
@@ -299,19 +322,10 @@ def _power(face: Face, base: Any, exponent: Any) -> Face:
     return face.operate("power", (base,), exponent=rational(exponent))
 
 
-def _axis(axis: Any, among: int) -> int:
-    """An axis counted from the front."""
-    if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
-        raise ShapeError(f"{axis!r} is not an axis.", advice="An axis is a number.", place=place())
-    if not -among <= axis < among:
-        raise ShapeError(f"axis {axis} does not exist: the tensor has {among} axes.", place=place())
-    return operator.index(axis) % among
-
-
 def _axes(x: Face, axis: Any) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(x.ndim))
-    chosen = [_axis(one, x.ndim) for one in (axis if isinstance(axis, tuple) else (axis,))]
+    chosen = [axis_of(one, x.ndim) for one in (axis if isinstance(axis, tuple) else (axis,))]
     if len(set(chosen)) != len(chosen):
         raise ShapeError(f"{axis} names an axis twice.", place=place())
     return tuple(sorted(chosen))
@@ -366,7 +380,7 @@ def along(name: str, x: Face, axis: int = -1) -> Face:
 
 def _transpose(x: Face, axes: Any = None) -> Face:
     order = (
-        tuple(reversed(range(x.ndim))) if axes is None else tuple(_axis(a, x.ndim) for a in axes)
+        tuple(reversed(range(x.ndim))) if axes is None else tuple(axis_of(a, x.ndim) for a in axes)
     )
     if sorted(order) != list(range(x.ndim)):
         raise ShapeError(f"{axes} is not an order of {x.ndim} axes.", place=place())
@@ -395,13 +409,13 @@ def _where(condition: Any, a: Any, b: Any) -> Face:
 
 def _swap(x: Face, first: int, second: int) -> Face:
     order = list(range(x.ndim))
-    one, other = _axis(first, x.ndim), _axis(second, x.ndim)
+    one, other = axis_of(first, x.ndim), axis_of(second, x.ndim)
     order[one], order[other] = order[other], order[one]
     return _transpose(x, tuple(order))
 
 
 def _expand(x: Face, axis: int) -> Face:
-    return x[(slice(None),) * _axis(axis, x.ndim + 1) + (None,)]
+    return x[(slice(None),) * axis_of(axis, x.ndim + 1) + (None,)]
 
 
 def _zeros_like(x: Face, dtype: None = None) -> Face:
@@ -439,6 +453,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ones_like": _ones_like,
     "outer": _outer,
     "copy": lambda a: a.copy(),
+    **ARRANGEMENTS,
     "shape": lambda x: x.shape,
     "ndim": lambda x: x.ndim,
     "size": lambda x: x.size,

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from gradproof.core.index import Affine, Index, at, extent, shift
+from gradproof.core.index import Affine, Index, Size, at, extent, shift
 from gradproof.core.normal import apart, canonical, negate, plus, power, product
 from gradproof.core.program import Equation
 from gradproof.core.term import (
@@ -21,6 +21,7 @@ from gradproof.core.term import (
     walk,
 )
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
+from gradproof.trace.arrangement import NAMES, arranged_term
 from gradproof.trace.graph import Node
 
 
@@ -163,7 +164,11 @@ def _to_name(writer: Writer, node: Node) -> list[Node]:
             found = [o for o in operands[1:] if _heavy(term(o))]
             if operands[1].operation != "number":
                 found += [o for o in operands[:1] if _has_sum(term(o))]
-        case "power" | "matmul":
+        case "reshape" if not isinstance(term(operands[0]), Read):
+            found = [o for o in operands if _has_sum(term(o))]
+        case "reshape" | "broadcast" | "concatenate":
+            found = []
+        case "power" | "matmul" | "einsum":
             found = [o for o in operands if _heavy(term(o))]
         case "greater" | "greater_equal" | "equal":
             found = [o for o in operands if _heavy(term(o))]
@@ -201,6 +206,8 @@ def _term(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
             return writer.use(operands[0], tuple(places[a] for a in range(len(order))))
         case "getitem":
             return _getitem(writer, node, axes)
+        case name if name in NAMES:
+            return _arranged(writer, node, axes)
         case "greater":
             return _compare(writer, ">", node, axes)
         case "greater_equal":
@@ -216,6 +223,19 @@ def _term(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
             return _along(writer, node, axes)
         case name:
             raise AssertionError(f"an operation without a meaning: {name}")
+
+
+def _arranged(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
+    def fresh(size: Size) -> Index:
+        writer.fresh += 1
+        return Index(writer.fresh, size)
+
+    def use(number: int, places: tuple[Affine, ...]) -> Term:
+        return writer.use(node.operands[number], places)
+
+    shapes = [operand.shape for operand in node.operands]
+    term = arranged_term(node.operation, shapes, node.attributes, axes, use, fresh)
+    return _summed(term.over, term.body) if isinstance(term, Sum) else term
 
 
 def _compare(writer: Writer, relation: str, node: Node, axes: tuple[Index, ...]) -> Term:

@@ -15,6 +15,7 @@ from gradproof.core.term import ONE, Term
 from gradproof.prims.caller import place, place_of, user_frame
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.face import Face
+from gradproof.trace.arrangement import NAMES, arranged_shape
 from gradproof.trace.names import Namer
 from gradproof.trace.sizes import number_of, term_of
 
@@ -202,6 +203,8 @@ def result_shape(
             return _item_shape(shapes[0], attributes["key"], where)
         case "power" | "negative":
             return shapes[0]
+        case name if name in NAMES:
+            return arranged_shape(name, shapes, attributes, where)
         case "add" | "subtract" | "multiply" | "divide" | "greater" | "greater_equal" | "equal":
             return broadcast(shapes, where)
     if name in ELEMENTWISE_BY_NAME:
@@ -226,7 +229,9 @@ def result_boolean(name: str, nodes: tuple[Node, ...], where: Place | None) -> b
             return True
         case "multiply" | "maximum" | "minimum" | "getitem" | "transpose" | "max":
             return all(truths)
-        case "add" | "subtract" | "matmul" | "negative" if all(truths):
+        case "reshape" | "broadcast" | "concatenate":
+            return all(truths)
+        case "add" | "subtract" | "matmul" | "einsum" | "negative" if all(truths):
             raise NotYet(
                 "NumPy computes with comparisons as truth values here: True + True is True.",
                 advice="Make one of them a number first: 1.0 * (x > 0).",

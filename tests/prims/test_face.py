@@ -21,6 +21,30 @@ def written(lines: str):
     return space["forward"]
 
 
+ILL_FITTING = {
+    "return T.reshape(5, 5)": "has 24 elements: they do not fill (5, 5)",
+    "return T.reshape(-1, 7)": "has 24 elements: they do not fill (-1, 7)",
+    "return np.broadcast_to(v, (3, 2))": "cannot be repeated to (3, 2)",
+    "return np.concatenate([W, x])": "cannot be put one after the other",
+    "return np.split(x, 2)": "cannot be split into 2 equal parts",
+    "return np.einsum('nd,dk->nk', x)": "is for 2 operand(s), not 1",
+    "return np.einsum('n,dk->nk', x, W)": "'n' in 'n,dk->nk' names 1 axes of a tensor with 2",
+    "return np.einsum('nd,dk->nz', x, W)": "a letter twice, or one that no operand has",
+    "return np.einsum('nd,nk->k', x, W)": "the letter n is 5 and 2",
+    "return x.reshape(2, 5, order='F')": "in another order than C",
+}
+
+
+@pytest.mark.parametrize("lines", ILL_FITTING)
+def test_what_does_not_fit_is_refused_with_its_shapes(lines):
+    def network(x: "5 2", W: "2 3", v: "3", A: "3 3", T: "2 3 4"):
+        return np.sum(written(lines)(x, W, v, A, T))
+
+    with pytest.raises(GradproofError) as caught:
+        gp.derive(network)
+    assert ILL_FITTING[lines] in caught.value.why
+
+
 def by_face(lines: str) -> np.ndarray:
     result = record_plain(written(lines), ARRAYS, {}, "float64").result
     return np.asarray(result)
@@ -47,6 +71,40 @@ SAME = (
     "return np.transpose(T, (0, -1, 1))",
     "return v[:2] * v[-2:]",
     "return v * 10**30",
+    "return T.reshape(6, 4)",
+    "return T.reshape((2, -1)) @ np.ones((12, 2))",
+    "return np.reshape(T, (4, 6)) * 1",
+    "return T.ravel() * np.arange(24)",
+    "return np.ravel(T)[::1]",
+    "return T.flatten()[3:7]",
+    "h = T * 1; z = h.flatten(); z += 1; return h.sum() * z",
+    "return (T[:, :1] * 2).squeeze(1)",
+    "return np.squeeze(T[:, :1, :1])",
+    "return np.broadcast_to(v, (2, 3)) * W",
+    "return np.broadcast_to(W[:, :, None], (2, 3, 4)) + T",
+    "return np.moveaxis(T, 0, -1)",
+    "return np.moveaxis(T, (0, 1), (2, 0))",
+    "return np.repeat(W, 2, axis=0)",
+    "return np.repeat(W, 3)",
+    "return np.concatenate([W, W * 2, x[:2] @ W])",
+    "return np.concatenate([T, T[:, :1]], axis=1)",
+    "return np.concatenate([np.ones((2, 1)), W], axis=-1)",
+    "return np.stack([v, v * 2])",
+    "return np.stack([W, W * 2], axis=-1)",
+    "a, b = np.split(T, 2, axis=2); return a * b",
+    "a, b, c = np.split(x, [1, 3]); return c @ W + (a * b[:1]).sum()",
+    "return np.einsum('nd,dk->nk', x, W)",
+    "return np.einsum('nd,dk', x, W)",
+    "return np.einsum('ij,ij,j->', W, W, v)",
+    "return np.einsum('ii->i', A)",
+    "return np.einsum('ii', A)",
+    "return np.einsum('...d,dk->...k', T, np.ones((4, 2)))",
+    "return np.einsum('b...,b...->...', T, T)",
+    "return np.einsum('dca->acd', T)",
+    "return np.trace(A @ A)",
+    "return np.diagonal(A) * v",
+    "return np.linalg.norm(W, axis=1) ** 2 * 0",
+    "return T.swapaxes(0, 2)",
 )
 
 
