@@ -36,6 +36,7 @@ from gradproof.judge.formula import judge_formula
 from gradproof.judge.generic import by_parameter, choose_sizes, draw
 from gradproof.judge.identity import Proof, prove
 from gradproof.judge.kink import kinks
+from gradproof.judge.layers import Layers, judge_layer, run_layers
 from gradproof.judge.normal_form import claims_written_out
 from gradproof.judge.program_identity import Capture, ProgramProof, prove_program
 from gradproof.judge.stage import judge_stage
@@ -295,7 +296,7 @@ class Bench:
     truth: TrueValues
     operands: Mapping[str, np.ndarray]
     plain: Mapping[str, np.ndarray]
-    native: Mapping[str, np.ndarray]
+    layers: Layers | None
     hand: Mapping[str, np.ndarray]
     written: Mapping[str, Equation]
     kinks: Mapping[str, str]
@@ -382,7 +383,7 @@ def bench_of(
         true_values(tuple(programs), inputs, sizes),
         operands,
         plain,
-        _native(source, engine, arguments, dtype),
+        _layers(traced, engine, dtype, sizes, inputs),
         _hand_values(traced, plain),
         claims_written_out(paper),
         kinks(paper.forward, operands, sizes, contract),
@@ -392,11 +393,27 @@ def bench_of(
     )
 
 
-def _native(
-    source: Source, engine: Engine, arguments: Mapping[str, Any], dtype: str
-) -> dict[str, np.ndarray]:
-    layers = source.native.get(engine.name)
-    return {} if layers is None else engine.native(layers, arguments, dtype)
+def _layers(
+    traced: Traced,
+    engine: Engine,
+    dtype: str,
+    sizes: Mapping[str, int],
+    inputs: Mapping[str, np.ndarray],
+) -> Layers | None:
+    """What the engine's own layers give, where the source has them."""
+    native = traced.source.native.get(engine.name)
+    if native is None:
+        return None
+    arguments = by_parameter(traced.signature, inputs)
+    return run_layers(native, engine, dtype, traced.derivation, arguments, inputs, sizes)
+
+
+def _layer(
+    name: str, equation: Equation, bench: Bench, true: Value, *, gradient: bool
+) -> tuple[np.ndarray | None, EngineVerdict | None]:
+    if bench.layers is None:
+        return None, None
+    return judge_layer(name, equation, bench.layers, true, gradient=gradient)
 
 
 def _hand_values(traced: Traced, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -449,18 +466,13 @@ def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
     name = equation.target
     true = bench.truth.values[name]
     verdict = _judged(equation, bench.run.values[name], bench.operands, bench, true)
-    native_verdict = None
-    if name in bench.native:
-        operands = {**bench.operands, **bench.native}
-        native_verdict = _judged(equation, bench.native[name], operands, bench, true)
     return ForwardRow(
         name,
         shape_text(name, shape_of(equation), bench.traced.layout),
         text(write(equation, bench.traced.layout, shapes=bench.shapes)),
         verdict,
         bench.run.values[name],
-        bench.native.get(name),
-        native_verdict,
+        *_layer(name, equation, bench, true, gradient=False),
         bench.plain[name],
     )
 
@@ -496,6 +508,9 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
         _hand_verdict(of, bench),
         middle(true),
         of in derivation.zero,
+        None,
+        (),
+        *_layer(of, uncollected, bench, true, gradient=True),
     )
 
 

@@ -35,6 +35,15 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class NativeRun:
+    """What a framework's own layers computed: the values that they gave a name, and the gradients
+    of the loss, if they gave that, with respect to every floating input."""
+
+    values: Mapping[str, np.ndarray]
+    gradients: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """How people call an engine, which module it needs, and which extra of ours installs it."""
 
@@ -97,10 +106,14 @@ class Engine(ABC):
         self,
         layers: Callable[..., Mapping[str, Any]],
         arguments: Mapping[str, Argument],
+        loss: str,
         dtype: str,
-    ) -> dict[str, np.ndarray]:
+    ) -> NativeRun:
         """What the framework's own layers give: the tensors that ``layers(framework, **arguments)``
-        returns. An engine without layers has none to give.
+        returns, and by autodiff the gradients of the one called `loss`, if it is among them.
+
+        The arguments are the framework's tensors, or lists of them, in the dtype. An engine without
+        layers has none to give.
 
         Raises:
             EngineError: this engine has no layers of its own.

@@ -193,11 +193,16 @@ class Inputs:
     def bind(self, recording: Recording, natives: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of the user's function as faces, from the framework's tensors by name."""
 
-        def face(name: str) -> Tensor:
-            return recording.face(natives[name], whole=name in self.wholes)
+        return self.arranged(
+            {name: recording.face(natives[name], whole=name in self.wholes) for name in natives}
+        )
 
+    def arranged(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the user's function, from whatever stands for each tensor."""
         return {
-            parameter: face(names) if isinstance(names, str) else [face(name) for name in names]
+            parameter: tensors[names]
+            if isinstance(names, str)
+            else [tensors[name] for name in names]
             for parameter, names in self.places.items()
         }
 

@@ -22,7 +22,7 @@ from gradproof.engines.backward_program import (
     Unattempted,
     read_back,
 )
-from gradproof.engines.engine import Argument, Engine, Run
+from gradproof.engines.engine import Argument, Engine, NativeRun, Run
 from gradproof.engines.face import (
     Arithmetic,
     Recording,
@@ -256,6 +256,29 @@ class JaxEngine(Engine):
                 dtype,
                 {name: _array(tensor) for name, tensor in tensors.items()},
                 {name: _array(gradients[name]) for name in tensors if name in gradients},
+            )
+
+    def native(
+        self,
+        layers: Callable[..., Mapping[str, Any]],
+        arguments: Mapping[str, Argument],
+        loss: str,
+        dtype: str,
+    ) -> NativeRun:
+        inputs = read_inputs(arguments, dtype)
+
+        def program(floats: Any, wholes: Any) -> Any:
+            tensors = layers(jax, **inputs.arranged(floats | wholes))
+            return tensors.get(loss, jnp.zeros((), dtype)), dict(tensors)
+
+        with settings():
+            floats = {name: jnp.asarray(array, dtype) for name, array in inputs.floats.items()}
+            wholes = {name: jnp.asarray(array) for name, array in inputs.wholes.items()}
+            gradient = jax.value_and_grad(program, has_aux=True)
+            (_, tensors), gradients = gradient(floats, wholes)
+            return NativeRun(
+                {name: _array(tensor) for name, tensor in tensors.items()},
+                {name: _array(g) for name, g in gradients.items()} if loss in tensors else {},
             )
 
     def backward_program(

@@ -40,7 +40,7 @@ def _quiet() -> Iterator[None]:
 with _quiet():
     import tensorflow as tf
 
-from gradproof.engines.engine import Argument, Engine, Run  # noqa: E402
+from gradproof.engines.engine import Argument, Engine, NativeRun, Run  # noqa: E402
 from gradproof.engines.face import (  # noqa: E402
     Arithmetic,
     Recording,
@@ -177,31 +177,33 @@ class TensorFlowEngine(Engine):
         self,
         layers: Callable[..., Mapping[str, Any]],
         arguments: Mapping[str, Argument],
+        loss: str,
         dtype: str,
-    ) -> dict[str, np.ndarray]:
-        """What Keras' own layers give: the tensors that ``layers(tf, **arguments)`` returns.
-
-        The arguments are TensorFlow tensors, or lists of them, in the dtype, which is Keras'
-        dtype meanwhile.
-        """
+    ) -> NativeRun:
+        """What Keras' own layers give; the dtype is Keras' dtype meanwhile."""
         inputs = read_inputs(arguments, dtype)
-        natives = {name: tf.cast(array, dtype) for name, array in inputs.floats.items()}
-        natives |= {name: tf.constant(array) for name, array in inputs.wholes.items()}
-        bound = {
-            parameter: natives[names] if isinstance(names, str) else [natives[n] for n in names]
-            for parameter, names in inputs.places.items()
-        }
+        floats = {name: tf.cast(array, dtype) for name, array in inputs.floats.items()}
+        wholes = {name: tf.constant(array) for name, array in inputs.wholes.items()}
         settings = tf.keras.config
         before = settings.floatx(), settings.dtype_policy()
         settings.set_floatx(dtype)
         settings.set_dtype_policy(dtype)  # the policy does not follow floatx once it is used
         try:
-            with tf.device("CPU:0"):
-                tensors = layers(tf, **bound)
+            with tf.device("CPU:0"), tf.GradientTape() as tape:
+                for tensor in floats.values():
+                    tape.watch(tensor)
+                tensors = layers(tf, **inputs.arranged(floats | wholes))
         finally:
             settings.set_floatx(before[0])
             settings.set_dtype_policy(before[1])
-        return {name: _array(tensor) for name, tensor in tensors.items()}
+        gradients: dict[str, Any] = {}
+        if loss in tensors:
+            none = tf.UnconnectedGradients.ZERO
+            gradients = tape.gradient(tensors[loss], floats, unconnected_gradients=none)
+        return NativeRun(
+            {name: _array(tensor) for name, tensor in tensors.items()},
+            {name: _array(tf.convert_to_tensor(g)) for name, g in gradients.items()},
+        )
 
 
 ENGINE = TensorFlowEngine()

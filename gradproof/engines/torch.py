@@ -18,7 +18,7 @@ from gradproof.engines.backward_program import (
     Unattempted,
     read_back,
 )
-from gradproof.engines.engine import Argument, Engine, Run
+from gradproof.engines.engine import Argument, Engine, NativeRun, Run
 from gradproof.engines.face import (
     Arithmetic,
     Inputs,
@@ -209,6 +209,31 @@ class TorchEngine(Engine):
             self.name,
             self.version(),
             dtype,
+            {name: TORCH.array(tensor) for name, tensor in tensors.items()},
+            {name: TORCH.array(g) for name, g in gradients.items()},
+        )
+
+    def native(
+        self,
+        layers: Callable[..., Mapping[str, Any]],
+        arguments: Mapping[str, Argument],
+        loss: str,
+        dtype: str,
+    ) -> NativeRun:
+        inputs = read_inputs(arguments, dtype)
+        floats = {
+            name: _tensor(array, dtype).requires_grad_() for name, array in inputs.floats.items()
+        }
+        wholes = {name: _tensor(array) for name, array in inputs.wholes.items()}
+        with torch.enable_grad():
+            tensors = layers(torch, **inputs.arranged(floats | wholes))
+        gradients: dict[str, torch.Tensor] = {}
+        if loss in tensors:
+            found = torch.autograd.grad(
+                tensors[loss], list(floats.values()), allow_unused=True, materialize_grads=True
+            )
+            gradients = dict(zip(floats, found, strict=True))
+        return NativeRun(
             {name: TORCH.array(tensor) for name, tensor in tensors.items()},
             {name: TORCH.array(g) for name, g in gradients.items()},
         )

@@ -9,6 +9,7 @@ transpose.
 import numpy as np
 
 import gradproof as gp
+from gradproof.gallery import layers
 
 
 def forward(x: "n 2", W1: "2 4", b1: "4", W2: "4 3", b2: "3", y: "n 3, data"):
@@ -57,18 +58,26 @@ ARTICLE = {
 SAMPLES = {"the article's sample (its W2 is a reconstruction)": ARTICLE}
 
 
-def _keras_layers(tf, x, W1, b1, W2, b2, y):
-    """The same network in Keras: a kernel is (in, out), as here, so nothing is transposed."""
-    values = {}
-    inside = x
+def _keras(tf, x, W1, b1, W2, b2, y):
+    """A kernel is (in, out), as here, so nothing is transposed."""
+    values, inside = {}, x
     for number, (kernel, bias) in enumerate(((W1, b1), (W2, b2)), 1):
         for name, activation in ((f"z{number}", None), (f"a{number}", "sigmoid")):
-            layer = tf.keras.layers.Dense(kernel.shape[1], activation=activation)
-            layer.build(inside.shape)
-            layer.set_weights([kernel, bias])
-            values[name] = layer(inside)
+            dense = tf.keras.layers.Dense(kernel.shape[1], activation=activation)
+            values[name] = layers.keras(dense, [kernel, bias], inside)
         inside = values[f"a{number}"]
-    return values
+    return {**values, "loss": 0.5 * tf.reduce_sum((inside - y) ** 2)}
 
 
-NATIVE = {"tensorflow": _keras_layers}
+def _torch(torch, x, W1, b1, W2, b2, y):
+    """A weight is (out, in): transposed here."""
+    values, inside = {}, x
+    for number, (W, b) in enumerate(((W1, b1), (W2, b2)), 1):
+        linear = torch.nn.Linear(*W.shape, dtype=W.dtype)
+        values[f"z{number}"] = layers.torch(torch, linear, {"weight": W.T, "bias": b}, inside)
+        inside = values[f"a{number}"] = torch.nn.Sigmoid()(values[f"z{number}"])
+    mean = torch.nn.MSELoss(reduction="sum")
+    return {**values, "loss": 0.5 * mean(inside, y)}
+
+
+NATIVE = {"tensorflow": _keras, "torch": _torch}

@@ -7,6 +7,8 @@ Hides: with layers of one width, a missing transpose goes unnoticed by the shape
 
 import numpy as np
 
+from gradproof.gallery import layers
+
 
 def forward(
     x: "n 3",
@@ -33,3 +35,23 @@ def backward(Ws, acts, y):
         delta = dz @ W.T
     dl_dx = delta
     return {"dl_dWs": dl_dWs, "dl_dbs": dl_dbs, "dl_dx": dl_dx}
+
+
+def _keras(tf, x, Ws, bs, y):
+    """A kernel is (in, out), as here, so nothing is transposed."""
+    a = x
+    for W, b in zip(Ws, bs, strict=True):
+        a = layers.keras(tf.keras.layers.Dense(W.shape[1], activation="tanh"), [W, b], a)
+    return {"loss": 0.5 * tf.reduce_sum((a - y) ** 2)}
+
+
+def _torch(torch, x, Ws, bs, y):
+    """A weight is (out, in): transposed here."""
+    a = x
+    for W, b in zip(Ws, bs, strict=True):
+        linear = torch.nn.Linear(*W.shape, dtype=W.dtype)
+        a = torch.nn.Tanh()(layers.torch(torch, linear, {"weight": W.T, "bias": b}, a))
+    return {"loss": 0.5 * torch.nn.MSELoss(reduction="sum")(a, y)}
+
+
+NATIVE = {"tensorflow": _keras, "torch": _torch}

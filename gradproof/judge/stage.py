@@ -71,6 +71,31 @@ def judge_stage(
     return _verdict(found, grain, computed.shape, digits_in_common(computed, truth))
 
 
+def judge_enclosed(
+    computed: np.ndarray, enclosure: Value, contract: Contract, truth: Value | None
+) -> EngineVerdict:
+    """Whether an engine's tensor lies within a bound of an enclosed exact tensor.
+
+    Args:
+        computed: the engine's tensor.
+        enclosure: a midpoint, a radius and a bound for each element.
+        contract: what a correct engine may do.
+        truth: the enclosure of the true tensor, end to end, or `None`.
+    """
+    middle, radius, bound = enclosure
+    if computed.shape != middle.shape:
+        because = f"the engine's shape is {computed.shape}, not {middle.shape}"
+        return EngineVerdict("refuted", float("inf"), 0.0, 1.0, (), because)
+    if not np.all(np.isfinite(computed)):
+        because = "the engine's numbers are not finite"
+        return EngineVerdict("undecided", float("inf"), 0.0, 0.0, (), because)
+    grain = LITTLE[contract.dtype]
+    with np.errstate(all="ignore"):
+        parts = (np.broadcast_to(part, middle.shape) for part in (radius, bound))
+        found = _compared(computed, middle, lambda e, m, r: np.abs(e - m) + r, *parts, grain)
+    return _verdict(found, grain, computed.shape, digits_in_common(computed, truth))
+
+
 def _evaluated(
     equation: Equation,
     operands: Mapping[str, np.ndarray],

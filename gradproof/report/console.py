@@ -144,6 +144,7 @@ def digits(value: np.floating) -> str:
 
 def _gradient_table(batch: Batch, report: Report) -> Table:
     claimed = any(row.claimed is not None for row in batch.gradients)
+    native = any(row.native_verdict is not None for row in batch.gradients)
     columns = (
         Column("gradient"),
         Column("derived"),
@@ -153,9 +154,11 @@ def _gradient_table(batch: Batch, report: Report) -> Table:
         Column("digits", "right"),
         Column("formula"),
         Column("engine"),
+        *([Column("layers")] if native else []),
     )
     rows = []
     for row in batch.gradients:
+        layers = _verdict(row.native_verdict) if row.native_verdict else Text()
         cells = (
             Text(row.symbol),
             Text(_right_side(row.derived)),
@@ -165,6 +168,7 @@ def _gradient_table(batch: Batch, report: Report) -> Table:
             Text(_digits(row.engine_verdict.digits)),
             _verdict(row.formula_verdict),
             _verdict(row.engine_verdict),
+            *([layers] if native else []),
         )
         rows.append(Row(cells, _below(row)))
     return Table(f"Gradients, back to front {FIRST}", columns, tuple(rows))
@@ -212,12 +216,16 @@ def _verdict(verdict: FormulaVerdict | EngineVerdict) -> Text:
 
 
 def _details(batch: Batch, report: Report) -> list[Text]:
-    lines: list[Text] = []
+    lines: list[Text] = _layers_elsewhere(batch, report)
     for row in batch.gradients:
         lines += _formula_detail(row)
         lines += _engine_detail(row.symbol, row.engine_verdict, row.engine, report.engine)
         if row.hand is not None and row.hand_verdict is not None:
             lines += _engine_detail(row.symbol, row.hand_verdict, row.hand, row.line)
+        if row.native is not None and row.native_verdict is not None:
+            lines += _engine_detail(
+                row.symbol, row.native_verdict, row.native, f"{report.engine}'s layer"
+            )
     for forward in batch.forward:
         lines += _engine_detail(forward.name, forward.verdict, forward.engine, report.engine)
         if forward.native_verdict is not None and forward.native is not None:
@@ -225,6 +233,17 @@ def _details(batch: Batch, report: Report) -> list[Text]:
                 forward.name, forward.native_verdict, forward.native, f"{report.engine}'s layer"
             )
     return lines
+
+
+def _layers_elsewhere(batch: Batch, report: Report) -> list[Text]:
+    """Which tensors of layers were judged in float64, because the dtype's bound says nothing."""
+    rows = [*((r.name, r.native_verdict) for r in batch.forward)]
+    rows += [(r.symbol, r.native_verdict) for r in batch.gradients]
+    names = [n for n, v in rows if v is not None and v.kind == "agrees" and v.because]
+    if not names:
+        return []
+    said = f"{report.engine}'s layers, judged in float64 (their bound in {report.dtype} is too wide"
+    return [Text(f"{said} to see anything): {', '.join(names)}", style="dim")]
 
 
 def _formula_detail(row: GradientRow) -> list[Text]:

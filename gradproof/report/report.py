@@ -36,7 +36,8 @@ class GradientRow:
     """One gradient: the derived formula, the user's, and the engine's number for it.
 
     ``hand`` is what the user's function returns on plain arrays, and ``hand_verdict`` whether
-    these are the numbers of the formulas that were traced.
+    these are the numbers of the formulas that were traced. ``native`` is what autodiff gives
+    through the framework's own layers.
     """
 
     name: str
@@ -54,6 +55,8 @@ class GradientRow:
     zero: bool
     program: ProgramVerdict | None = None
     why: tuple[str, ...] = ()
+    native: np.ndarray | None = None
+    native_verdict: EngineVerdict | None = None
 
     @property
     def covered(self) -> bool:
@@ -119,8 +122,9 @@ class Report:
                     found.append(forward.native_verdict.kind)
             for gradient in batch.gradients:
                 found += [gradient.formula_verdict.kind, gradient.engine_verdict.kind]
-                if gradient.hand_verdict is not None:
-                    found.append(gradient.hand_verdict.kind)
+                for other in (gradient.hand_verdict, gradient.native_verdict):
+                    if other is not None:
+                        found.append(other.kind)
         return tuple(found)
 
     @property

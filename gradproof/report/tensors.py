@@ -34,7 +34,8 @@ def _of_value(row: ForwardRow, engine: str) -> Labelled:
 
 def _of_gradient(row: GradientRow, engine: str) -> Labelled:
     hand = [] if row.hand is None else [("by hand", row.hand)]
-    return [(engine, row.engine), *hand, ("true", row.true)]
+    layers = [] if row.native is None else [(f"{engine}'s layers", row.native)]
+    return [(engine, row.engine), *layers, *hand, ("true", row.true)]
 
 
 def _tensor(name: str, columns: Sequence[tuple[str, np.ndarray]], width: int) -> list[Text]:

@@ -19,7 +19,8 @@ class Source:
     """A paper as its author wrote it.
 
     ``samples`` are sets of inputs with a title, checked beside the generic data. ``native`` maps
-    an engine to a function that computes forward values with the engine's own layers.
+    an engine to a function that computes the network with the engine's own layers: it takes the
+    framework and the network's arguments, and returns forward values, the loss among them, by name.
     """
 
     name: str

@@ -20,6 +20,6 @@ def test_keras_layers_run_in_the_dtype(dtype: str) -> None:
 
     random = np.random.default_rng(0)
     x, W, b = random.normal(size=(5, 3)), random.normal(size=(3, 4)), random.normal(size=4)
-    result = ENGINE.native(layers, {"x": x, "W": W, "b": b}, dtype)
+    result = ENGINE.native(layers, {"x": x, "W": W, "b": b}, "loss", dtype).values
     assert result["z"].dtype == np.dtype(dtype)
     assert np.allclose(result["z"], x @ W + b, rtol=0, atol=16 * float(np.finfo(dtype).eps))

@@ -1,0 +1,21 @@
+"""Frameworks' own layers, called with a paper's tensors as weights: gradients reach these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def keras(layer: Any, weights: Sequence[Any], *inputs: Any, **settings: Any) -> Any:
+    """A Keras layer's output where these tensors are its weights, in the order of its variables."""
+    if not layer.built:
+        layer.build(*(one.shape for one in inputs))
+    trainable = list(weights)[: len(layer.trainable_variables)]
+    others = list(weights)[len(trainable) :]
+    outputs, _ = layer.stateless_call(trainable, others, *inputs, **settings)
+    return outputs
+
+
+def torch(framework: Any, module: Any, weights: dict[str, Any], *inputs: Any) -> Any:
+    """A PyTorch module's output where these tensors are its parameters, by their names."""
+    return framework.func.functional_call(module, weights, inputs)
