@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.core.errors import ClaimShape, DataError, NetworkError
+from gradproof.core.errors import ClaimShape, DataError, GradproofError, NetworkError
 from gradproof.core.index import Size
 from gradproof.core.program import (
     Claim,
@@ -48,7 +48,7 @@ from gradproof.report.equations import Equations
 from gradproof.report.evidence import with_certificates, witness_note
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report, with_program
 from gradproof.trace.paper import trace
-from gradproof.trace.signature import Signature, read_signature, tensors, where_defined
+from gradproof.trace.signature import Signature, read_signature, symbols, tensors, where_defined
 from gradproof.trace.source import Source
 from gradproof.trace.uniform import trace_uniformly
 from gradproof.write.convention import Convention, shape_text
@@ -88,8 +88,41 @@ def derive(
 
 def derive_source(source: Source, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> Equations:
     """`derive` for a paper."""
-    traced, _ = read(source, inputs, sizes)
-    return Equations(source.name, traced.derivation, traced.paper.notes)
+    traced, chosen = read(source, inputs, sizes)
+    found = Equations(source.name, traced.derivation, traced.paper.notes)
+    asked = [s for s in symbols(read_signature(source.forward, inputs)) if s in chosen]
+    asked = [s for s in asked if s not in symbols(traced.signature)]
+    return (
+        _for_all_lengths(found, source, inputs, {s: chosen[s] for s in asked}) if asked else found
+    )
+
+
+LENGTHS = range(5, 50)
+"""Lengths of loops that may be compared; those that are another axis' size are left out."""
+
+
+def _for_all_lengths(
+    found: Equations, source: Source, inputs: Mapping[str, Any], asked: Mapping[str, int]
+) -> Equations:
+    """The equations with a symbol for the length of a loop, if they are the same at others."""
+    if len(asked) != 1 or any(not isinstance(v, str | tuple) for v in inputs.values()):
+        return found
+    ((symbol, _),) = asked.items()
+    taken = {size for t in tensors(read_signature(source.forward, inputs)) for size in t.shape}
+    one, other, last = [n for n in LENGTHS if n not in taken][:3]
+    pages = []
+    for length in (one, other, last):
+        try:
+            traced, _ = read(source, inputs, {symbol: length})
+        except GradproofError:
+            return found
+        words = {length: symbol, length - 1: f"{symbol}−1", length + 1: f"{symbol}+1"}
+        pages.append(Equations(source.name, traced.derivation, (), words))
+    if len({page.to_text() for page in pages}) > 1:
+        return found
+    at = f"{symbol} = {one}, {other} and {last}"
+    note = f"The loops were compared at {at}: only their bounds differ."
+    return replace(pages[0], notes=(note,))
 
 
 def _name(forward: Any) -> str:

@@ -97,12 +97,21 @@ def name_tex(name: str) -> str:
         return _plain_tex(name)
     stem, tail, primes = match.groups()
     subscripts = [
-        _word(part)
-        for part in re.findall(r"\d+|[^\W\d_]+|[^\[\],]+", tail.replace("_", ","))
+        _subscript(part)
+        for part in re.findall(r"\w[−+]\w+|\d+|[^\W\d_]+|[^\[\],]+", tail.replace("_", ","))
         if part != ","
     ]
     line = _word(stem) + "'" * len(primes)
     return line + (f"_{{{','.join(subscripts)}}}" if subscripts else "")
+
+
+def _subscript(part: str) -> str:
+    """A part of a name's tail; ``t−1`` is a difference."""
+    found = re.fullmatch(r"(\w)([−+])(\w+)", part)
+    if found is None:
+        return _word(part)
+    left, sign, right = found.groups()
+    return f"{_word(left)}{'-' if sign == '−' else '+'}{_word(right)}"
 
 
 def _gradient_tex(name: str, below: Callable[[str], str]) -> str:
@@ -284,7 +293,8 @@ def _under(label: str) -> str:
 
 
 def _letters(letters: tuple[Letter, ...]) -> str:
-    return f"_{{{','.join(letter.name for letter in letters)}}}"
+    names = ",".join(letter.name for letter in letters)
+    return f"_{{{names}}}".replace("−", "-").replace("…", r"\dots ")
 
 
 def position(place: Position | Span) -> str:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gradproof.core.errors import DataError, UnknownName
-from gradproof.core.program import Derivation, Equation, shape_of, shapes
+from gradproof.core.index import Size
+from gradproof.core.program import Derivation, shapes
 from gradproof.ink.latex import latex
 from gradproof.ink.terminal import text
 from gradproof.write.convention import Convention, shape_text
+from gradproof.write.loops import cuts, initial_values, uneven
 from gradproof.write.matrix import write
-from gradproof.write.notation import Equality
 from gradproof.write.orient import oriented
+from gradproof.write.rolled import Line, Page, rolled
 
 
 @dataclass(frozen=True, slots=True)
 class Equations:
-    """The forward and the gradient equations of a network; ``print`` shows them."""
+    """The forward and the gradient equations of a network; ``print`` shows them.
+
+    A loop stands once. ``words`` are lengths of loops that have a name, such as T.
+    """
 
     network: str
     derivation: Derivation
     notes: tuple[str, ...] = ()
+    words: Mapping[int, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> str:
         """The equation of the gradient with respect to one tensor, in row convention."""
@@ -31,8 +38,8 @@ class Equations:
                 advice=f"There are those with respect to {', '.join(found)}.",
             )
         convention = _layout("row", self.derivation)
-        (written,) = _written((found[name],), self.derivation, convention)
-        return text(written)
+        known = shapes(self.derivation.forward) | shapes(self.derivation.backward)
+        return text(write(found[name], convention, shapes=known))
 
     def __str__(self) -> str:
         return self.to_text()
@@ -44,18 +51,30 @@ class Equations:
         lines = [f"{self.network}, in {vectors} convention", "", "Inputs"]
         width = max((len(t.name) for t in derivation.forward.inputs), default=0)
         lines += [
-            f"  {t.name:<{width}}   {shape_text(t.name, t.shape, convention)}"
+            f"  {t.name:<{width}}   {shape_text(t.name, self._sizes(t.shape), convention)}"
             for t in derivation.forward.inputs
         ]
+        page = self._page(convention)
         for title, equations in (
             ("Forward", derivation.forward.equations),
             ("Gradients, back to front", derivation.backward.equations),
         ):
-            lines += ["", title]
-            lines += _beside_shapes(
-                [text(e) for e in _written(equations, derivation, convention)],
-                [shape_text(e.target, shape_of(e), convention) for e in equations],
-            )
+            written = rolled(equations, page)
+            sizes = [shape_text(one.target, self._sizes(one.shape), convention) for one in written]
+            longest = max((len(size) for size in sizes), default=0)
+            beside = [
+                f"{size:<{longest}}   {one.range}".rstrip()
+                for size, one in zip(sizes, written, strict=True)
+            ]
+            lines += ["", title, *_beside_shapes([text(one.equality) for one in written], beside)]
+            if title == "Forward":
+                lines += [f"  where {line}" for line in _starts(page)]
+        written_out = uneven(derivation.forward.equations, page.initial)
+        lines += [""] if written_out else []
+        lines += [
+            f"{family} is written out: its turns {turn} and {turn + 1} are not alike."
+            for family, turn in written_out.items()
+        ]
         if derivation.zero:
             lines += ["", f"The loss does not depend on {', '.join(derivation.zero)}: zero."]
         return "\n".join([*lines, *([""] if self.notes else []), *self.notes])
@@ -63,11 +82,47 @@ class Equations:
     def to_latex(self, vectors: str = "row") -> str:
         """The equations for a paper, aligned at their equality signs."""
         derivation = self.derivation
-        convention = _layout(vectors, derivation)
-        equations = (*derivation.forward.equations, *derivation.backward.equations)
-        written = _written(equations, derivation, convention)
-        lines = [latex(one, page=written).replace("=", "&=", 1) for one in written]
+        page = self._page(_layout(vectors, derivation))
+        equations = (derivation.forward.equations, derivation.backward.equations)
+        written = [line for some in equations for line in rolled(some, page)]
+        everything = [line.equality for line in written]
+        lines = [
+            latex(line.equality, page=everything).replace("=", "&=", 1) + _range_tex(line)
+            for line in written
+        ]
         return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
+
+    def _page(self, convention: Convention) -> Page:
+        derivation = self.derivation
+        known = dict(shapes(derivation.forward) | shapes(derivation.backward))
+        initial = initial_values(derivation.forward.equations)
+        found = frozenset[tuple[str, int]]()
+        for equations in (derivation.forward.equations, derivation.backward.equations):
+            found |= cuts(equations, initial)
+        return Page(convention, known, initial, self.words, found)
+
+    def _sizes(self, shape: tuple[Size, ...]) -> tuple[Size, ...]:
+        lengths = {n: word for n, word in self.words.items() if word.isidentifier()}
+        return tuple(lengths.get(s, s) if isinstance(s, int) else s for s in shape)
+
+
+def _starts(page: Page) -> list[str]:
+    """What the members 0 are, where a loop of the page reads them."""
+    used = {family for family in page.initial.names if f"{family}[t−1]" in page.shapes}
+    starts = [f"{f}[0] is {name}" for f, name in page.initial.names.items() if f in used]
+    slices = [
+        f"{name}[t] is the t-th part of {name} along axis {axis + 1}"
+        for name, axis in sorted(page.cut)
+        if "/∂" not in name and f"{name}[t]" in page.shapes
+    ]
+    return [*starts, *slices]
+
+
+def _range_tex(line: Line) -> str:
+    if not line.range:
+        return ""
+    said = line.range.replace("…", r"\dots,").replace("−", "-").replace("= 1 ", "= 1, ")
+    return rf" && {said}"
 
 
 WIDTH = 100
@@ -112,10 +167,3 @@ def _layout(vectors: str, derivation: Derivation) -> Convention:
             return oriented(derivation, Convention(vectors))
         case _:
             raise DataError(f"The convention is row or column, not {vectors}.")
-
-
-def _written(
-    equations: tuple[Equation, ...], derivation: Derivation, convention: Convention
-) -> list[Equality]:
-    known = shapes(derivation.forward) | shapes(derivation.backward)
-    return [write(equation, convention, shapes=known) for equation in equations]

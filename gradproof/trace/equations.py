@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -10,6 +11,7 @@ from gradproof.core.index import Affine, Index, Size, at, extent, shift
 from gradproof.core.normal import apart, canonical, negate, plus, power, product
 from gradproof.core.program import Equation
 from gradproof.core.term import (
+    ZERO,
     Along,
     Apply,
     Compare,
@@ -82,10 +84,13 @@ def write_equations(
     base = _base_names(nodes, names)
     writer = Writer(dict(names), base, name_forward)
     taken = set(names.values())
+    parts = _parts_of_sums(nodes, names, last)
     for node in nodes:
         if node.operation in ("input", "number"):
             _enter_leaf(writer, node)
             continue
+        if node.number in parts:
+            continue  # the whole sum is written at once: it would be copied for every piece
         if name_forward:
             for operand in _to_name(writer, node):
                 _name(writer, operand, taken)
@@ -98,6 +103,35 @@ def write_equations(
         elif shared:
             _name(writer, node, taken)
     return writer
+
+
+def _parts_of_sums(nodes: list[Node], names: dict[int, str], last: Node) -> frozenset[int]:
+    """The unnamed sums that are only added to one other sum of the same shape."""
+    users: dict[int, list[Node]] = {}
+    for node in nodes:
+        for operand in node.operands:
+            users.setdefault(operand.number, []).append(node)
+    return frozenset(
+        node.number
+        for node in nodes
+        if node.operation == "add"
+        and node.number not in names
+        and node is not last
+        and [(u.operation, u.shape) for u in users.get(node.number, [])] == [("add", node.shape)]
+    )
+
+
+def _addends(node: Node, known: Mapping[int, Expression]) -> list[Node]:
+    """What a sum is made of, through sums that are written as parts of it."""
+    found: list[Node] = []
+    stack = list(reversed(node.operands))
+    while stack:
+        operand = stack.pop()
+        if operand.number in known:
+            found.append(operand)
+        else:
+            stack.extend(reversed(operand.operands))
+    return found
 
 
 def _base_names(nodes: list[Node], names: dict[int, str]) -> dict[int, str]:
@@ -132,12 +166,13 @@ def _equate(writer: Writer, node: Node) -> None:
 
 def _name(writer: Writer, node: Node, taken: set[str]) -> None:
     """Invents a name for a node, from the name of the result that it enters."""
-    base = writer.base_names.get(node.number, "v")
+    base, bracket, number = writer.base_names.get(node.number, "v").partition("[")
     count = 1
-    while f"{base}_{count}" in taken:
+    # Of h[3] it is h_1[3], so that what belongs to one turn of a loop has one number.
+    while f"{base}_{count}{bracket}{number}" in taken:
         count += 1
-    writer.names[node.number] = f"{base}_{count}"
-    taken.add(f"{base}_{count}")
+    writer.names[node.number] = f"{base}_{count}{bracket}{number}"
+    taken.add(writer.names[node.number])
     _equate(writer, node)
 
 
@@ -183,7 +218,10 @@ def _term(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
     operands = node.operands
     match node.operation:
         case "add":
-            return plus(*(writer.spread(o, axes) for o in operands))
+            # Adding 0, as a sum that starts with it, rounds nothing: it is left out.
+            addends = _addends(node, writer.expressions)
+            kept = [o for o in addends if o.term != ZERO] or addends[:1]
+            return plus(*(writer.spread(o, axes) for o in kept))
         case "subtract":
             left, right = (writer.spread(o, axes) for o in operands)
             return plus(left, negate(right))

@@ -121,7 +121,7 @@ def _trace_forward(
     place = where_defined(forward)
     last = _loss_node(result, recording, place)
     outermost = recording.namer.finish()
-    names = _named(recording)
+    names = _named(recording, partial=_scalar)
     invented_loss = last.number not in names or last.operation == "input"
     if last.operation == "input":
         raise NetworkError(
@@ -148,13 +148,40 @@ def _arrays_outside(function: Callable[..., Any]) -> dict[int, str]:
     return {id(value): name for name, value in seen.items() if isinstance(value, np.ndarray)}
 
 
-def _named(recording: Recording) -> dict[int, str]:
+def _named(recording: Recording, partial: Callable[[Node], bool]) -> dict[int, str]:
+    """The name of every value; of what is added up under one name only the whole has it."""
     wanted = {
         number: name
         for number, (_, _, name) in recording.namer.best.items()
         if number not in recording.given
     }
+    for number in _partial_sums(recording.nodes, wanted):
+        if partial(recording.nodes[number]):
+            del wanted[number]
     return {**recording.given, **distinct(wanted, set(recording.given.values()))}
+
+
+def _scalar(node: Node) -> bool:
+    return node.shape == ()
+
+
+def _partial_sums(nodes: list[Node], wanted: Mapping[int, str]) -> list[int]:
+    """The values of which nothing is made but a larger sum that took over their name, as in
+    ``loss = loss + term``."""
+    users: dict[int, list[Node]] = {}
+    for node in nodes:
+        for operand in node.operands:
+            users.setdefault(operand.number, []).append(node)
+    found = []
+    for number, name in wanted.items():
+        match users.get(number, []):
+            case [Node(operation="add", number=whole, shape=shape)] if (
+                wanted.get(whole) == name and shape == nodes[number].shape
+            ):
+                found.append(number)
+            case _:
+                pass
+    return found
 
 
 def _needed(nodes: list[Node], last: Node, names: dict[int, str]) -> list[Node]:
@@ -241,7 +268,7 @@ def _trace_backward(
         )
     recording.namer.finish()
     _take_names(recording, result, set(known))
-    names = _named(recording)
+    names = _named(recording, partial=lambda node: True)
     clash = set(known)
     renamed = {
         n: (name if n in recording.given else _unprimed(name, clash)) for n, name in names.items()

@@ -47,16 +47,42 @@ def trace_uniformly(
         raise
     if all(_alike(paper, forward, backward, signature, other) for other in _others(sizes, wanted)):
         return paper, signature
-    return _noted(trace(forward, backward, fixed, sizes), sizes, wanted), fixed
+    asked = _asked(paper, forward, backward, signature, sizes, wanted)
+    for some in (asked, wanted):
+        fixed = at_sizes(signature, {symbol: sizes[symbol] for symbol in some})
+        left = tuple(symbol for symbol in wanted if symbol not in some)
+        paper = trace(forward, backward, fixed, sizes)
+        if all(_alike(paper, forward, backward, fixed, o) for o in _others(sizes, left) if left):
+            return _noted(paper, sizes, some), fixed
+    raise AssertionError("a program without size symbols differs from itself")
+
+
+def _asked(
+    paper: Paper,
+    forward: Callable[..., Any],
+    backward: Callable[..., Any] | None,
+    signature: Signature,
+    sizes: Mapping[str, int],
+    wanted: tuple[str, ...],
+) -> tuple[str, ...]:
+    """The symbols whose number the code asks for: with another one it is another program."""
+    return tuple(
+        symbol
+        for number, symbol in enumerate(wanted)
+        if not _alike(
+            paper, forward, backward, signature, {**sizes, symbol: sizes[symbol] + 2 + number}
+        )
+    )
 
 
 def _others(sizes: Mapping[str, int], wanted: tuple[str, ...]) -> Iterator[dict[str, int]]:
     """Other sizes to trace at: the next ones, then small and large ones at random, so that a
     number that is right at the sizes chosen only is wrong at these."""
-    yield {symbol: sizes[symbol] + 2 + number for number, symbol in enumerate(wanted)}
+    yield {**sizes, **{symbol: sizes[symbol] + 2 + n for n, symbol in enumerate(wanted)}}
     chance = SystemRandom()
-    yield dict(zip(wanted, chance.sample(range(2, 64 + len(wanted)), len(wanted)), strict=True))
-    yield dict(zip(wanted, chance.sample(range(1000, 2000), len(wanted)), strict=True))
+    for numbers in (range(2, 64 + len(wanted)), range(1000, 2000)):
+        drawn = chance.sample(numbers, len(wanted))
+        yield {**sizes, **dict(zip(wanted, drawn, strict=True))}
 
 
 def _alike(
@@ -86,10 +112,10 @@ def _noted(paper: Paper, sizes: Mapping[str, int], wanted: tuple[str, ...]) -> P
 
 
 def at_sizes(signature: Signature, sizes: Mapping[str, int]) -> Signature:
-    """The signature with numbers for its size symbols."""
+    """The signature with numbers for some of its size symbols."""
 
     def fixed(tensor: Tensor) -> Tensor:
-        shape = tuple(s if isinstance(s, int) else sizes[s] for s in tensor.shape)
+        shape = tuple(s if isinstance(s, int) else sizes.get(s, s) for s in tensor.shape)
         return replace(tensor, shape=shape)
 
     return {

@@ -58,7 +58,7 @@ def test_a_loop_over_a_list_of_weights_numbers_its_values():
             a = np.tanh(a @ W)
         return np.sum(a)
 
-    assert names(traced(forward)) == ["a[1]_1", "a[1]", "a[2]_1", "a[2]", "loss"]
+    assert names(traced(forward)) == ["a_1[1]", "a[1]", "a_1[2]", "a[2]", "loss"]
 
 
 def test_a_helper_function_of_the_user_does_not_hide_the_outer_name():

@@ -1,0 +1,185 @@
+"""A program's equations to a page on which every loop stands once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gradproof.core.index import Size
+from gradproof.core.program import Equation, shape_of
+from gradproof.core.term import Add, Bracket, Term, reads, walk
+from gradproof.write.convention import Convention
+from gradproof.write.loops import (
+    Count,
+    Initial,
+    Loop,
+    Series,
+    Slices,
+    generic,
+    loops,
+    member,
+    moving,
+    series,
+    slices_of,
+    told_apart,
+    with_cuts,
+)
+from gradproof.write.matrix import write
+from gradproof.write.notation import Equality, Letter, LetterSum, Notation, Plus
+
+LETTER = "t"
+
+SHORT = 4
+
+Shapes = dict[str, tuple[Size, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An equation as it is written, the shape of its target, and for which t it holds."""
+
+    equality: Equality
+    target: str
+    shape: tuple[Size, ...]
+    range: str = ""
+
+
+@dataclass(slots=True)
+class Page:
+    """What the lines of one page are written under.
+
+    ``words`` are bounds that have a name, as ``T`` for the number of steps, and ``cut`` the axes of
+    tensors whose slices are called ``x[t]``, counted from 1 as members are.
+    """
+
+    convention: Convention
+    shapes: Shapes
+    initial: Initial
+    words: Mapping[int, str] = field(default_factory=dict)
+    cut: frozenset[tuple[str, int]] = frozenset()
+
+    @property
+    def length(self) -> int:
+        """How many members the longest family has."""
+        found = (member(name) for name in self.shapes)
+        return max((one[1] for one in found if one is not None), default=0)
+
+    def word(self, number: int) -> str:
+        """A number, by its name if it has one."""
+        return self.words.get(number, str(number))
+
+
+def rolled(equations: Sequence[Equation], page: Page) -> list[Line]:
+    """The lines of a page, those of a loop's members as one."""
+    return [line for one in loops(equations, page.initial) for line in _lines(one, page)]
+
+
+def _lines(one: Loop | Equation, page: Page) -> Iterator[Line]:
+    if isinstance(one, Loop):
+        line = _loop(one, page)
+        if line is not None:
+            yield line
+            return
+    equation = one.equation if isinstance(one, Loop) else one
+    yield _summed(equation, page) or _plain(equation, page)
+
+
+def _named(name: str, page: Page) -> str:
+    """A member under its page name: ``h[T]`` for the last one."""
+    found = member(name)
+    return name if found is None else f"{found[0]}[{page.word(found[1])}]"
+
+
+def _plain(equation: Equation, page: Page) -> Line:
+    term = with_cuts(equation.term, page.cut, page.word, page.shapes)
+    names = {
+        name: _named(name, page)
+        for name in {equation.target, *(read.tensor for read in reads(equation.term))}
+    }
+    changed = Equation(equation.target, equation.free, term)
+    equality = write(changed, page.convention, names, page.shapes)
+    return Line(equality, equation.target, shape_of(equation))
+
+
+def _loop(loop: Loop, page: Page) -> Line | None:
+    equation = loop.equation
+    count = Count(LETTER, loop.first, page.words)
+    term = generic(equation.term, loop.steps, count, page.initial, page.shapes)
+    target = f"{loop.family}[{LETTER}]"
+    page.shapes[target] = shape_of(equation)
+    written = write(Equation(target, equation.free, term), page.convention, shapes=page.shapes)
+    return Line(written, target, _shape(loop), _range(loop.first, loop.last, page))
+
+
+def _shape(loop: Loop) -> tuple[Size, ...]:
+    """The members' shape; of a size that they have not in common, the first and the last."""
+    return tuple(
+        sizes[0] if len(set(sizes)) == 1 else f"({sizes[0]} … {sizes[-1]})"
+        for sizes in zip(*loop.shapes, strict=True)
+    )
+
+
+def _range(first: int, last: int, page: Page) -> str:
+    return f"{LETTER} = {page.word(first)} … {page.word(last)}"
+
+
+# --- sums over a loop --------------------------------------------------------------------------
+
+
+def _summed(equation: Equation, page: Page) -> Line | None:
+    """An equation whose terms are those of a loop, with ``Σ_t``; `None` if they are not."""
+    if not isinstance(equation.term, Add):
+        return None
+    parts = list(series(told_apart(equation), page.initial))
+    if not any(isinstance(part, Series) for part in parts):
+        return None
+    if len(parts) == 1 and isinstance(parts[0], Series):
+        found = slices_of(equation, parts[0])
+        if found is not None:
+            return _slices(equation, found, page)
+    written = [_part(equation, part, page) for part in parts]
+    left = written[0].left
+    if any(one.left != left for one in written):
+        return None
+    if len(equation.term.terms) <= SHORT:  # it stays as it is where Σ_t would read no better
+        bracketed = any(isinstance(node, Bracket) for node in walk(equation.term))
+        if bracketed or left != _plain(equation, page).equality.left:
+            return None
+    right = Plus(tuple(one.right for one in written)) if len(written) > 1 else written[0].right
+    return Line(Equality(left, right), equation.target, shape_of(equation))
+
+
+def _part(equation: Equation, part: Series | Term, page: Page) -> Equality:
+    if not isinstance(part, Series):
+        one = Equation(equation.target, equation.free, part)
+        return _plain(one, page).equality
+    term, low, high = _generic(part, page)
+    written = write(
+        Equation(equation.target, equation.free, term), page.convention, shapes=page.shapes
+    )
+    everywhere = low == 1 and high == page.length
+    over = LETTER if everywhere else f"{LETTER}={page.word(low)}…{page.word(high)}"
+    body: Notation = LetterSum((Letter(over, part.count),), written.right)
+    return Equality(written.left, body)
+
+
+def _generic(part: Series, page: Page) -> tuple[Term, int, int]:
+    """A series' term in its index, and from where to where it runs."""
+    found = moving(part.term, part.steps, page.initial)
+    assert found is not None
+    number, way = found
+    last = number + way * (part.count - 1)
+    count = Count(LETTER, number, page.words, way)
+    term = generic(part.term, part.steps, count, page.initial, page.shapes)
+    return term, min(number, last), max(number, last)
+
+
+def _slices(equation: Equation, found: Slices, page: Page) -> Line:
+    """``∂l/∂x[t] = …`` for the sum that puts each of them at its place."""
+    count = Count(LETTER, found.number, page.words, found.way)
+    term = generic(found.terms.term, found.terms.steps, count, page.initial, page.shapes)
+    target = f"{equation.target}[{LETTER}]"
+    free = tuple(index for index in equation.free if index != found.axis)
+    page.shapes[target] = tuple(index.size for index in free)
+    written = write(Equation(target, free, term), page.convention, shapes=page.shapes)
+    return Line(written, target, page.shapes[target], _range(1, found.terms.count, page))
