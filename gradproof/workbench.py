@@ -21,6 +21,7 @@ from gradproof.core.program import (
     shape_of,
     shapes,
 )
+from gradproof.core.term import reads
 from gradproof.derivation import derive as derive_program
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.backward_program import BackwardProgram
@@ -476,6 +477,9 @@ def _hand_values(traced: Traced, values: Mapping[str, np.ndarray]) -> dict[str, 
         elif isinstance(value, np.ndarray | np.generic):
             flat[key] = np.asarray(value)
     spelled = {claim.of: claim.name.rstrip("'") for claim in paper.claims}
+    # Of a name that a loop binds at every turn a function returns the last value.
+    last = {c.name.partition("[")[0]: c.name.rstrip("'") for c in paper.claims if c.turn}
+    flat.update({name: flat[key] for key, name in last.items() if key in flat})
     return {of: flat[name] for of, name in spelled.items() if name in flat}
 
 
@@ -549,7 +553,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
 
 def _hand_verdict(of: str, bench: Bench) -> EngineVerdict | None:
     """Whether the user's function, run on plain arrays, gives the numbers of its formulas."""
-    if of in bench.claims and of not in bench.hand:
+    if of in bench.claims and of not in bench.hand and not bench.claims[of].turn:
         because = (
             "run on plain arrays your function does not return this as an array: does it do "
             "something else on numbers?"
@@ -558,6 +562,10 @@ def _hand_verdict(of: str, bench: Bench) -> EngineVerdict | None:
     if of not in bench.hand or of not in bench.written:
         return None
     names = {claim.of: claim.name for claim in bench.claims.values()}
+    if any(claim.turn for claim in bench.claims.values()):
+        read_here = {read.tensor for read in reads(bench.written[of].term)}
+        if not read_here <= {*bench.plain, *(names[one] for one in bench.hand)}:
+            return None  # it is made of values of earlier turns, which nobody returns
     operands = {**bench.plain, **{names[one]: array for one, array in bench.hand.items()}}
     permitted = contract_of("numpy", carrier(bench.contract.dtype))
     truth = bench.truth.values[names[of]]

@@ -53,11 +53,15 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A user's formula for the gradient with respect to ``of``: the tensor ``name``."""
+    """A user's formula for the gradient with respect to ``of``: the tensor ``name``.
+
+    ``turn`` says that it is one of the values that a loop bound a variable to.
+    """
 
     of: str
     name: str
     place: Place | None = None
+    turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

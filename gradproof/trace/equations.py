@@ -106,7 +106,7 @@ def write_equations(
 
 
 def _parts_of_sums(nodes: list[Node], names: dict[int, str], last: Node) -> frozenset[int]:
-    """The unnamed sums that are only added to one other sum of the same shape."""
+    """The unnamed sums that are only added to, or lessened, in one other sum of the same shape."""
     users: dict[int, list[Node]] = {}
     for node in nodes:
         for operand in node.operands:
@@ -114,23 +114,33 @@ def _parts_of_sums(nodes: list[Node], names: dict[int, str], last: Node) -> froz
     return frozenset(
         node.number
         for node in nodes
-        if node.operation == "add"
+        if node.operation in ("add", "subtract")
         and node.number not in names
         and node is not last
-        and [(u.operation, u.shape) for u in users.get(node.number, [])] == [("add", node.shape)]
+        and _is_part(node, users.get(node.number, []))
     )
 
 
-def _addends(node: Node, known: Mapping[int, Expression]) -> list[Node]:
-    """What a sum is made of, through sums that are written as parts of it."""
-    found: list[Node] = []
-    stack = list(reversed(node.operands))
+def _is_part(node: Node, users: list[Node]) -> bool:
+    match users:
+        case [Node(operation="add" | "subtract" as operation, operands=operands, shape=shape)]:
+            return shape == node.shape and (operation == "add" or operands[0] is node)
+        case _:
+            return False
+
+
+def _addends(node: Node, known: Mapping[int, Expression]) -> list[tuple[Node, bool]]:
+    """What a sum is made of, through sums that are written as parts of it, and whether each is
+    taken away."""
+    found: list[tuple[Node, bool]] = []
+    stack = [(node, False)]
     while stack:
-        operand = stack.pop()
-        if operand.number in known:
-            found.append(operand)
+        part, away = stack.pop()
+        if part is not node and part.number in known:
+            found.append((part, away))
         else:
-            stack.extend(reversed(operand.operands))
+            left, right = part.operands
+            stack += [(right, part.operation == "subtract"), (left, away)]
     return found
 
 
@@ -217,14 +227,12 @@ def _to_name(writer: Writer, node: Node) -> list[Node]:
 def _term(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
     operands = node.operands
     match node.operation:
-        case "add":
+        case "add" | "subtract":
             # Adding 0, as a sum that starts with it, rounds nothing: it is left out.
             addends = _addends(node, writer.expressions)
-            kept = [o for o in addends if o.term != ZERO] or addends[:1]
-            return plus(*(writer.spread(o, axes) for o in kept))
-        case "subtract":
-            left, right = (writer.spread(o, axes) for o in operands)
-            return plus(left, negate(right))
+            kept = [(o, away) for o, away in addends if o.term != ZERO] or addends[:1]
+            terms = [(writer.spread(o, axes), away) for o, away in kept]
+            return plus(*(negate(term) if away else term for term, away in terms))
         case "multiply":
             return product(*(writer.spread(o, axes) for o in operands))
         case "divide":

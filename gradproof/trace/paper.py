@@ -175,8 +175,12 @@ def _partial_sums(nodes: list[Node], wanted: Mapping[int, str]) -> list[int]:
     found = []
     for number, name in wanted.items():
         match users.get(number, []):
-            case [Node(operation="add", number=whole, shape=shape)] if (
-                wanted.get(whole) == name and shape == nodes[number].shape
+            case [
+                Node(operation="add" | "subtract", number=whole, operands=parts, shape=shape)
+            ] if (
+                wanted.get(whole) == name
+                and shape == nodes[number].shape
+                and (nodes[whole].operation == "add" or parts[0].number == number)
             ):
                 found.append(number)
             case _:
@@ -278,7 +282,8 @@ def _trace_backward(
     nodes = _needed(recording.nodes, recording.nodes[-1], renamed)
     renamed.setdefault(recording.nodes[-1].number, "_last")
     writer = write_equations(nodes, renamed, recording.nodes[-1], name_forward=False)
-    found = list(_claims(result, known, first))
+    bound = _bindings(recording)
+    found = list(_claims(result, known, first, bound))
     claimed_by: dict[str, str] = {}
     for label, of, value in found:
         _check_claim(label, of, value, known, any_shape=any_shape)
@@ -290,7 +295,8 @@ def _trace_backward(
             )
     labels, aliases = _labels(found, writer)
     claims = tuple(
-        Claim(of, own, value.node.place) for own, (_, of, value) in zip(labels, found, strict=True)
+        Claim(of, own, value.node.place, _is_turn(label, result))
+        for own, (label, of, value) in zip(labels, found, strict=True)
     )
     equations = [*writer.equations, *aliases]
     data = tuple(
@@ -344,14 +350,23 @@ def _take_names(recording: Recording, result: dict[str, Any], taken: set[str]) -
 
 
 def _claims(
-    result: dict[str, Any], known: Mapping[str, Any], first: ForwardRun
+    result: dict[str, Any],
+    known: Mapping[str, Any],
+    first: ForwardRun,
+    bound: Mapping[str, list[Traced]],
 ) -> Iterator[tuple[str, str, Any]]:
-    """The name of each claim, the tensor whose gradient it claims to be, and what it is."""
+    """The name of each claim, the tensor whose gradient it claims to be, and what it is.
+
+    A name that a loop binds again and again, ``dh`` for ``h``, is a claim at every turn.
+    """
     for key, value in result.items():
         if _is_given(key, value, first):
             continue  # forward's own value, such as dx = x - mean, which locals() returns too
         of = claimed(key, known, first.locals)
-        if of is not None:
+        turns = _turns(of, known, first) if of is not None and isinstance(value, Traced) else []
+        if len(turns) > 1 and len(bound.get(key, [])) > 1:
+            yield from _claims_of_turns(key, turns, bound[key])
+        elif of is not None:
             for label, name, item in _targets(key, of, value, first):
                 yield _unprimed(label, set(known)), name, item
         elif isinstance(value, Traced | list) and key.startswith(SURE_PREFIXES):
@@ -360,6 +375,78 @@ def _claims(
                 advice=f"It has: {', '.join(known)}.",
                 place=value.node.place if isinstance(value, Traced) else None,
             )
+
+
+def _bindings(recording: Recording) -> dict[str, list[Traced]]:
+    """The values that each local variable was bound to, in order, without parts of sums."""
+    wanted = {
+        number: name
+        for number, (_, _, name) in recording.namer.best.items()
+        if number not in recording.given
+    }
+    parts = set(_partial_sums(recording.nodes, wanted))
+    found: dict[str, list[Traced]] = {}
+    for number in sorted(wanted):
+        if number not in parts:
+            found.setdefault(wanted[number], []).append(Traced(recording, recording.nodes[number]))
+    return found
+
+
+def _turns(of: str, known: Mapping[str, Any], first: ForwardRun) -> list[str]:
+    """The values ``h[1], h[2], …`` that forward's variable h was bound to, turn after turn."""
+    if of in known or not isinstance(first.locals.get(of), Traced):
+        return []
+    found = []
+    while f"{of}[{len(found) + 1}]" in known:
+        found.append(f"{of}[{len(found) + 1}]")
+    return found
+
+
+def _claims_of_turns(
+    key: str, turns: list[str], values: list[Traced]
+) -> Iterator[tuple[str, str, Any]]:
+    """A claim for every turn. A backward loop mostly runs from the last to the first; that it runs
+    the other way is seen from what it reads.
+
+    Raises:
+        NetworkError: the two loops have not the same number of turns.
+    """
+    if len(values) != len(turns):
+        raise NetworkError(
+            f"{key} is bound {len(values)} times, but there are {len(turns)} values "
+            f"{turns[0]} … {turns[-1]}: which is the gradient of which?",
+            advice="Bind it once at every turn, or collect the gradients in a list.",
+            place=values[-1].node.place,
+        )
+    early, late = _number_read(values[0]), _number_read(values[-1])
+    order = turns if early is not None and late is not None and early < late else turns[::-1]
+    for number, (of, value) in enumerate(zip(order, values, strict=True), 1):
+        yield f"{key}[{number}]", of, value
+
+
+def _is_turn(label: str, result: Mapping[str, Any]) -> bool:
+    """Whether a claim is one of the values of a variable, not an item of a list."""
+    return label.endswith("]") and isinstance(result.get(label.partition("[")[0]), Traced)
+
+
+NEAR = 8
+"""Through so many operations it is searched which turn of forward a value belongs to."""
+
+
+def _number_read(value: Traced) -> int | None:
+    """The number of the nearest forward value, or slice, that a value is made of."""
+    level = [value.node]
+    for _ in range(NEAR):
+        for node in level:
+            name = value.recording.given.get(node.number, "")
+            if name.endswith("]"):
+                return int(name[name.index("[") + 1 : -1])
+            if node.operation == "getitem":
+                whole = [part for part in node.attributes["key"] if isinstance(part, int)]
+                if whole:
+                    return whole[0]
+        level = [operand for node in level for operand in node.operands]
+    return None
 
 
 def _labels(found: list[tuple[str, str, Any]], writer: Writer) -> tuple[list[str], list[Equation]]:

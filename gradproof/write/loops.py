@@ -185,16 +185,17 @@ def initial_values(equations: Sequence[Equation]) -> Initial:
         if mine is None or mine[1] != 1:
             continue
         other = terms.get(f"{mine[0]}[2]")
-        if other is not None:
-            for a, b in zip(_names(equation.term), _names(other), strict=False):
-                family = member(b)
-                if member(a) is None and family is not None and family[1] == 1:
-                    found.names.setdefault(family[0], a)
+        if other is None:
+            continue
+        for a, b in zip(_names(equation.term), _names(other), strict=False):
+            family = member(b)
+            if member(a) is None and family is not None and family[1] == 1:
+                tried = Initial({**found.names, family[0]: found.names.get(family[0], a)})
+                if steps_between(equation.term, other, tried) is not None:
+                    found = tried
     # One tensor that starts two families belongs to neither.
     shared = [name for name in found.names.values() if list(found.names.values()).count(name) > 1]
-    for family in [f for f, name in found.names.items() if name in shared]:
-        del found.names[family]
-    return found
+    return Initial({f: name for f, name in found.names.items() if name not in shared})
 
 
 def _names(term: Term) -> Iterator[str]:
