@@ -31,7 +31,6 @@ from gradproof.engines.dtype import DTYPES, carrier, in_dtype
 from gradproof.engines.engine import ENGINES, Engine, Run, installed, load
 from gradproof.engines.evaluate import number_of
 from gradproof.engines.numpy import record_plain, run_plain
-from gradproof.ink.terminal import text
 from gradproof.judge.breach import explain_breach
 from gradproof.judge.formula import judge_formula
 from gradproof.judge.generic import by_parameter, choose_sizes, draw
@@ -47,13 +46,19 @@ from gradproof.prims.caller import reported
 from gradproof.report.diagnosis import with_mistake, with_reasons
 from gradproof.report.equations import Equations
 from gradproof.report.evidence import with_certificates, witness_note
-from gradproof.report.report import Batch, ForwardRow, GradientRow, Report, with_program
+from gradproof.report.report import (
+    Batch,
+    ForwardRow,
+    GradientRow,
+    Report,
+    with_program,
+)
+from gradproof.report.sheet import Sheet, sheet_of
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import Signature, read_signature, symbols, tensors, where_defined
 from gradproof.trace.source import Source
 from gradproof.trace.uniform import trace_uniformly
 from gradproof.write.convention import Convention, shape_text
-from gradproof.write.matrix import write
 from gradproof.write.orient import oriented
 
 
@@ -337,6 +342,7 @@ class Bench:
     proofs: Mapping[str, Proof]
     claims: Mapping[str, Claim]
     shapes: Mapping[str, tuple[Size, ...]]
+    sheet: Sheet
 
 
 def _batch(
@@ -357,24 +363,17 @@ def _batch(
     own = {e.target: e for e in traced.paper.backward.equations} if traced.paper.backward else {}
     rows = tuple(_gradient_row(step, bench, own) for step in traced.derivation.steps)
     gradients = with_reasons(rows, traced.paper, traced.derivation, sizes, proofs, bench.shapes)
-    written = _own_values(bench, own)
-    return Batch(title, dict(sizes), dict(arrays), forward, gradients, own=written)
-
-
-def _own_values(bench: Bench, own: Mapping[str, Equation]) -> tuple[str, ...]:
-    """The equations of the user's backward for values that are no claims."""
-    claims = {claim.name for claim in bench.claims.values()}
-    return tuple(
-        text(write(equation, bench.traced.layout, _page_names(bench), bench.shapes))
-        for name, equation in own.items()
-        if name not in claims
+    return Batch(
+        title,
+        dict(sizes),
+        dict(arrays),
+        forward,
+        gradients,
+        own=bench.sheet.own_values(),
+        forward_loops=bench.sheet.forward_loops(),
+        starts=bench.sheet.starts(),
+        gradient_loops=bench.sheet.gradient_loops(),
     )
-
-
-def _page_names(bench: Bench) -> dict[str, str]:
-    """A claim stands on the page under the name of the gradient that it is a claim of."""
-    gradients = bench.traced.derivation.gradients
-    return {claim.name: gradients[claim.of] for claim in bench.claims.values()}
 
 
 def _constants(paper: Paper, dtype: str) -> dict[str, np.ndarray]:
@@ -424,6 +423,7 @@ def bench_of(
         proofs,
         {claim.of: claim for claim in paper.claims},
         _shapes(traced),
+        sheet_of(paper, traced.derivation, traced.layout),
     )
 
 
@@ -506,7 +506,7 @@ def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
     return ForwardRow(
         name,
         shape_text(name, shape_of(equation), bench.traced.layout),
-        text(write(equation, bench.traced.layout, shapes=bench.shapes)),
+        bench.sheet.on(equation),
         verdict,
         bench.run.values[name],
         *_layer(name, equation, bench, true, gradient=False),
@@ -526,7 +526,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
     if claim is None:
         claimed, line, formula = None, "", FormulaVerdict("derived", "no formula of yours")
     else:
-        claimed = text(write(own[claim.name], layout, _page_names(bench), bench.shapes))
+        claimed = bench.sheet.on(own[claim.name])
         line = f"{claim.place.file}:{claim.place.line}" if claim.place else ""
         formula = judge_formula(
             claim, bench.traced.paper, derivation, bench.proofs[of], bench.truth, bench.sizes
@@ -535,7 +535,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
         of,
         symbol,
         shape_text(symbol, shape_of(step.equation), layout),
-        text(write(step.equation, layout, shapes=bench.shapes)),
+        bench.sheet.on(step.equation),
         claimed,
         line,
         formula,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
+from typing import TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -13,9 +14,11 @@ from rich.text import Text
 from gradproof.judge.stage import LITTLE
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.report.program import program_lines
-from gradproof.report.report import Batch, GradientRow, Report
+from gradproof.report.report import Batch, ForwardRow, GradientRow, Report, Turns
 from gradproof.report.table import Column, Row, Table, lay_out, wrapped
 from gradproof.report.tensors import tensors
+
+AnyRow = TypeVar("AnyRow", ForwardRow, GradientRow)
 
 MARKS = {"proved": "✓", "agrees": "✓", "derived": "·", "refuted": "✗", "undecided": "?"}
 COLOURS = {
@@ -26,8 +29,6 @@ COLOURS = {
     "undecided": "yellow",
 }
 
-FIRST = "(number shown: the first element)"
-
 
 def show(report: Report, console: Console | None = None, *, values: bool = False) -> None:
     """Prints a report; with `values` the tensors stand side by side at 8 digits."""
@@ -37,9 +38,12 @@ def show(report: Report, console: Console | None = None, *, values: bool = False
     for batch in report.batches:
         console.print()
         console.print(Text(_batch_head(batch), style="bold"))
-        for table in (_forward_table(batch, report), _gradient_table(batch, report)):
+        for table, below in (
+            (_forward_table(batch, report), [f"where {line}" for line in batch.starts]),
+            (_gradient_table(batch, report), []),
+        ):
             console.print()
-            _print(lay_out(table, console.width), console)
+            _print([*lay_out(table, console.width), *(Text(b, "dim") for b in below)], console)
         if batch.own:
             console.print()
             _print(_own(batch, console.width), console)
@@ -66,7 +70,10 @@ def _print(lines: Iterable[Text], console: Console) -> None:
 
 def _head(report: Report, width: int) -> list[Text]:
     # A name and its shape stay on one line.
-    shapes = [f"{name}\u00a0{shape}" for name, shape in report.shapes.items()]
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, shape in report.shapes.items():
+        alike.setdefault((name.partition("[")[0], shape), []).append(name)
+    shapes = [f"{_listed(names)}\u00a0{shape}" for (_, shape), names in alike.items()]
     engine = f"{report.engine} {report.engine_version} · {report.dtype} · seed {report.seed}"
     return [
         Text(f"gradproof verify {report.network}", style="bold"),
@@ -108,21 +115,29 @@ def _forward_table(batch: Batch, report: Report) -> Table:
         Column("engine"),
     ]
     rows = []
-    for row in batch.forward:
+    usual = _usual(batch.forward_loops)
+    for group, loop in _grouped(batch.forward, batch.forward_loops):
+        row = group[-1]
         cells = [
-            Text(row.name),
-            Text(_right_side(row.formula)),
+            Text(row.name if loop is None else loop.name),
+            Text(_right_side(row.formula if loop is None else loop.formula)),
             Text(_number(row.engine)),
             Text(_number(row.plain)),
-            Text(_share(row.verdict.share)),
-            _verdict(row.verdict),
+            Text(_share(max(one.verdict.share for one in group))),
+            _worst([(one.name, one.verdict) for one in group]),
         ]
         if native:
-            cells.append(_verdict(row.native_verdict) if row.native_verdict else Text())
-        rows.append(Row(tuple(cells)))
+            cells.append(_worst([(r.name, r.native_verdict) for r in group if r.native_verdict]))
+        rows.append(Row(tuple(cells), _range(loop, usual)))
     if native:
         columns.append(Column("layers"))
-    return Table(f"Forward {FIRST}", tuple(columns), tuple(rows))
+    return Table(f"Forward {_shown(usual)}", tuple(columns), tuple(rows))
+
+
+def _left_side(row: GradientRow, loop: Turns | None) -> str:
+    """The gradient's name, with the index t where it has one."""
+    left = (row.derived if loop is None else loop.formula).partition(" = ")[0]
+    return left if loop is not None or left == f"{row.symbol}[t]" else row.symbol
 
 
 def _right_side(formula: str) -> str:
@@ -157,21 +172,26 @@ def _gradient_table(batch: Batch, report: Report) -> Table:
         *([Column("layers")] if native else []),
     )
     rows = []
-    for row in batch.gradients:
-        layers = _verdict(row.native_verdict) if row.native_verdict else Text()
+    usual = _usual(batch.gradient_loops)
+    for group, loop in _grouped(batch.gradients, batch.gradient_loops):
+        row = group[0]
         cells = (
-            Text(row.symbol),
-            Text(_right_side(row.derived)),
-            *([Text(_yours(row), style="dim")] if claimed else []),
+            Text(_left_side(row, loop)),
+            Text(_right_side(row.derived if loop is None else loop.formula)),
+            *([Text(_yours(row, loop), style="dim")] if claimed else []),
             Text(_number(row.engine)),
-            Text(_share(row.engine_verdict.share)),
-            Text(_digits(row.engine_verdict.digits)),
-            _verdict(row.formula_verdict),
-            _verdict(row.engine_verdict),
-            *([layers] if native else []),
+            Text(_share(max(one.engine_verdict.share for one in group))),
+            Text(_digits(min(one.engine_verdict.digits for one in group))),
+            _worst([(one.name, one.formula_verdict) for one in group]),
+            _worst([(one.name, one.engine_verdict) for one in group]),
+            *(
+                [_worst([(r.name, r.native_verdict) for r in group if r.native_verdict])]
+                if native
+                else []
+            ),
         )
-        rows.append(Row(cells, _below(row)))
-    return Table(f"Gradients, back to front {FIRST}", columns, tuple(rows))
+        rows.append(Row(cells, (*_below(row, loop), *_range(loop, usual))))
+    return Table(f"Gradients, back to front {_shown(usual)}", columns, tuple(rows))
 
 
 def _own(batch: Batch, width: int) -> list[Text]:
@@ -180,18 +200,94 @@ def _own(batch: Batch, width: int) -> list[Text]:
     return [Text("Your own values", style="bold"), *(Text("  ") + line for line in lines)]
 
 
-def _yours(row: GradientRow) -> str:
+RANK = ("refuted", "undecided", "derived", "agrees", "proved")
+"""Verdicts, the worst first."""
+
+
+def _grouped(
+    rows: Sequence[AnyRow], loops: Sequence[Turns]
+) -> Iterator[tuple[list[AnyRow], Turns | None]]:
+    """The rows, those of a loop's turns together where the first of them stands."""
+    loop_of = {name: loop for loop in loops for name in loop.members}
+    by_name = {row.name: row for row in rows}
+    seen: set[str] = set()
+    for row in rows:
+        loop = loop_of.get(row.name)
+        if loop is None or any(name not in by_name for name in loop.members):
+            yield [row], None
+        elif loop.name not in seen:
+            seen.add(loop.name)
+            mine = set(loop.members)
+            yield [one for one in rows if one.name in mine], loop
+
+
+def _worst(verdicts: Sequence[tuple[str, FormulaVerdict | EngineVerdict]]) -> Text:
+    """The worst verdict on the turns of a loop, and on which of them where others differ."""
+    if not verdicts:
+        return Text()
+    worst = min((verdict for _, verdict in verdicts), key=lambda v: RANK.index(v.kind))
+    text = _verdict(worst)
+    names = [name for name, verdict in verdicts if verdict.kind == worst.kind]
+    if len(names) < len(verdicts):
+        numbers = [int(name[name.rindex("[") + 1 : -1]) for name in names]
+        text.append(f" t={_ranges(numbers)}")
+    return text
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Numbers, neighbours as one range: ``1…5,8``."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(f"{run[0]}…{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
+def _range(loop: Turns | None, usual: str) -> tuple[Text, ...]:
+    """For which t a row holds, where that is not said above the table."""
+    if loop is None or loop.range == usual:
+        return ()
+    return (Text(f"for {loop.range}", style="dim"),)
+
+
+def _usual(loops: Sequence[Turns]) -> str:
+    """For which t most of the loops hold: it is said once."""
+    counts = Counter(loop.range for loop in loops)
+    return counts.most_common(1)[0][0] if counts else ""
+
+
+def _shown(usual: str) -> str:
+    """Which number stands in a row, and for which t the rows hold."""
+    return f"(number shown: the first element{f' of the last t; {usual}' if usual else ''})"
+
+
+def _yours(row: GradientRow, loop: Turns | None) -> str:
     """Whether the user's formula reads like the derived one."""
     if row.claimed is None:
         return "none"
-    return "same" if _right_side(row.claimed) == _right_side(row.derived) else "below"
+    mine, derived = _formulas(row, loop)
+    same = len(mine) == 1 and _right_side(mine[0]) == _right_side(derived)
+    return "same" if same else "below"
 
 
-def _below(row: GradientRow) -> tuple[Text, ...]:
+def _formulas(row: GradientRow, loop: Turns | None) -> tuple[tuple[str, ...], str]:
+    """The user's formulas and the derived one; of a loop, those for all of its turns."""
+    if loop is None:
+        return (row.claimed or "",), row.derived
+    return loop.claimed, loop.formula
+
+
+def _below(row: GradientRow, loop: Turns | None) -> tuple[Text, ...]:
     """The user's formula where it is written in another way, and what is odd."""
     lines = []
-    if _yours(row) == "below" and row.claimed is not None:
-        lines.append(Text(f"yours: {_right_side(row.claimed)}", style="dim"))
+    if _yours(row, loop) == "below":
+        mine, _ = _formulas(row, loop)
+        one = len(mine) == 1
+        lines += [
+            Text(f"yours: {_right_side(line) if one else line}", style="dim") for line in mine
+        ]
     if row.zero:
         lines.append(Text("the loss does not depend on it", style="dim"))
     return tuple(lines)
@@ -296,8 +392,28 @@ def _proof_line(
     error = sum(row.formula_verdict.error for row in rows)
     chance = f", wrong with probability below {error:.0e}" if error else ""
     assumed = f", if {' and '.join(hypotheses)}" if hypotheses else ""
-    names = ", ".join(row.symbol for row in rows)
+    names = _listed([row.symbol for row in rows])
     return f"Proved {scope} by {method}{chance}{assumed}: {names}."
+
+
+def _listed(symbols: Sequence[str]) -> str:
+    """Names one after the other, those of a loop's turns as one: ``∂l/∂h[1…6]``."""
+    families: dict[str, list[int]] = {}
+    for symbol in symbols:
+        stem, bracket, number = symbol.partition("[")
+        numbers = families.setdefault(stem, [])
+        if bracket and number[:-1].isdigit():
+            numbers.append(int(number[:-1]))
+    said = []
+    for stem, numbers in families.items():
+        first, last = min(numbers, default=0), max(numbers, default=0)
+        if not numbers:
+            said.append(stem)
+        elif len(numbers) > 2 and len(numbers) == last - first + 1:
+            said.append(f"{stem}[{first}…{last}]")
+        else:
+            said += [f"{stem}[{n}]" for n in sorted(numbers)]
+    return ", ".join(said)
 
 
 def _coverage(report: Report) -> list[str]:
@@ -305,7 +421,7 @@ def _coverage(report: Report) -> list[str]:
     if not any(row.covered for row in rows):
         return []
     bare = [row.symbol for row in rows if not row.covered]
-    return [f"Not covered by a formula of yours: {', '.join(bare)}."] if bare else []
+    return [f"Not covered by a formula of yours: {_listed(bare)}."] if bare else []
 
 
 def _missing(report: Report) -> list[str]:

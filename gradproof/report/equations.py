@@ -11,10 +11,10 @@ from gradproof.core.program import Derivation, shapes
 from gradproof.ink.latex import latex
 from gradproof.ink.terminal import text
 from gradproof.write.convention import Convention, shape_text
-from gradproof.write.loops import cuts, initial_values, uneven
+from gradproof.write.loops import uneven
 from gradproof.write.matrix import write
 from gradproof.write.orient import oriented
-from gradproof.write.rolled import Line, Page, rolled
+from gradproof.write.rolled import Line, page_of, rolled, starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Equations:
             f"  {t.name:<{width}}   {shape_text(t.name, self._sizes(t.shape), convention)}"
             for t in derivation.forward.inputs
         ]
-        page = self._page(convention)
+        page = page_of(derivation, convention, self.words)
         for title, equations in (
             ("Forward", derivation.forward.equations),
             ("Gradients, back to front", derivation.backward.equations),
@@ -68,7 +68,7 @@ class Equations:
             ]
             lines += ["", title, *_beside_shapes([text(one.equality) for one in written], beside)]
             if title == "Forward":
-                lines += [f"  where {line}" for line in _starts(page)]
+                lines += [f"  where {line}" for line in starts(page)]
         written_out = uneven(derivation.forward.equations, page.initial)
         lines += [""] if written_out else []
         lines += [
@@ -82,7 +82,7 @@ class Equations:
     def to_latex(self, vectors: str = "row") -> str:
         """The equations for a paper, aligned at their equality signs."""
         derivation = self.derivation
-        page = self._page(_layout(vectors, derivation))
+        page = page_of(derivation, _layout(vectors, derivation), self.words)
         equations = (derivation.forward.equations, derivation.backward.equations)
         written = [line for some in equations for line in rolled(some, page)]
         everything = [line.equality for line in written]
@@ -92,30 +92,9 @@ class Equations:
         ]
         return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
 
-    def _page(self, convention: Convention) -> Page:
-        derivation = self.derivation
-        known = dict(shapes(derivation.forward) | shapes(derivation.backward))
-        initial = initial_values(derivation.forward.equations)
-        found = frozenset[tuple[str, int]]()
-        for equations in (derivation.forward.equations, derivation.backward.equations):
-            found |= cuts(equations, initial)
-        return Page(convention, known, initial, self.words, found)
-
     def _sizes(self, shape: tuple[Size, ...]) -> tuple[Size, ...]:
         lengths = {n: word for n, word in self.words.items() if word.isidentifier()}
         return tuple(lengths.get(s, s) if isinstance(s, int) else s for s in shape)
-
-
-def _starts(page: Page) -> list[str]:
-    """What the members 0 are, where a loop of the page reads them."""
-    used = {family for family in page.initial.names if f"{family}[t−1]" in page.shapes}
-    starts = [f"{f}[0] is {name}" for f, name in page.initial.names.items() if f in used]
-    slices = [
-        f"{name}[t] is the t-th part of {name} along axis {axis + 1}"
-        for name, axis in sorted(page.cut)
-        if "/∂" not in name and f"{name}[t]" in page.shapes
-    ]
-    return [*starts, *slices]
 
 
 def _range_tex(line: Line) -> str:

@@ -65,10 +65,23 @@ class GradientRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """The turns of a loop, which stand in one row: the tensors, the one equation that they have,
+    those of the user's for the same turns, and for which t."""
+
+    name: str
+    members: tuple[str, ...]
+    formula: str
+    range: str
+    claimed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One set of data on which everything was checked.
 
-    ``own`` are the equations of the user's backward for values that are no gradients.
+    ``own`` are the equations of the user's backward for values that are no gradients. The loops say
+    which rows are turns of one, and ``starts`` what their members 0 and slices are.
     """
 
     title: str
@@ -78,6 +91,9 @@ class Batch:
     gradients: tuple[GradientRow, ...]
     program: ProgramProof | None = None
     own: tuple[str, ...] = ()
+    forward_loops: tuple[Turns, ...] = ()
+    starts: tuple[str, ...] = ()
+    gradient_loops: tuple[Turns, ...] = ()
 
 
 def with_program(batch: Batch, proof: ProgramProof | None) -> Batch:

@@ -230,7 +230,9 @@ def _term(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
         case "add" | "subtract":
             # Adding 0, as a sum that starts with it, rounds nothing: it is left out.
             addends = _addends(node, writer.expressions)
-            kept = [(o, away) for o, away in addends if o.term != ZERO] or addends[:1]
+            known = writer.expressions
+            kept = [(o, away) for o, away in addends if known[o.number].term != ZERO]
+            kept = kept or addends[:1]
             terms = [(writer.spread(o, axes), away) for o, away in kept]
             return plus(*(negate(term) if away else term for term, away in terms))
         case "multiply":

@@ -10,7 +10,7 @@ in any other way stay as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradproof.core.index import Affine, Index, Size, affine, combine, shift
@@ -241,6 +241,57 @@ def uneven(equations: Sequence[Equation], initial: Initial) -> dict[str, int]:
         if len(numbers) > LEAST:
             found[family] = min(numbers)
     return found
+
+
+def turned(
+    equations: Sequence[Equation], counted: Iterable[str], initial: Initial
+) -> dict[str, str]:
+    """New names for families that count a backward loop's turns: those of the forward's turns.
+
+    ``da[1], da[2], …`` of a loop that runs from the last turn of forward to the first read
+    ``h[T], h[T−1], …``. They are called ``da[T], da[T−1], …``, as a person would call them.
+    ``counted`` are the names that have forward's numbers.
+    """
+    families: dict[str, dict[int, Equation]] = {}
+    for equation in equations:
+        found = member(equation.target)
+        if found is not None and equation.target not in counted:
+            families.setdefault(found[0], {})[found[1]] = equation
+    back: set[str] = set()
+    waiting = dict(families)
+    while waiting:  # what reads a family that was turned follows it
+        ready = [f for f, members in waiting.items() if _runs_back(f, members, back, initial)]
+        if not ready:
+            break
+        back.update(ready)
+        for family in ready:
+            del waiting[family]
+    return {
+        f"{family}[{n}]": f"{family}[{max(families[family]) + 1 - n}]"
+        for family in back
+        for n in families[family]
+    }
+
+
+def _runs_back(
+    family: str, members: Mapping[int, Equation], back: set[str], initial: Initial
+) -> bool:
+    """Whether the members read forward's turns from the last to the first."""
+    for loop in _runs(family, members, initial):
+        numbers = iter(loop.steps)
+        for node in walk(loop.equation.term):
+            match node:
+                case Read(name, places):
+                    steps = [next(numbers), *(next(numbers) for _ in places)]
+                    found = member(name)
+                    other = found[0] if found is not None else ""
+                    if -1 in steps or (steps[0] == 1 and other in back):
+                        return True
+                case Bracket() | Along():
+                    next(numbers)
+                case _:
+                    pass
+    return False
 
 
 def _runs(family: str, members: Mapping[int, Equation], initial: Initial) -> Iterator[Loop]:

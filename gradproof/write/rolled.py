@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradproof.core.index import Size
-from gradproof.core.program import Equation, shape_of
+from gradproof.core.program import Derivation, Equation, shape_of, shapes
 from gradproof.core.term import Add, Bracket, Term, reads, walk
 from gradproof.write.convention import Convention
 from gradproof.write.loops import (
@@ -15,7 +15,9 @@ from gradproof.write.loops import (
     Loop,
     Series,
     Slices,
+    cuts,
     generic,
+    initial_values,
     loops,
     member,
     moving,
@@ -36,12 +38,16 @@ Shapes = dict[str, tuple[Size, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An equation as it is written, the shape of its target, and for which t it holds."""
+    """An equation as it is written, the shape of its target, and for which t it holds.
+
+    ``members`` are the targets that it stands for, where it is that of a loop.
+    """
 
     equality: Equality
     target: str
     shape: tuple[Size, ...]
     range: str = ""
+    members: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -69,6 +75,35 @@ class Page:
         return self.words.get(number, str(number))
 
 
+def page_of(
+    derivation: Derivation, convention: Convention, words: Mapping[int, str] | None = None
+) -> Page:
+    """The page of a derivation: what its loops start with and which slices they take."""
+    known = dict(shapes(derivation.forward) | shapes(derivation.backward))
+    initial = initial_values(derivation.forward.equations)
+    found = frozenset[tuple[str, int]]()
+    for equations in (derivation.forward.equations, derivation.backward.equations):
+        found |= cuts(equations, initial)
+    return Page(convention, known, initial, words or {}, found)
+
+
+def line_of(equation: Equation, page: Page) -> Line:
+    """One equation, with ``Σ_t`` where its terms are those of a loop."""
+    return _summed(equation, page) or _plain(equation, page)
+
+
+def starts(page: Page) -> list[str]:
+    """What the members 0 are, where a loop of the page reads them."""
+    used = {family for family in page.initial.names if f"{family}[t−1]" in page.shapes}
+    starts = [f"{f}[0] is {name}" for f, name in page.initial.names.items() if f in used]
+    slices = [
+        f"{name}[t] is {name}[{':, ' * axis}t−1] in the code"
+        for name, axis in sorted(page.cut)
+        if "/∂" not in name and f"{name}[t]" in page.shapes
+    ]
+    return [*starts, *slices]
+
+
 def rolled(equations: Sequence[Equation], page: Page) -> list[Line]:
     """The lines of a page, those of a loop's members as one."""
     return [line for one in loops(equations, page.initial) for line in _lines(one, page)]
@@ -81,7 +116,7 @@ def _lines(one: Loop | Equation, page: Page) -> Iterator[Line]:
             yield line
             return
     equation = one.equation if isinstance(one, Loop) else one
-    yield _summed(equation, page) or _plain(equation, page)
+    yield line_of(equation, page)
 
 
 def _named(name: str, page: Page) -> str:
@@ -108,7 +143,8 @@ def _loop(loop: Loop, page: Page) -> Line | None:
     target = f"{loop.family}[{LETTER}]"
     page.shapes[target] = shape_of(equation)
     written = write(Equation(target, equation.free, term), page.convention, shapes=page.shapes)
-    return Line(written, target, _shape(loop), _range(loop.first, loop.last, page))
+    members = tuple(f"{loop.family}[{n}]" for n in range(loop.first, loop.last + 1))
+    return Line(written, target, _shape(loop), _range(loop.first, loop.last, page), members)
 
 
 def _shape(loop: Loop) -> tuple[Size, ...]:
@@ -169,6 +205,8 @@ def _generic(part: Series, page: Page) -> tuple[Term, int, int]:
     assert found is not None
     number, way = found
     last = number + way * (part.count - 1)
+    if min(number, last) == 0:  # a loop's turns are counted from 1
+        number, last = number + 1, last + 1
     count = Count(LETTER, number, page.words, way)
     term = generic(part.term, part.steps, count, page.initial, page.shapes)
     return term, min(number, last), max(number, last)
