@@ -11,10 +11,12 @@ import numpy as np
 
 from gradproof.core.errors import ClaimShape, DataError, GradproofError, NetworkError
 from gradproof.core.index import Size
+from gradproof.core.nested import each
 from gradproof.core.program import (
     Claim,
     Derivation,
     Equation,
+    Named,
     Paper,
     Program,
     Step,
@@ -456,12 +458,10 @@ def _hand_values(traced: Traced, values: Mapping[str, np.ndarray]) -> dict[str, 
     if source.backward is None:
         return {}
 
-    def entered(tensor: Any) -> Any:
-        if isinstance(tensor, tuple):
-            return [entered(one) for one in tensor]
-        return values[tensor] if isinstance(tensor, str) and tensor in values else tensor
+    def entered(item: Any) -> Any:
+        return values[item.name] if isinstance(item, Named) else item
 
-    arguments = {name: entered(tensor) for name, tensor in paper.parameters.items()}
+    arguments = {name: each(value, entered) for name, value in paper.parameters.items()}
     flat: dict[str, np.ndarray] = {}
     with reported(source.backward):
         returned = run_plain(source.backward, arguments)
@@ -472,10 +472,9 @@ def _hand_values(traced: Traced, values: Mapping[str, np.ndarray]) -> dict[str, 
             place=where_defined(source.backward),
         )
     for key, value in returned.items():
-        if isinstance(value, list | tuple):
-            flat.update({f"{key}[{k}]": np.asarray(v) for k, v in enumerate(value, 1)})
-        elif isinstance(value, np.ndarray | np.generic):
-            flat[key] = np.asarray(value)
+        several = isinstance(value, list | tuple)
+        named = ((f"{key}[{k}]", v) for k, v in enumerate(value, 1)) if several else [(key, value)]
+        flat.update((n, np.asarray(v)) for n, v in named if isinstance(v, np.ndarray | np.generic))
     spelled = {claim.of: claim.name.rstrip("'") for claim in paper.claims}
     # Of a name that a loop binds at every turn a function returns the last value.
     last = {c.name.partition("[")[0]: c.name.rstrip("'") for c in paper.claims if c.turn}

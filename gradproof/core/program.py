@@ -65,6 +65,13 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Stands for the tensor of this name in what a function is given."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Paper:
     """A traced paper: the forward program, and the user's own backward as a program.
 
@@ -72,8 +79,8 @@ class Paper:
     each named forward value to the number of the operation that made it, which is how an
     engine's run of the same function finds the same value. ``notes`` are sentences for the
     reader, such as that names had to be invented. ``constants`` holds the plain arrays that the
-    functions brought along; ``parameters`` says which tensor, or tuple of tensors, each parameter
-    of backward is.
+    functions brought along; ``parameters`` says what each parameter of backward is: a tensor, by
+    `Named`, or a container of them.
     """
 
     forward: Program

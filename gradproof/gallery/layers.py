@@ -7,11 +7,13 @@ from typing import Any
 
 
 def keras(layer: Any, weights: Sequence[Any], *inputs: Any, **settings: Any) -> Any:
-    """A Keras layer's output where these tensors are its weights, in the order of its variables."""
+    """A Keras layer's output where these tensors are its weights, in the order of its variables;
+    what is not given, such as the state of its random numbers, stays its own."""
     if not layer.built:
         layer.build(*(one.shape for one in inputs))
     trainable = list(weights)[: len(layer.trainable_variables)]
-    others = list(weights)[len(trainable) :]
+    given = list(weights)[len(trainable) :]
+    others = [*given, *(v.value for v in layer.non_trainable_variables[len(given) :])]
     outputs, _ = layer.stateless_call(trainable, others, *inputs, **settings)
     return outputs
 

@@ -17,6 +17,7 @@ from gradproof.write.notation import (
     Hadamard,
     Indicator,
     Inner,
+    Joined,
     Kept,
     Letter,
     LetterFold,
@@ -227,6 +228,10 @@ class _Pen:
                 left, relation, right = sides(notation)
                 inside = f"{position(left)} {RELATIONS[relation]} {position(right)}"
                 return rf"\left[ {inside} \right]"
+            case Joined(axis, parts, _):
+                between = " & " if axis == "columns" else r" \\ "
+                inside = between.join(self.write(part) for part in parts)
+                return rf"\begin{{bmatrix}} {inside} \end{{bmatrix}}"
             case Equality(left, right):
                 return f"{self.write(left)} = {self.write(right)}"
 

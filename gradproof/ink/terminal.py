@@ -17,6 +17,7 @@ from gradproof.write.notation import (
     Hadamard,
     Indicator,
     Inner,
+    Joined,
     Kept,
     Letter,
     LetterFold,
@@ -156,6 +157,9 @@ class _Pen:
             case Condition():
                 left, relation, right = sides(notation)
                 return f"[{position(left)} {RELATIONS[relation]} {position(right)}]"
+            case Joined(axis, parts, _):
+                between = ", " if axis == "columns" else "; "
+                return f"[{between.join(self.write(part) for part in parts)}]"
             case Equality(left, right):
                 return f"{self.write(left)} = {self.write(right)}"
 

@@ -123,7 +123,11 @@ class Traced(Face):
 def _operand(recording: Recording, value: Any) -> Node:
     if isinstance(value, Traced):
         if value.recording is not recording:
-            raise NotYet("A tensor of another run has leaked into this one.", place=place())
+            raise NotYet(
+                "A tensor of forward came into backward inside an object of your own.",
+                advice="Let backward take it by its name, or in a list, tuple or dictionary.",
+                place=place(),
+            )
         return value.node
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()

@@ -19,7 +19,8 @@ from gradproof.core.errors import (
     UnknownName,
 )
 from gradproof.core.index import Index, at
-from gradproof.core.program import Claim, Equation, Paper, Program, Tensor, shapes
+from gradproof.core.nested import each
+from gradproof.core.program import Claim, Equation, Named, Paper, Program, Tensor, shapes
 from gradproof.core.spec import check
 from gradproof.core.term import Read
 from gradproof.prims.caller import reported
@@ -309,12 +310,12 @@ def _trace_backward(
 
 
 def _tensor_names(value: Any, recording: Recording) -> Any:
-    """The name of the tensor that an argument is, or the names in a list of them."""
-    if isinstance(value, Traced):
-        return recording.given[value.node.number]
-    if isinstance(value, list):
-        return tuple(_tensor_names(item, recording) for item in value)
-    return value
+    """What an argument is made of: the names of its tensors in the containers that hold them."""
+
+    def named(item: Any) -> Any:
+        return Named(recording.given[item.node.number]) if isinstance(item, Traced) else item
+
+    return each(value, named)
 
 
 def _unprimed(name: str, clash: set[str]) -> str:
@@ -324,17 +325,31 @@ def _unprimed(name: str, clash: set[str]) -> str:
 
 
 def _entered(name: str, first: ForwardRun, entered: dict[str, Traced]) -> Any:
-    """The forward's value that a parameter of backward names: a tensor, or a list of them."""
+    """The forward's value that a parameter of backward names: a tensor, or containers of them.
+
+    Raises:
+        UnknownName: a container holds a value of forward that has no name there.
+    """
     value = first.locals.get(name)
     if isinstance(value, Traced):  # what the name means where forward ends
         return entered.get(first.names.get(value.node.number, ""))
     if name in entered:
         return entered[name]
-    if isinstance(value, list | tuple) and all(isinstance(v, Traced) for v in value):
-        return [entered[first.names[v.node.number]] for v in value]
-    if value is not None and not callable(value):
-        return value
-    return None
+    if value is None or callable(value):
+        return None
+
+    def change(item: Any) -> Any:
+        if not isinstance(item, Traced):
+            return item
+        if item.node.number not in first.names:
+            raise UnknownName(
+                f"{name} holds a value that has no name in forward.",
+                advice=f"Bind it to a variable before it goes into {name}.",
+                place=item.node.place,
+            )
+        return entered[first.names[item.node.number]]
+
+    return each(value, change)
 
 
 def _take_names(recording: Recording, result: dict[str, Any], taken: set[str]) -> None:

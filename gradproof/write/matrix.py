@@ -8,6 +8,7 @@ from gradproof.core.index import Affine, Index, Size, at, indices_of, is_index, 
 from gradproof.core.normal import apart, highest
 from gradproof.core.program import Equation
 from gradproof.core.term import (
+    ZERO,
     Bracket,
     Fold,
     Read,
@@ -20,12 +21,13 @@ from gradproof.core.term import (
     substitute,
     walk,
 )
-from gradproof.write.convention import Convention
+from gradproof.write.convention import Convention, placed
 from gradproof.write.indexed import write_indexed
+from gradproof.write.join import pieces
 from gradproof.write.lay import Desk, fill, lay, places
 from gradproof.write.letters import letters
 from gradproof.write.nest import NoMatrixForm, nest
-from gradproof.write.notation import Equality, Notation
+from gradproof.write.notation import Equality, Joined, Notation, Sliced
 
 
 def write(
@@ -45,6 +47,9 @@ def write(
     names = names or {}
     term, _ = apart(equation.term, highest(equation.term, equation.free) + 1)
     whole = Equation(equation.target, equation.free, term, equation.place)
+    joined = _joined(whole, convention, names, shapes or {})
+    if joined is not None:
+        return joined
     single = _single_axes(whole, shapes or {})
     flat = _without_size_one(whole)
     chosen = letters(flat, names)
@@ -57,6 +62,37 @@ def write(
         except NoMatrixForm:
             continue
     return write_indexed(whole, names)
+
+
+def _joined(
+    equation: Equation,
+    convention: Convention,
+    names: Mapping[str, str],
+    shapes: Mapping[str, tuple[Size, ...]],
+) -> Equality | None:
+    """An equation whose right side is made of tensors beside each other; `None` if it is not."""
+    found = pieces(equation.term, equation.free, highest(equation.term, equation.free) + 1)
+    if found is None:
+        return None
+    axis, parts = found
+    written = []
+    for piece in parts:
+        own = tuple(piece.axis if index == axis else index for index in equation.free)
+        known = {**shapes, equation.target: tuple(index.size for index in own)}
+        part = Equation(equation.target, own, piece.term or ZERO)
+        written.append(write(part, convention, names, known))
+    left = written[0].left
+    kept = left.places if isinstance(left, Sliced) else (None,) * len(equation.free)
+    if any(one.left != left for one in written) or len(kept) != len(equation.free):
+        return None
+    rows, columns = placed(
+        equation.target, equation.free, tuple(p is None for p in kept), convention
+    )
+    if axis not in (rows, columns):
+        return None
+    sizes = tuple(piece.stop - piece.start for piece in parts)
+    whole = Joined("rows" if axis == rows else "columns", tuple(w.right for w in written), sizes)
+    return Equality(left, whole)
 
 
 def write_term(

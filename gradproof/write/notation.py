@@ -243,6 +243,19 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """``[A, B]``, tensors beside each other along the columns' index, or ``[A; B]``, below each
+    other along the rows' index; a part may be 0.
+
+    ``sizes`` are those of the parts along that index.
+    """
+
+    axis: Literal["rows", "columns"]
+    parts: tuple[Notation, ...]
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Equality:
     """An equation."""
 
@@ -275,6 +288,7 @@ Notation = (
     | LetterFold
     | LetterKept
     | Condition
+    | Joined
     | Equality
 )
 
@@ -290,6 +304,8 @@ def children(notation: Notation) -> tuple[Notation, ...]:
             return (body,)
         case LetterFold(_, _, body) | LetterKept(_, _, body, _):
             return (body,)
+        case Joined(_, parts, _):
+            return parts
         case Chain(parts) | Times(parts) | Hadamard(parts) | Plus(parts) | Applied(_, parts, _):
             return parts
         case Ratio(a, b) | Quotient(a, b) | Inner(a, b) | Indicator(_, a, b) | Equality(a, b):

@@ -24,6 +24,7 @@ from gradproof.core.term import (
     SizeOf,
     Sum,
     Term,
+    substitute,
 )
 from gradproof.write.convention import Convention, layout, placed
 from gradproof.write.notation import (
@@ -36,6 +37,7 @@ from gradproof.write.notation import (
     Hadamard,
     Indicator,
     Inner,
+    Joined,
     Kept,
     Letter,
     LetterFold,
@@ -176,6 +178,8 @@ def read_term(
             return Along(function, reader.letter(letter), here(body), _affine(position, reader))
         case Condition(relation, position):
             return Bracket(relation, _affine(position, reader))
+        case Joined(axis, parts, sizes):
+            return _joined(axis, parts, sizes, rows, columns, reader)
         case Equality():
             raise ValueError("an equation inside a formula")
 
@@ -264,6 +268,29 @@ def _kept(
     return Along(function, over, read_term(body, *inside, reader), at(here))
 
 
+def _joined(
+    axis: Axis,
+    parts: tuple[Notation, ...],
+    sizes: tuple[int, ...],
+    rows: Index | None,
+    columns: Index | None,
+    reader: Reader,
+) -> Term:
+    whole = rows if axis == "rows" else columns
+    assert whole is not None and whole.size == sum(sizes)
+    terms: list[Term] = []
+    start = 0
+    for part, size in zip(parts, sizes, strict=True):
+        own = reader.index(size)
+        edges = (own, columns) if axis == "rows" else (rows, own)
+        body = substitute(read_term(part, *edges, reader), {own: shift(at(whole), -start)})
+        low = Bracket(">=", shift(at(whole), -start))
+        high = Bracket(">=", affine({whole: -1}, start + size - 1))
+        terms.append(Product((low, high, body)))
+        start += size
+    return Add(tuple(terms))
+
+
 def extent(notation: Notation, reader: Reader) -> Extent:
     """The sizes of what is written."""
     match notation:
@@ -299,8 +326,19 @@ def extent(notation: Notation, reader: Reader) -> Extent:
                     return None, columns
                 case "columns":
                     return rows, None
+        case Joined(axis, parts, sizes):
+            rows, columns = _across(axis, parts, reader)
+            return (sum(sizes), columns) if axis == "rows" else (rows, sum(sizes))
         case Equality():
             raise ValueError("an equation inside a formula")
+
+
+def _across(axis: Axis, parts: tuple[Notation, ...], reader: Reader) -> Extent:
+    """The size that parts beside each other have in common, in its place."""
+    found = [extent(part, reader) for part in parts]
+    common = {rows if axis == "columns" else columns for rows, columns in found} - {None}
+    size = common.pop() if common else None
+    return (None, size) if axis == "rows" else (size, None)
 
 
 def _laid_out(

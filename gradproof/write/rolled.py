@@ -55,7 +55,8 @@ class Page:
     """What the lines of one page are written under.
 
     ``words`` are bounds that have a name, as ``T`` for the number of steps, and ``cut`` the axes of
-    tensors whose slices are called ``x[t]``, counted from 1 as members are.
+    tensors whose slices are called ``x[t]``, counted from 1 as members are; ``length`` is how many
+    members the longest family has.
     """
 
     convention: Convention
@@ -63,12 +64,7 @@ class Page:
     initial: Initial
     words: Mapping[int, str] = field(default_factory=dict)
     cut: frozenset[tuple[str, int]] = frozenset()
-
-    @property
-    def length(self) -> int:
-        """How many members the longest family has."""
-        found = (member(name) for name in self.shapes)
-        return max((one[1] for one in found if one is not None), default=0)
+    length: int = 0
 
     def word(self, number: int) -> str:
         """A number, by its name if it has one."""
@@ -84,7 +80,9 @@ def page_of(
     found = frozenset[tuple[str, int]]()
     for equations in (derivation.forward.equations, derivation.backward.equations):
         found |= cuts(equations, initial)
-    return Page(convention, known, initial, words or {}, found)
+    numbered = (member(name) for name in known)
+    length = max((one[1] for one in numbered if one is not None), default=0)
+    return Page(convention, known, initial, words or {}, found, length)
 
 
 def line_of(equation: Equation, page: Page) -> Line:

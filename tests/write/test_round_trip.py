@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradproof.core.index import Affine, Index, Size, at
+from gradproof.core.index import Affine, Index, Size, affine, at, shift
 from gradproof.core.program import Equation
 from gradproof.core.term import (
     Add,
@@ -27,7 +27,9 @@ from gradproof.core.term import (
     SizeOf,
     Sum,
     Term,
+    substitute,
 )
+from gradproof.ink.terminal import text
 from gradproof.write.convention import Convention
 from gradproof.write.matrix import write
 from gradproof.write.read import read
@@ -86,8 +88,9 @@ def value(term: Term, values: Mapping[Index, int]) -> int:
             return sum(value(t, values) for t in terms) % PRIME
         case Product(factors):
             result = 1
-            for factor in factors:
-                result = result * value(factor, values) % PRIME
+            for factor in sorted(factors, key=lambda f: not isinstance(f, Bracket)):
+                if result:  # outside of its brackets a term has no value
+                    result = result * value(factor, values) % PRIME
             return result
         case Sum(over, body):
             return sum(value(body, v) for v in runs(over, values)) % PRIME
@@ -219,3 +222,49 @@ def test_what_is_written_reads_back_as_the_same_equation(convention, made):
     back = read(write(equation, convention, shapes=shapes), shapes, convention)
     assert tuple(i.size for i in back.free) == tuple(i.size for i in equation.free)
     assert table(back) == table(equation)
+
+
+@st.composite
+def joined(draw: st.DrawFn) -> tuple[Equation, dict[str, tuple[Size, ...]]]:
+    """Tensors beside each other along one axis, with zeros between some of them."""
+    maker = Maker(draw, ("n", 3, 1))
+    free = [maker.index() for _ in range(draw(st.sampled_from((0, 1, 1, 2))))]
+    lengths = draw(st.lists(st.integers(1, 3), min_size=2, max_size=4))
+    axis = Index(900, sum(lengths))
+    spot = draw(st.integers(0, len(free)))
+    terms, start = [], 0
+    for number, length in enumerate(lengths):
+        if draw(st.integers(0, 3)):
+            own = Index(901 + number, length)
+            axes = (*free[:spot], own, *free[spot:])
+            body = substitute(
+                maker.term(axes, draw(st.integers(0, 2))), {own: shift(at(axis), -start)}
+            )
+            low = Bracket(">=", shift(at(axis), -start))
+            high = Bracket(">=", affine({axis: -1}, start + length - 1))
+            terms.append(Product((low, high, body)))
+        start += length
+    left = (*free[:spot], axis, *free[spot:])
+    maker.shapes["target"] = tuple(i.size for i in left)
+    return Equation("target", left, Add(tuple(terms))), maker.shapes
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda c: c.vectors)
+@settings(max_examples=600, derandomize=True, deadline=None, database=None)
+@given(made=joined())
+def test_tensors_beside_each_other_read_back_as_they_lie(convention, made):
+    equation, shapes = made
+    written = write(equation, convention, shapes=shapes)
+    back = read(written, shapes, convention)
+    assert table(back) == table(equation)
+
+
+@pytest.mark.parametrize(
+    ("convention", "expected"), [("row", "y = [a, 0, b]"), ("column", "y = [a; 0; b]")]
+)
+def test_tensors_beside_each_other_stand_in_brackets(convention, expected):
+    n, i = Index(0, "n"), Index(1, 7)
+    a = Product((Bracket(">=", affine({i: -1}, 1)), Read("a", (at(n), at(i)))))
+    b = Product((Bracket(">=", shift(at(i), -4)), Read("b", (at(n), shift(at(i), -4)))))
+    equation = Equation("y", (n, i), Add((a, b)))
+    assert text(write(equation, Convention(convention))) == expected
