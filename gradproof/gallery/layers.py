@@ -21,3 +21,8 @@ def keras(layer: Any, weights: Sequence[Any], *inputs: Any, **settings: Any) -> 
 def torch(framework: Any, module: Any, weights: dict[str, Any], *inputs: Any) -> Any:
     """A PyTorch module's output where these tensors are its parameters, by their names."""
     return framework.func.functional_call(module, weights, inputs)
+
+
+def turns(name: str, states: Any) -> dict[str, Any]:
+    """The states of a recurrent layer, (n, T, d), by the names of a loop's values."""
+    return {f"{name}[{t + 1}]": states[:, t] for t in range(states.shape[1])}

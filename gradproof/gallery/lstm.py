@@ -79,7 +79,7 @@ def _keras(tf, x, h0, C0, Wf, bf, Wi, bi, Wg, bg, Wo, bo, y):
     bias = tf.concat([bi, bf, bg, bo], axis=0)
     lstm = tf.keras.layers.LSTM(d, return_sequences=True)
     h = layers.keras(lstm, [kernel, recurrent, bias], x, initial_state=[h0, C0])
-    return {**_turns(h), "loss": 0.5 * tf.reduce_sum((h - y) ** 2)}
+    return {**layers.turns("h", h), "loss": 0.5 * tf.reduce_sum((h - y) ** 2)}
 
 
 def _torch(torch, x, h0, C0, Wf, bf, Wi, bi, Wg, bg, Wo, bo, y):
@@ -94,7 +94,7 @@ def _torch(torch, x, h0, C0, Wf, bf, Wi, bi, Wg, bg, Wo, bo, y):
         "bias_hh_l0": torch.zeros_like(torch.cat([bi, bf, bg, bo])),
     }
     h, _ = layers.torch(torch, lstm, weights, x, (h0[None], C0[None]))
-    return {**_turns(h), "loss": 0.5 * torch.nn.MSELoss(reduction="sum")(h, y)}
+    return {**layers.turns("h", h), "loss": 0.5 * torch.nn.MSELoss(reduction="sum")(h, y)}
 
 
 def _jax(jax, x, h0, C0, Wf, bf, Wi, bi, Wg, bg, Wo, bo, y):
@@ -108,11 +108,7 @@ def _jax(jax, x, h0, C0, Wf, bf, Wi, bi, Wg, bg, Wo, bo, y):
 
     _, (h, C) = jax.lax.scan(cell, (h0, C0), jax.numpy.swapaxes(x, 0, 1))
     h, C = (jax.numpy.swapaxes(states, 0, 1) for states in (h, C))
-    return {**_turns(h), **_turns(C, "C"), "loss": 0.5 * ((h - y) ** 2).sum()}
-
-
-def _turns(states, name="h"):
-    return {f"{name}[{t + 1}]": states[:, t] for t in range(states.shape[1])}
+    return {**layers.turns("h", h), **layers.turns("C", C), "loss": 0.5 * ((h - y) ** 2).sum()}
 
 
 NATIVE = {"tensorflow": _keras, "torch": _torch, "jax": _jax}

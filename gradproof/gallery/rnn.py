@@ -9,6 +9,7 @@ Hides: with one step, or with a start at 0 for the recurrent weight, that cannot
 import numpy as np
 
 import gradproof as gp
+from gradproof.gallery import layers
 
 
 def forward(
@@ -49,3 +50,43 @@ def backward(x, h0, U, W, V, y, hs, ps):
         dh_next = da @ W.T
     dh0 = dh_next
     return {"do": do, "dh": dh, "dV": dV, "dc": dc, "dU": dU, "dW": dW, "db": db, "dh0": dh0}
+
+
+def _keras(tf, x, h0, U, W, b, V, c, y):
+    """Kernels are (in, out), as here; one layer gives all outputs."""
+    rnn = tf.keras.layers.SimpleRNN(h0.shape[1], return_sequences=True)
+    h = layers.keras(rnn, [U, W, b], x, initial_state=h0)
+    o = layers.keras(tf.keras.layers.Dense(V.shape[1]), [V, c], h)
+    loss = tf.keras.losses.CategoricalCrossentropy(from_logits=True, reduction="sum")
+    return {**layers.turns("h", h), **layers.turns("o", o), "loss": loss(y, o)}
+
+
+def _torch(torch, x, h0, U, W, b, V, c, y):
+    """Weights are (out, in): transposed here; of the layer's two biases the second is 0."""
+    rnn = torch.nn.RNN(*U.shape, batch_first=True, dtype=x.dtype)
+    weights = {
+        "weight_ih_l0": U.T,
+        "weight_hh_l0": W.T,
+        "bias_ih_l0": b,
+        "bias_hh_l0": torch.zeros_like(b),
+    }
+    h, _ = layers.torch(torch, rnn, weights, x, h0[None])
+    linear = torch.nn.Linear(*V.shape, dtype=x.dtype)
+    o = layers.torch(torch, linear, {"weight": V.T, "bias": c}, h)
+    loss = torch.nn.CrossEntropyLoss(reduction="sum")(o.flatten(0, 1), y.flatten(0, 1))
+    return {**layers.turns("h", h), **layers.turns("o", o), "loss": loss}
+
+
+def _jax(jax, x, h0, U, W, b, V, c, y):
+    def cell(h, x):
+        h = jax.nn.tanh(x @ U + h @ W + b)
+        return h, h
+
+    _, h = jax.lax.scan(cell, h0, jax.numpy.swapaxes(x, 0, 1))
+    h = jax.numpy.swapaxes(h, 0, 1)
+    o = h @ V + c
+    loss = -(y * jax.nn.log_softmax(o)).sum()
+    return {**layers.turns("h", h), **layers.turns("o", o), "loss": loss}
+
+
+NATIVE = {"tensorflow": _keras, "torch": _torch, "jax": _jax}

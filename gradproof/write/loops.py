@@ -71,11 +71,15 @@ class Loop:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Terms of a sum that are one term for ``count`` values of an index; `term` is the first."""
+    """Terms of a sum that are one term for ``count`` values of an index; `term` is the first.
+
+    In the sum they are ``stride`` terms apart.
+    """
 
     term: Term
     steps: Steps
     count: int
+    stride: int = 1
 
 
 @dataclass(slots=True)
@@ -315,22 +319,45 @@ def _runs(family: str, members: Mapping[int, Equation], initial: Initial) -> Ite
         start = stop + 1
 
 
+MOST = 8
+"""So many terms of a sum may belong to one turn of a loop."""
+
+
 def series(terms: Sequence[Term], initial: Initial) -> Iterator[Series | Term]:
-    """The terms of a sum, those that are one term for consecutive numbers as one."""
+    """The terms of a sum, those that are one term for consecutive numbers as one.
+
+    Where a turn of the loop has several terms, each of them is a series.
+    """
     start = 0
     while start < len(terms):
-        stop, steps = start, None
-        while stop + 1 < len(terms):
-            found = steps_between(terms[stop], terms[stop + 1], initial)
-            if found is None or not any(found) or steps not in (None, found):
-                break
-            stop, steps = stop + 1, found
-        if steps is not None and stop - start + 1 > LEAST:
-            yield Series(terms[start], steps, stop - start + 1)
-            start = stop + 1
+        width, found = _widest(terms[start:], initial)
+        if found:
+            yield from found
+            start += width * found[0].count
         else:
             yield terms[start]
             start += 1
+
+
+def _widest(terms: Sequence[Term], initial: Initial) -> tuple[int, list[Series]]:
+    """The series with which a sum begins, and how many of them there are side by side."""
+    for width in range(1, min(MOST, len(terms) // (LEAST + 1)) + 1):
+        runs = [_run(terms[first::width], initial) for first in range(width)]
+        count = min(run.count for run in runs)
+        if count > LEAST:
+            return width, [Series(run.term, run.steps, count, width) for run in runs]
+    return 0, []
+
+
+def _run(terms: Sequence[Term], initial: Initial) -> Series:
+    """The first term, and how many after it are the same in a loop."""
+    stop, steps = 0, None
+    while stop + 1 < len(terms):
+        found = steps_between(terms[stop], terms[stop + 1], initial)
+        if found is None or not any(found) or steps not in (None, found):
+            break
+        stop, steps = stop + 1, found
+    return Series(terms[0], steps or (), stop + 1)
 
 
 # --- one term for all --------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradproof.core.index import Size
+from gradproof.core.normal import plus
 from gradproof.core.program import Derivation, Equation, shape_of, shapes
 from gradproof.core.term import Add, Bracket, Term, reads, walk
 from gradproof.write.convention import Convention
@@ -167,10 +168,10 @@ def _summed(equation: Equation, page: Page) -> Line | None:
     parts = list(series(told_apart(equation), page.initial))
     if not any(isinstance(part, Series) for part in parts):
         return None
-    if len(parts) == 1 and isinstance(parts[0], Series):
-        found = slices_of(equation, parts[0])
-        if found is not None:
-            return _slices(equation, found, page)
+    sliced = [slices_of(equation, part) for part in parts if isinstance(part, Series)]
+    found = [one for one in sliced if one is not None]
+    if len(found) == len(parts) and len({(f.axis, f.number, f.way) for f in found}) == 1:
+        return _slices(equation, found, page)
     written = [_part(equation, part, page) for part in parts]
     left = written[0].left
     if any(one.left != left for one in written):
@@ -179,8 +180,23 @@ def _summed(equation: Equation, page: Page) -> Line | None:
         bracketed = any(isinstance(node, Bracket) for node in walk(equation.term))
         if bracketed or left != _plain(equation, page).equality.left:
             return None
-    right = Plus(tuple(one.right for one in written)) if len(written) > 1 else written[0].right
+    rights = _together([one.right for one in written])
+    right = Plus(tuple(rights)) if len(rights) > 1 else rights[0]
     return Line(Equality(left, right), equation.target, shape_of(equation))
+
+
+def _together(parts: Sequence[Notation]) -> list[Notation]:
+    """Sums over the same turns as one sum."""
+    joined: list[Notation] = []
+    for part in parts:
+        match joined[-1:], part:
+            case [LetterSum(letters, one)], LetterSum(over, other) if letters == over:
+                terms = one.terms if isinstance(one, Plus) else (one,)
+                more = other.terms if isinstance(other, Plus) else (other,)
+                joined[-1] = LetterSum(letters, Plus((*terms, *more)))
+            case _:
+                joined.append(part)
+    return joined
 
 
 def _part(equation: Equation, part: Series | Term, page: Page) -> Equality:
@@ -210,12 +226,15 @@ def _generic(part: Series, page: Page) -> tuple[Term, int, int]:
     return term, min(number, last), max(number, last)
 
 
-def _slices(equation: Equation, found: Slices, page: Page) -> Line:
+def _slices(equation: Equation, found: Sequence[Slices], page: Page) -> Line:
     """``∂l/∂x[t] = …`` for the sum that puts each of them at its place."""
-    count = Count(LETTER, found.number, page.words, found.way)
-    term = generic(found.terms.term, found.terms.steps, count, page.initial, page.shapes)
+    first = found[0]
+    count = Count(LETTER, first.number, page.words, first.way)
+    terms = [
+        generic(one.terms.term, one.terms.steps, count, page.initial, page.shapes) for one in found
+    ]
     target = f"{equation.target}[{LETTER}]"
-    free = tuple(index for index in equation.free if index != found.axis)
+    free = tuple(index for index in equation.free if index != first.axis)
     page.shapes[target] = tuple(index.size for index in free)
-    written = write(Equation(target, free, term), page.convention, shapes=page.shapes)
-    return Line(written, target, page.shapes[target], _range(1, found.terms.count, page))
+    written = write(Equation(target, free, plus(*terms)), page.convention, shapes=page.shapes)
+    return Line(written, target, page.shapes[target], _range(1, first.terms.count, page))

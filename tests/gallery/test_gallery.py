@@ -13,6 +13,19 @@ def test_a_network_of_the_gallery_holds(name, dtype):
     assert report.exit_code == 0
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("engine", ["tensorflow", "torch", "jax"])
+@pytest.mark.parametrize("name", catalogue.names())
+def test_a_network_and_its_layers_hold_on_every_framework(name, engine, dtype):
+    source = catalogue.find(name)
+    report = verify_source(source, {}, engine, dtype, 1, {})
+    assert report.exit_code == 0
+    rows = [*report.batches[0].forward, *report.batches[0].gradients]
+    layers = [row.native_verdict for row in rows if row.native_verdict is not None]
+    assert bool(layers) == (engine in source.native)
+    assert {verdict.kind for verdict in layers} <= {"agrees"}
+
+
 @pytest.mark.parametrize("name", catalogue.names())
 @pytest.mark.parametrize("vectors", ["row", "column"])
 def test_a_network_of_the_gallery_is_written(name, vectors):

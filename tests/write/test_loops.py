@@ -63,7 +63,17 @@ def uneven(x: "n T 3", U: "3 3"):
     return np.sum(h**2)
 
 
-NETWORKS = {f.__name__: (f, {"T": 6}) for f in (rnn, lstm, without_start, backwards, uneven)}
+def shared(x: "n T 3", h0: "n 3", W: "3 3", V: "3 3"):
+    h, loss = h0, 0.0
+    for t in range(x.shape[1]):
+        u = gp.sigmoid(x[:, t] @ W + x[:, t] @ V)
+        h = np.tanh(h @ W + u @ V + h @ V)
+        loss = loss + np.sum(h**2)
+    return loss
+
+
+LOOPS = (rnn, lstm, without_start, backwards, uneven, shared)
+NETWORKS = {f.__name__: (f, {"T": 6}) for f in LOOPS}
 NETWORKS["mlp"] = (mlp.forward, {})
 
 
@@ -162,8 +172,7 @@ def plain(term: Term, initial) -> str:
 
 def check_series(equation: Equation, initial, known) -> int:
     terms = rolling.told_apart(equation)
-    start = 0
-    found = 0
+    start = side = found = 0
     for part in series(terms, initial):
         if not isinstance(part, Series):
             start += 1
@@ -173,9 +182,13 @@ def check_series(equation: Equation, initial, known) -> int:
         page = rolling.generic(part.term, part.steps, count, initial, dict(known))
         for k in range(part.count):
             at_k = instance(page, number + way * k, known, initial)
-            assert plain(at_k, initial) == plain(terms[start + k], initial)
-        start += part.count
+            exact = terms[start + side + part.stride * k]
+            assert plain(at_k, initial) == plain(exact, initial)
+        side += 1
+        if side == part.stride:
+            start, side = start + part.stride * part.count, 0
         found += 1
+    assert start == len(terms) and side == 0
     return found
 
 
@@ -187,6 +200,12 @@ def test_the_page_is_as_long_for_every_number_of_steps():
     assert len({page.count("\n") for page in pages}) == 1
     assert "h[t] = tanh(z[t])" in pages[0]
     assert "∂l/∂h[t] = ∂l/∂z[t+1] Wᵀ + ∂l/∂o[t] Vᵀ   n×4   t = 1 … T−1" in pages[0]
+
+
+def test_several_terms_of_a_turn_are_in_one_sum():
+    page = str(gp.derive(shared, sizes={"T": 6}))
+    assert "∂l/∂V = Σ_t (u[t]ᵀ ∂l/∂h_1[t] + h[t−1]ᵀ ∂l/∂h_1[t] + x[t]ᵀ ∂l/∂u_1[t])" in page
+    assert "∂l/∂x[t] = ∂l/∂u_1[t] Wᵀ + ∂l/∂u_1[t] Vᵀ" in page
 
 
 def test_a_loop_that_is_not_uniform_is_not_one():
