@@ -408,6 +408,14 @@ def certain(bracket: Bracket) -> bool:
     return low >= 0
 
 
+def impossible(bracket: Bracket) -> bool:
+    """Whether a bracket fails whatever the indices are."""
+    position = bracket.position
+    above = Bracket(">=", shift(position, -1))
+    below = Bracket(">=", shift(combine(Affine(()), position, -1), -1))
+    return certain(below) or (bracket.relation == "==" and certain(above))
+
+
 def _upper_bound_holds(position: Affine) -> bool:
     """``n - 1 - i >= 0`` for an index i of size n, plus what else cannot be negative."""
     total_terms = dict(position.terms)
@@ -429,3 +437,51 @@ def _upper_bound_holds(position: Affine) -> bool:
 def is_elementary(term: Term) -> bool:
     """Whether a term is polynomial arithmetic on reads: no Σ and no function of the dictionary."""
     return not any(isinstance(n, Sum | Apply | Fold | Along) for n in walk(term))
+
+
+def decided(term: Term) -> Term:
+    """The term without conditions that hold or fail whatever the indices are, and without those
+    that another one in the same product implies.
+
+    So what was written at a place is what is read there.
+    """
+    below = tuple(decided(child) for child in children(term))
+    match term:
+        case Bracket() if certain(term):
+            return ONE
+        case Bracket() if impossible(term):
+            return ZERO
+        case _ if below == children(term) and not isinstance(term, Product):
+            return term
+        case Product():
+            return product(*_strongest(below))
+        case Add():
+            kept = [one for one in below if one != ZERO]
+            return plus(*kept) if kept else ZERO
+        case Sum(over, _) if below[0] == ZERO or not set(over) <= free(below[0]):
+            return total(over, below[0])
+        case _:
+            return rebuild(term, below)
+
+
+def _strongest(factors: tuple[Term, ...]) -> list[Term]:
+    """Of conditions ``x >= 1`` and ``x >= 2`` the second, once."""
+    lowest: dict[object, int] = {}
+    for factor in factors:
+        match factor:
+            case Bracket(">=", Affine(terms, constant)):
+                lowest[terms] = min(constant, lowest.get(terms, constant))
+            case _:
+                pass
+    kept: list[Term] = []
+    for factor in factors:
+        match factor:
+            case Bracket(">=", Affine(terms, constant)):
+                if constant == lowest.get(terms):
+                    kept.append(factor)
+                    del lowest[terms]
+            case Bracket("==", _) if factor in kept:
+                pass
+            case _:
+                kept.append(factor)
+    return kept

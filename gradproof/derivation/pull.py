@@ -12,7 +12,16 @@ from dataclasses import dataclass
 
 from gradproof.core.errors import NotYet
 from gradproof.core.index import Affine, Index, at, is_index, the_index
-from gradproof.core.normal import apart, highest, power, product, solve, total, without_brackets
+from gradproof.core.normal import (
+    apart,
+    decided,
+    highest,
+    power,
+    product,
+    solve,
+    total,
+    without_brackets,
+)
 from gradproof.core.program import Equation
 from gradproof.core.term import (
     Add,
@@ -179,9 +188,9 @@ def _contribution(
     summed = sorted(here.scope - set(solution), key=lambda index: index.number)
     term = substitute(here.seed, solution)
     moved = [Bracket(b.relation, _substituted(b.position, solution)) for b in brackets]
-    inside = product(term, *moved)
+    inside = decided(product(term, *moved))
     factors = inside.factors if isinstance(inside, Product) else (inside,)
-    raw = without_brackets(tuple(summed), factors)
+    raw = decided(without_brackets(tuple(summed), factors))
     tidy = total(raw.over, raw.body) if isinstance(raw, Sum) else raw
     return Contribution(read.tensor, targets, tidy, raw)
 

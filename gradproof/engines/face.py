@@ -15,6 +15,7 @@ from gradproof.core.term import Add, Apply, Compare, Number, Power, Product, Rea
 from gradproof.engines.dtype import DTYPES, in_dtype
 from gradproof.engines.engine import Argument
 from gradproof.prims.caller import place
+from gradproof.prims.canvas import canvases
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 from gradproof.prims.face import Face
 from gradproof.prims.formula import Formula, formula
@@ -60,6 +61,12 @@ class Recording:
         """The NumPy face on a tensor of the framework; `whole` for integers."""
         return Tensor(self, native, whole=whole)
 
+    def blank(self, shape: tuple[int, ...], value: Any) -> Tensor:
+        """A tensor of one number everywhere."""
+        made = self.face(self.operand(np.full(shape, float(value))))
+        made.remember(np.full(shape, float(value)))
+        return made
+
     def operand(self, value: Any) -> Any:
         """The framework's tensor for an operand: numbers and arrays take the run's dtype."""
         if isinstance(value, Tensor):
@@ -91,6 +98,9 @@ class Tensor(Face):
 
     def copy(self) -> Tensor:
         return Tensor(self.recording, self.native, whole=self.whole)
+
+    def constant(self, array: np.ndarray) -> Tensor:
+        return self.recording.face(self.recording.operand(array))
 
     def become(self, result: Any) -> None:
         self.native, self.whole = result.native, result.whole
@@ -189,6 +199,13 @@ class Inputs:
     floats: dict[str, np.ndarray]
     wholes: dict[str, np.ndarray]
     places: dict[str, str | list[str]]
+
+    def call(
+        self, function: Callable[..., Any], recording: Recording, natives: Mapping[str, Any]
+    ) -> Any:
+        """What the user's function returns for faces of the framework's tensors by name."""
+        with canvases(recording.blank):
+            return function(**self.bind(recording, natives))
 
     def bind(self, recording: Recording, natives: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of the user's function as faces, from the framework's tensors by name."""

@@ -66,6 +66,7 @@ JAX = Arithmetic(
         "broadcast": lambda x, sizes: jnp.broadcast_to(x, sizes),
         "concatenate": lambda *xs, axis: jnp.concatenate(xs, axis=axis),
         "einsum": lambda *xs, signature: jnp.einsum(signature, *xs),
+        "setitem": lambda x, new, key: x.at[key].set(new),
         "exp": jnp.exp,
         "log": jnp.log,
         "sqrt": jnp.sqrt,
@@ -333,7 +334,7 @@ class JaxEngine(Engine):
                 frozenset(operations.values()),
                 lambda number, tensor: tensor + perturbations[number],
             )
-            result = read_loss(forward(**inputs.bind(recording, {**floats, **wholes})))
+            result = read_loss(inputs.call(forward, recording, {**floats, **wholes}))
             return result, read_kept(recording, operations)
 
         return program
@@ -350,7 +351,7 @@ class JaxEngine(Engine):
                 met[number] = tensor
                 return tensor
 
-            forward(**inputs.bind(Recording(JAX, dtype, wanted, meet), natives))
+            inputs.call(forward, Recording(JAX, dtype, wanted, meet), natives)
             return met
 
         found: dict[int, Any] = jax.eval_shape(shapes, natives)

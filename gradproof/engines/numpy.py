@@ -43,6 +43,33 @@ def _folding(forward: Callable[..., Any]) -> Callable[..., Any]:
     return fold
 
 
+@primitive
+def _written(x: Any, new: Any, key: tuple[Any, ...]) -> Any:
+    """A copy of x with the new values at the key."""
+    whole = np.array(x)
+    whole[key] = new
+    return whole
+
+
+def _gathered(g: Any, new: Any, key: tuple[Any, ...]) -> Any:
+    """What arrives at the key, summed over what was broadcast."""
+    here = g[key]
+    there = np.ndim(here) - np.ndim(new)
+    if there > 0:
+        here = here.sum(axis=tuple(range(there)))
+    for axis, size in enumerate(np.shape(new)):
+        if size == 1 and here.shape[axis] != 1:
+            here = here.sum(axis=axis, keepdims=True)
+    return np.reshape(here, np.shape(new))
+
+
+defvjp(
+    _written,
+    lambda y, x, new, key: lambda g: _written(g, np.zeros((), g.dtype), key),
+    lambda y, x, new, key: lambda g: _gathered(g, new, key),
+)
+
+
 def _table(np: Any) -> dict[str, Callable[..., Any]]:
     """The face's operations with the functions of NumPy or of its double in autograd."""
     return {
@@ -62,6 +89,7 @@ def _table(np: Any) -> dict[str, Callable[..., Any]]:
         "broadcast": lambda x, sizes: x + np.zeros(sizes, x.dtype),
         "concatenate": lambda *xs, axis: np.concatenate(xs, axis),
         "einsum": lambda *xs, signature: np.einsum(signature, *xs),
+        "setitem": _written,
         "exp": np.exp,
         "log": np.log,
         "sqrt": np.sqrt,
@@ -118,7 +146,7 @@ def record_plain(
     recording = Recording(PLAIN, dtype, frozenset(operations.values()))
     natives = {**inputs.floats, **inputs.wholes}
     with np.errstate(all="ignore"):  # an overflow shows in the values, as in the other engines
-        result = _unwrap(function(**inputs.bind(recording, natives)))
+        result = _unwrap(inputs.call(function, recording, natives))
     kept = read_kept(recording, operations)
     return PlainRun(result, {name: np.array(a) for name, a in (natives | kept).items()})
 
@@ -275,7 +303,7 @@ class NumpyEngine(Engine):
 
             recording = Recording(TRACED, dtype, frozenset(operations.values()), perturb)
             boxes = {name: root(array) for name, array in inputs.floats.items()}
-            result = read_loss(forward(**inputs.bind(recording, boxes | inputs.wholes)))
+            result = read_loss(inputs.call(forward, recording, boxes | inputs.wholes))
         kept = read_kept(recording, operations)
         values = {
             name: TRACED.array(value)

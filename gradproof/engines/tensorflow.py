@@ -71,6 +71,14 @@ def _array(tensor: Any) -> np.ndarray:
     return np.array(tf.cast(tensor, tf.float32) if tensor.dtype == tf.bfloat16 else tensor)
 
 
+def _setitem(x: Any, new: Any, key: tuple[Any, ...]) -> Any:
+    """A copy of x with the new values at the key."""
+    places = np.arange(np.prod(x.shape, dtype=np.int64)).reshape(x.shape)[key]
+    flat = tf.reshape(tf.broadcast_to(new, places.shape), [-1])
+    whole = tf.tensor_scatter_nd_update(tf.reshape(x, [-1]), places.reshape(-1, 1), flat)
+    return tf.reshape(whole, x.shape)
+
+
 TENSORFLOW = Arithmetic(
     functions={
         "add": tf.add,
@@ -92,6 +100,7 @@ TENSORFLOW = Arithmetic(
         "broadcast": lambda x, sizes: tf.broadcast_to(x, sizes),
         "concatenate": lambda *xs, axis: tf.concat(xs, axis=axis),
         "einsum": lambda *xs, signature: tf.einsum(signature, *xs),
+        "setitem": _setitem,
         "exp": tf.exp,
         "log": tf.math.log,
         "sqrt": tf.sqrt,
@@ -154,7 +163,7 @@ class TensorFlowEngine(Engine):
             wholes = {name: tf.constant(array) for name, array in inputs.wholes.items()}
             for tensor in floats.values():
                 tape.watch(tensor)
-            result = read_loss(forward(**inputs.bind(recording, floats | wholes)))
+            result = read_loss(inputs.call(forward, recording, floats | wholes))
         tensors = floats | wholes | read_kept(recording, operations) | {loss: result}
         sources = {
             name: tensor

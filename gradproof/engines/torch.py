@@ -59,6 +59,23 @@ def _getitem(x: torch.Tensor, key: tuple[Any, ...]) -> torch.Tensor:
     return torch.flip(taken, flipped) if flipped else taken
 
 
+def _setitem(x: torch.Tensor, new: torch.Tensor, key: tuple[Any, ...]) -> torch.Tensor:
+    """A copy of x with the new values at the key; torch has no negative step, so those axes of the
+    new values are flipped first."""
+    part = torch.broadcast_to(new, tuple(_getitem(x, key).shape))
+    forwards: list[Any] = []
+    flipped: list[int] = []
+    for axis, one in enumerate(key):
+        if isinstance(one, slice) and one.step is not None and one.step < 0:
+            steps = range(x.shape[axis])[one]
+            one = slice(steps[-1], steps[0] + 1, -one.step) if len(steps) else slice(0, 0)
+            flipped.append(sum(not isinstance(before, int) for before in key[:axis]))
+        forwards.append(one)
+    whole = x.clone()
+    whole[tuple(forwards)] = torch.flip(part, flipped) if flipped else part
+    return whole
+
+
 TORCH = Arithmetic(
     functions={
         "add": torch.add,
@@ -80,6 +97,7 @@ TORCH = Arithmetic(
         "broadcast": lambda x, sizes: torch.broadcast_to(x, sizes),
         "concatenate": lambda *xs, axis: torch.cat(xs, dim=axis),
         "einsum": lambda *xs, signature: torch.einsum(signature, *xs),
+        "setitem": _setitem,
         "exp": torch.exp,
         "log": torch.log,
         "sqrt": torch.sqrt,
@@ -117,7 +135,7 @@ def _differentiated(
     wholes = {name: _tensor(array) for name, array in inputs.wholes.items()}
     recording = Recording(TORCH, dtype, frozenset(operations.values()), _require)
     with torch.enable_grad():
-        result = read_loss(forward(**inputs.bind(recording, {**floats, **wholes})))
+        result = read_loss(inputs.call(forward, recording, {**floats, **wholes}))
     tensors = {**floats, **wholes, **read_kept(recording, operations), loss: result}
     sources = {
         name: tensor

@@ -20,9 +20,14 @@ _GALLERY = str(Path(_HOUSE) / "gallery")
 _NUMPY = str(Path(np.__file__).parent)
 
 
+def is_gallery(file: str) -> bool:
+    """Whether a source file is one of the gallery's, which are written as a user's are."""
+    return file.startswith(_GALLERY)
+
+
 def is_ours(file: str) -> bool:
     """Whether a source file belongs to gradproof's or NumPy's machinery (a gallery file not)."""
-    if file.startswith(_GALLERY):
+    if is_gallery(file):
         return False
     return file.startswith((_HOUSE, _NUMPY)) or file.startswith("<__array_function__")
 

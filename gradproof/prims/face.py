@@ -13,6 +13,8 @@ all of them as it is. A subclass implements `shape` and `operate`, and sees only
 ``equal``                            two operands; a mask of ones and zeros
 ``transpose``                        ``order``: a permutation of the axes
 ``getitem``                          ``key``: a tuple of ints, slices, `None`; one per axis
+``setitem``                          the first operand with the second, which is broadcast, at
+                                     ``key``: ints and slices, one per axis
 names of elementwise records         the record's arguments; ``order=1`` is the derivative
 names of folds                       ``axis``, ``keepdims``
 names of along records               ``axis``
@@ -65,7 +67,8 @@ class Face(NDArrayOperatorsMixin, ABC):
 
     def __init__(self) -> None:
         self._views: list[weakref.ref[Face]] = []
-        self._is_view = False
+        self._of: tuple[Face, tuple[Any, ...] | None] | None = None
+        self._plain: np.ndarray | None = None
 
     @property
     @abstractmethod
@@ -83,6 +86,16 @@ class Face(NDArrayOperatorsMixin, ABC):
     @abstractmethod
     def become(self, result: Any) -> None:
         """Takes the values of a result, under every name that this tensor has."""
+
+    @abstractmethod
+    def constant(self, array: np.ndarray) -> Face:
+        """A plain array as a tensor of this kind."""
+
+    @final
+    def remember(self, array: np.ndarray) -> None:
+        """Notes the numbers of a tensor that holds nothing else yet: as long as only numbers are
+        written into it, NumPy's own indexing by arrays is known to give numbers."""
+        self._plain = array
 
     # --- NumPy's protocols ------------------------------------------------------------------
 
@@ -182,7 +195,8 @@ class Face(NDArrayOperatorsMixin, ABC):
         return _dot(self, other)
 
     def __getitem__(self, key: Any) -> Face:
-        return _view(self, self.operate("getitem", (self,), key=_full_key(self, key)))
+        full = _full_key(self, key)
+        return _view(self, self.operate("getitem", (self,), key=full), full)
 
     def __iter__(self) -> Iterator[Face]:
         if self.ndim == 0:
@@ -209,11 +223,20 @@ class Face(NDArrayOperatorsMixin, ABC):
         )
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        raise Never(
-            "Writing into an array changes a value after it was used.",
-            advice="Build a new array, for example with np.where or arithmetic on masks.",
-            place=place(),
-        )
+        faces = (value, *(key if isinstance(key, tuple) else (key,)))
+        if self._plain is not None:
+            if not any(isinstance(one, Face) for one in faces):
+                self._plain[key] = value
+                if not _is_basic(key):
+                    self.become(self.constant(self._plain.copy()))
+                    return
+            else:
+                self._plain = None
+        full = _full_key(self, key)
+        of = value._of if isinstance(value, Face) else None
+        if of is not None and of[0] is self and of[1] == full:
+            return  # the end of  a[key] += b,  which has written through its view
+        _write(self, full, value)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise Never(
@@ -248,12 +271,84 @@ def _called(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return known(*args, **kwargs)
 
 
-def _view(whole: Face, part: Face) -> Face:
-    """Notes that two tensors share memory in NumPy; a single element is a copy."""
+def _view(whole: Face, part: Face, key: tuple[Any, ...] | None = None) -> Face:
+    """Notes that two tensors share memory in NumPy; a single element is a copy. Without a key it
+    is a view of all, turned."""
     if part.ndim:
-        part._is_view = True
+        part._of = (whole, key)
         whole._views.append(weakref.ref(part))
     return part
+
+
+def _write(whole: Face, key: tuple[Any, ...], value: Any, through: Face | None = None) -> None:
+    """The value at the key of a tensor, under every name that the tensor has.
+
+    Raises:
+        NotYet: another tensor shares memory with what is written.
+    """
+    if any(part is None for part in key):
+        raise NotYet("Writing into a view with a new axis is not supported yet.", place=place())
+    there = tuple(
+        len(_spots(part, size))
+        for part, size in zip(key, whole.shape, strict=True)
+        if isinstance(part, slice)
+    )
+    if not _fits(np.shape(value), there):
+        raise ShapeError(
+            f"What stands there has the shape {there} and cannot hold {np.shape(value)}.",
+            place=place(),
+        )
+    views = [view() for view in whole._views]
+    for view in views:
+        if view is not None and view is not through and _overlap(whole, key, view):
+            raise NotYet(
+                "This writes into an array of which another variable is a view.",
+                advice="Copy what is still needed first: b = a[0].copy()",
+                place=place(),
+            )
+    whole._views = [ref for ref, view in zip(whole._views, views, strict=True) if view is not None]
+    _replace(whole, whole.operate("setitem", (whole, value), key=key))
+
+
+def _fits(new: tuple[int, ...], there: tuple[int, ...]) -> bool:
+    """Whether NumPy broadcasts the one shape to the other; axes of one element may be too many."""
+    surplus = max(0, len(new) - len(there))
+    kept = new[surplus:]
+    pairs = zip(kept, there[len(there) - len(kept) :], strict=True)
+    return all(s == 1 for s in new[:surplus]) and all(s in (1, size) for s, size in pairs)
+
+
+def _replace(target: Face, result: Face) -> None:
+    """A tensor's new values, in what it is a view of too."""
+    of = target._of
+    if of is not None and of[1] is None:
+        raise NotYet(
+            "This writes into a transposed view of another array.",
+            advice="Write into the array itself.",
+            place=place(),
+        )
+    target.become(result)
+    target._plain = None
+    if of is not None and of[1] is not None:
+        _write(of[0], of[1], target, through=target)
+
+
+def _overlap(whole: Face, key: tuple[Any, ...], view: Face) -> bool:
+    """Whether a view shows some of what stands at the key."""
+    if view._of is None or view._of[1] is None:
+        return True
+    other = [part for part in view._of[1] if part is not None]
+    return all(
+        set(_spots(one, size)) & set(_spots(two, size))
+        for one, two, size in zip(key, other, whole.shape, strict=True)
+    )
+
+
+def _spots(part: Any, size: int) -> range:
+    """The positions that one entry of a key names."""
+    if isinstance(part, slice):
+        return range(*part.indices(size))
+    return range(part % size, part % size + 1)
 
 
 def _updated(target: Any, result: Face) -> Face:
@@ -277,14 +372,14 @@ def _updated(target: Any, result: Face) -> Face:
         return result
     if result.ndim == 0:
         return result  # a scalar of NumPy's does not change: the name moves on
-    if target._is_view or any(view() is not None for view in target._views):
+    if any(view() is not None for view in target._views):
         raise NotYet(
             "This update in place changes two arrays, of which one is a view of the other.",
             advice="Write  a = a + b  instead of  a += b.",
             place=place(),
         )
     face: Face = target
-    face.become(result)
+    _replace(face, result)
     return face
 
 
@@ -464,6 +559,16 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
         for numpy_name, name in _FOLD_FUNCTIONS.items()
     },
 }
+
+
+def _is_basic(key: Any) -> bool:
+    """Whether a key is made of numbers, slices and ... alone."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(
+        part is Ellipsis
+        or (isinstance(part, int | np.integer | slice) and not isinstance(part, bool))
+        for part in parts
+    )
 
 
 def _full_key(x: Face, key: Any) -> tuple[Any, ...]:

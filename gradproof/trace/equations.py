@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
 
-from gradproof.core.index import Affine, Index, Size, at, extent, shift
-from gradproof.core.normal import apart, canonical, negate, plus, power, product
+from gradproof.core.index import Affine, Index, Size, at, combine, extent, shift
+from gradproof.core.normal import canonical, decided, negate, plus, power, product
 from gradproof.core.program import Equation
 from gradproof.core.term import (
     ZERO,
@@ -19,61 +18,13 @@ from gradproof.core.term import (
     Read,
     Sum,
     Term,
-    substitute,
     walk,
 )
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.trace.arrangement import NAMES, arranged_term
 from gradproof.trace.graph import Node
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A term and the indices of its axes."""
-
-    axes: tuple[Index, ...]
-    term: Term
-
-
-@dataclass(slots=True, eq=False)
-class Writer:
-    """Turns nodes into expressions, in order; named ones become equations.
-
-    With ``name_forward`` what a derivative would have to repeat (a sum or function inside a
-    product or a function) is given a name of its own.
-    """
-
-    names: dict[int, str]
-    base_names: dict[int, str]
-    name_forward: bool
-    equations: list[Equation] = field(default_factory=list)
-    expressions: dict[int, Expression] = field(default_factory=dict)
-    fresh: int = 0
-
-    def index(self, node: Node, axis: int) -> Index:
-        """A new index for an axis of a node."""
-        self.fresh += 1
-        return Index(self.fresh, node.shape[axis])
-
-    def axes(self, node: Node) -> tuple[Index, ...]:
-        """New indices for all axes of a node."""
-        return tuple(self.index(node, axis) for axis in range(len(node.shape)))
-
-    def use(self, node: Node, places: tuple[Affine, ...]) -> Term:
-        """The node's element at these positions, with bound indices of its own."""
-        expression = self.expressions[node.number]
-        term, self.fresh = apart(expression.term, self.fresh + 1)
-        mapping = dict(zip(expression.axes, places, strict=True))
-        return substitute(term, mapping)
-
-    def spread(self, node: Node, result: tuple[Index, ...]) -> Term:
-        """The node broadcast against the result's axes."""
-        own = result[len(result) - len(node.shape) :]
-        places = tuple(
-            Affine((), 0) if size == 1 and index.size != 1 else at(index)
-            for size, index in zip(node.shape, own, strict=True)
-        )
-        return self.use(node, places)
+from gradproof.trace.writer import Expression, Writer
+from gradproof.trace.written import write_into
 
 
 def write_equations(
@@ -86,8 +37,10 @@ def write_equations(
     taken = set(names.values())
     parts = _parts_of_sums(nodes, names, last)
     for node in nodes:
-        if node.operation in ("input", "number"):
+        if node.operation in ("input", "number", "blank"):
             _enter_leaf(writer, node)
+            if node.operation == "blank" and node.number in writer.names:
+                _equate(writer, node)
             continue
         if node.number in parts:
             continue  # the whole sum is written at once: it would be copied for every piece
@@ -157,7 +110,9 @@ def _base_names(nodes: list[Node], names: dict[int, str]) -> dict[int, str]:
 
 def _enter_leaf(writer: Writer, node: Node) -> None:
     axes = writer.axes(node)
-    if node.term is not None:
+    if node.term is not None and node.operation == "blank":
+        writer.expressions[node.number] = Expression(axes, node.term)
+    elif node.term is not None:
         writer.expressions[node.number] = Expression((), node.term)
     else:
         read = Read(writer.names[node.number], tuple(at(i) for i in axes))
@@ -256,6 +211,8 @@ def _term(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
             return _getitem(writer, node, axes)
         case name if name in NAMES:
             return _arranged(writer, node, axes)
+        case "setitem":
+            return write_into(writer, node, axes)
         case "greater":
             return _compare(writer, ">", node, axes)
         case "greater_equal":
@@ -364,6 +321,6 @@ def _getitem(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
         elif part == slice(None):
             places.append(at(next(result)))
         else:
-            start = part.indices(size)[0]
-            places.append(shift(at(next(result)), start))
-    return writer.use(operand, tuple(places))
+            start, _, step = part.indices(size)
+            places.append(shift(combine(Affine(()), at(next(result)), step), start))
+    return decided(writer.use(operand, tuple(places)))

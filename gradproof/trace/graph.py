@@ -11,7 +11,7 @@ import numpy as np
 
 from gradproof.core.errors import DataError, Never, NotYet, Place, ShapeError
 from gradproof.core.index import Size
-from gradproof.core.term import ONE, Term
+from gradproof.core.term import ONE, SizeOf, Term
 from gradproof.prims.caller import place, place_of, user_frame
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.face import Face
@@ -75,6 +75,26 @@ class Recording:
         self.given[made.number] = name
         return Traced(self, made)
 
+    def blank(self, shape: tuple[int, ...], value: Any) -> Traced:
+        """A tensor of one number everywhere, which is no operation of any engine's."""
+        term = term_of(value)
+        if term is None or not _is_float64(value):
+            raise _not_finite(float(value), "An array is filled with")
+        sizes = tuple(_size_of(size) for size in shape)
+        made = Traced(self, self.node("blank", (), sizes, place(), term))
+        if not any(isinstance(size, str) for size in sizes):
+            made.remember(np.full(shape, float(value)))
+        return made
+
+
+def _size_of(value: int) -> Size:
+    """The symbol that a number from a shape stands for, or the number."""
+    match term_of(value):
+        case SizeOf(symbol):
+            return symbol
+        case _:
+            return int(value)
+
 
 @final
 class Traced(Face):
@@ -91,6 +111,9 @@ class Traced(Face):
 
     def copy(self) -> Traced:
         return Traced(self.recording, self.node)
+
+    def constant(self, array: np.ndarray) -> Traced:
+        return Traced(self.recording, _operand(self.recording, array))
 
     def become(self, result: Any) -> None:
         name = self.recording.given.get(self.node.number)
@@ -205,6 +228,8 @@ def result_shape(
             return tuple(shapes[0][axis] for axis in attributes["order"])
         case "getitem":
             return _item_shape(shapes[0], attributes["key"], where)
+        case "setitem":
+            return _written_shape(shapes[0], shapes[1], attributes["key"], where)
         case "power" | "negative":
             return shapes[0]
         case name if name in NAMES:
@@ -334,10 +359,7 @@ def _item_shape(
         elif part == slice(None):
             result.append(size)
         elif isinstance(size, int):
-            start, stop, step = part.indices(size)
-            if step != 1:
-                raise NotYet("A slice with a step is not supported yet.", place=where)
-            result.append(max(0, stop - start))
+            result.append(len(range(*part.indices(size))))
         else:
             raise NotYet(
                 f"A slice of the symbolic size {size} is not supported yet.",
@@ -345,3 +367,21 @@ def _item_shape(
                 place=where,
             )
     return tuple(result)
+
+
+def _written_shape(
+    whole: tuple[Size, ...], new: tuple[Size, ...], key: tuple[Any, ...], where: Place | None
+) -> tuple[Size, ...]:
+    """The shape of the whole, when the new values can be broadcast to what stands at the key."""
+    part = _item_shape(whole, key, where)
+    kept = new[max(0, len(new) - len(part)) :]
+    surplus = new[: len(new) - len(kept)]
+    own = part[len(part) - len(kept) :]
+    if any(size != 1 for size in surplus) or any(
+        size not in (1, wanted) for size, wanted in zip(kept, own, strict=True)
+    ):
+        raise ShapeError(
+            f"What stands there is {show_shape(part)} and cannot hold {show_shape(new)}.",
+            place=where,
+        )
+    return whole

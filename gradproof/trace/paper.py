@@ -24,6 +24,7 @@ from gradproof.core.program import Claim, Equation, Named, Paper, Program, Tenso
 from gradproof.core.spec import check
 from gradproof.core.term import Read
 from gradproof.prims.caller import reported
+from gradproof.prims.canvas import canvases
 from gradproof.trace.equations import Writer, write_equations
 from gradproof.trace.graph import Node, Recording, Traced, show_shape
 from gradproof.trace.names import distinct
@@ -104,7 +105,7 @@ def trace(
 def _run(recording: Recording, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     recording.namer.root = sys._getframe()
     recording.namer.kind = Traced
-    with reported(function):
+    with reported(function), canvases(recording.blank):
         return function(**arguments)
 
 

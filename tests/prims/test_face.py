@@ -105,6 +105,14 @@ SAME = (
     "return np.diagonal(A) * v",
     "return np.linalg.norm(W, axis=1) ** 2 * 0",
     "return T.swapaxes(0, 2)",
+    "return T[::-1, 1:, ::2]",
+    "h = x @ W; t = h[0]; t += 1; return h * h",
+    "h = x @ W; t = h[1:]; t[0] = v; return h * h",
+    "h = np.zeros((5, 3)); h[2] = v; h[1:4] += x[:3] @ W; return h",
+    "h = np.zeros((5, 3)); h[:, ::-2] = x; h[::3, 1] -= v[:2]; return h",
+    "h = np.ones((2, 4)); h[...] = v[:1]; h[:, 1:3] *= A[:2, :2]; return h",
+    "h = np.zeros((5, 3)); other = h; h[0] = v; return other * other",
+    "h = np.zeros((3, 2)); t = h[0]; h[1] = x[0]; h[2] = h[1] * t + 2; return h",
 )
 
 
@@ -138,7 +146,10 @@ REFUSED = {
     "return (v * v) ** np.inf": (Never, "exponent inf"),
     "h = v * 1; h += x @ A[:2]; return h": (ShapeError, "in place nothing grows"),
     "h = x @ W; t = h.T; h += 1; return t": (NotYet, "a view of the other"),
-    "h = x @ W; t = h[0]; t += 1; return h": (NotYet, "a view of the other"),
+    "h = x @ W; t = h[0]; h[0] = 1; return t": (NotYet, "another variable is a view"),
+    "h = x @ W; t = h[0][1:]; h[0] = 1; return t": (NotYet, "another variable is a view"),
+    "h = x @ W; t = h.T; t += 1; return h": (NotYet, "transposed view"),
+    "h = np.zeros((2, 3)); h[0] = x @ W; return h": (ShapeError, "cannot hold"),
     "count = np.zeros(3, dtype=int); count += v; return count": (Never, "int64"),
 }
 

@@ -12,7 +12,7 @@ from gradproof.core.errors import (
     ShapeError,
     UnknownName,
 )
-from gradproof.core.program import Paper
+from gradproof.core.program import Named, Paper
 from gradproof.core.term import Number, reads, walk
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import read_signature
@@ -203,7 +203,7 @@ def test_writing_into_an_input():
         x[0] = 0
         return np.sum(x)
 
-    with pytest.raises(Never, match=r"x\[0\] = 0\nWriting into an array"):
+    with pytest.raises(Never, match=r"x\[0\] = 0\nThis writes into x, which was given"):
         traced(forward)
 
 
@@ -481,4 +481,4 @@ def test_a_parameter_of_backward_is_what_its_name_means_at_the_end_of_forward():
         dl_dc = a
         return locals()
 
-    assert traced(forward, backward).parameters == {"a": "h"}
+    assert traced(forward, backward).parameters == {"a": Named("h")}

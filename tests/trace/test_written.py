@@ -1,0 +1,103 @@
+"""Writes into arrays mean what NumPy makes of them, and their gradients are right."""
+
+import numpy as np
+import pytest
+
+import gradproof as gp
+from gradproof.core.term import Sum, walk
+from gradproof.trace.paper import trace
+from gradproof.trace.signature import read_signature
+
+WRITES = {
+    "a row": "h[1] = v",
+    "rows one after another": "h[0] = v; h[1] = 2 * v; h[0] = h[1] + h[0]",
+    "a row twice": "h[2] = v; h[2] = v * v",
+    "a block": "h[1:3, 1:] = x[:2, 1:]",
+    "every other one": "h[::2] = x[::2]",
+    "backwards": "h[:, ::-1] = x",
+    "added where it stands": "h[0:3] += x[:3]; h[1:4] += x[1:] * v; h[:2] -= v",
+    "scaled where it stands": "h[:, 1:] += x[:, 1:]; h[2:] *= v",
+    "a number over what was": "h += x; h[1] = 0; h[:, 2] = 3",
+    "broadcast": "h[:3] = v; h[:, :2] += x[0, 0]",
+    "through a view": "row = h[1]; row += v; h[2] += row",
+    "everything": "h[2] = v; h[...] = x",
+    "with overlap": "h[0:3] = x[:3]; h[1:4] = x[1:] * x[1:]; h[::3, 1] = v[:2]",
+}
+
+
+def network(lines):
+    body = "".join(f"    {line}\n" for line in lines.split("; "))
+    space = {"np": np}
+    exec(
+        "def forward(x, v):\n    h = np.zeros((4, 3))\n"
+        f"{body}    return np.sum(np.tanh(h) * (1 + h))\n",
+        space,
+    )
+    return space["forward"]
+
+
+SHAPES = {"x": "4 3", "v": "3"}
+
+
+@pytest.mark.parametrize("lines", WRITES.values(), ids=WRITES.keys())
+@pytest.mark.parametrize("engine", ["numpy", "torch", "jax", "tensorflow"])
+def test_values_and_gradients_of_what_was_written(lines, engine):
+    if engine != "numpy":
+        pytest.importorskip(engine)
+    report = gp.verify(network(lines), inputs=SHAPES, engine=engine, dtype="float64", seed=3)
+    assert report.ok
+    assert {row.verdict.kind for row in report.batches[0].forward} == {"agrees"}
+
+
+def test_what_was_written_is_what_is_read():
+    forward = network("h[0] = v; h[1] = h[0] * v; h[2] = h[1] * v")
+    paper = trace(forward, None, read_signature(forward, SHAPES), {})
+    written = [e for e in paper.forward.equations if e.target == "h"]
+    assert len(written) == 1
+    assert not any(isinstance(node, Sum) for node in walk(written[0].term))
+
+
+def test_a_symbol_stays_a_symbol():
+    def forward(x: "n 3"):
+        h = np.zeros((x.shape[0], 4))
+        h[:, 1:] = x
+        return np.sum(h**3)
+
+    def backward(x, h):
+        dl_dh = 3 * h**2
+        dl_dx = np.zeros(x.shape)
+        for k in range(3):
+            dl_dx[:, k] = dl_dh[:, k + 1]
+        return {"dl_dh": dl_dh, "dl_dx": dl_dx}
+
+    report = gp.verify(forward, backward, engine="numpy", seed=0)
+    assert report.ok
+    assert [row.formula_verdict.kind for row in report.batches[0].gradients] == ["proved"] * 2
+    assert report.batches[0].sizes
+
+
+def test_a_write_at_the_wrong_place_is_refuted():
+    def forward(x: "n 3"):
+        return np.sum(x**3)
+
+    def backward(x):
+        dl_dx = np.zeros(x.shape)
+        for k in range(3):
+            dl_dx[:, k] = 3 * x[:, 2 - k] ** 2
+        return {"dl_dx": dl_dx}
+
+    report = gp.verify(forward, backward, engine="numpy", seed=0)
+    assert [row.formula_verdict.kind for row in report.batches[0].gradients] == ["refuted"]
+
+
+def test_plain_arrays_stay_plain():
+    def forward(x: "4 3"):
+        mask = np.zeros((4, 3))
+        assert not isinstance(np.zeros(3, dtype=int), type(x))
+        mask[np.arange(4), [0, 2, 1, 1]] = 1
+        return np.sum(mask * x)
+
+    original = np.zeros
+    report = gp.verify(forward, engine="numpy", seed=0)
+    assert report.ok
+    assert np.zeros is original
