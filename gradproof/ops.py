@@ -8,9 +8,11 @@ from typing import Any, final
 import numpy as np
 
 from gradproof.core.errors import ShapeError
+from gradproof.prims import window_arrays
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.face import Face, along, fold
 from gradproof.prims.record import Elementwise
+from gradproof.prims.window import sliding
 
 
 def _floats(x: Any) -> np.ndarray:
@@ -71,10 +73,97 @@ def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
     return value if keepdims else np.squeeze(value, axis)
 
 
+def _moving(x: Any, *others: Any, name: str, **attributes: Any) -> Any:
+    """An operation on windows: of a face by its own engine, of plain arrays by NumPy."""
+    face = next((one for one in (x, *others) if isinstance(one, Face)), None)
+    if face is not None:
+        return face.operate(name, (x, *others), **attributes)
+    arrays = map(_floats, (x, *others))
+    match name:
+        case "convolve":
+            return window_arrays.convolve(np, *arrays, **attributes)
+        case "convolve_transposed":
+            return window_arrays.convolve_transposed(np, *arrays, **attributes)
+        case _:
+            largest = name == "largest_windows"
+            return window_arrays.pool(np, *arrays, **attributes, largest=largest)
+
+
+def conv1d(
+    x: Any,
+    w: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    layout: str = "NWC",
+) -> Any:
+    """The convolution of deep learning (a correlation) over one axis.
+
+    With ``layout="NWC"`` x is (samples, width, channels) and w (width, in, out), as in TensorFlow
+    and JAX; with ``"NCW"`` they are (samples, channels, width) and (out, in, width), as in PyTorch.
+    """
+    s = sliding(1, layout, stride, padding, dilation, groups)
+    return _moving(x, w, name="convolve", sliding=s)
+
+
+def conv2d(
+    x: Any,
+    w: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    layout: str = "NHWC",
+) -> Any:
+    """The convolution of deep learning (a correlation) over two axes.
+
+    With ``layout="NHWC"`` x is (samples, height, width, channels) and w (height, width, in, out),
+    as in TensorFlow; with ``"NCHW"`` they are (samples, channels, height, width) and (out, in,
+    height, width), as in PyTorch. Each setting is one number, or one for each axis; a padding may
+    be a pair (before, after) for each axis.
+    """
+    s = sliding(2, layout, stride, padding, dilation, groups)
+    return _moving(x, w, name="convolve", sliding=s)
+
+
+def conv_transpose2d(
+    x: Any, w: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, layout: str = "NHWC"
+) -> Any:
+    """The transposed convolution: what `conv2d` sends back to its samples.
+
+    A kernel is (height, width, out, in) with ``layout="NHWC"``, as in TensorFlow, and (in, out,
+    height, width) with ``"NCHW"``, as in PyTorch. The padding is cut off the result.
+    """
+    s = sliding(2, layout, stride, padding, dilation)
+    return _moving(x, w, name="convolve_transposed", sliding=s)
+
+
+def avg_pool2d(x: Any, window: Any, stride: Any = None, layout: str = "NHWC") -> Any:
+    """The mean of each window; windows stand side by side unless a stride is given."""
+    return _pooled("average_windows", x, window, stride, layout)
+
+
+def max_pool2d(x: Any, window: Any, stride: Any = None, layout: str = "NHWC") -> Any:
+    """The largest element of each window; they stand side by side unless a stride is given."""
+    return _pooled("largest_windows", x, window, stride, layout)
+
+
+def _pooled(name: str, x: Any, window: Any, stride: Any, layout: str) -> Any:
+    lengths = sliding(2, layout, window).stride
+    s = sliding(2, layout, lengths if stride is None else stride)
+    return _moving(x, name=name, window=lengths, sliding=s)
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: ElementwiseFunction(record) for name, record in ELEMENTWISE_BY_NAME.items()},
     "softmax": softmax,
     "logsumexp": logsumexp,
+    "conv1d": conv1d,
+    "conv2d": conv2d,
+    "conv_transpose2d": conv_transpose2d,
+    "avg_pool2d": avg_pool2d,
+    "max_pool2d": max_pool2d,
 }
 """What a network finds as ``gradproof.sigmoid``: one function for each elementwise record too."""
 

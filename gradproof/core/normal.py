@@ -325,7 +325,7 @@ def solve(
             ),
             None,
         )
-        if chosen is None:
+        if chosen is None or _strided(difference, chosen[0], unknown - set(from_index)):
             if difference.terms or difference.constant:
                 brackets.append(Bracket("==", _positive(difference)))
             continue
@@ -379,6 +379,20 @@ def _solved(position: Affine, index: Index) -> Affine | None:
     if inside or (certain(Bracket(">=", solution)) and certain(Bracket(">=", above))):
         return solution
     return None
+
+
+def _strided(difference: Affine, chosen: Index, unknown: frozenset[Index]) -> bool:
+    """Whether an unknown with a step, as i in ``2i + r = p``, is longer than the one to solve for:
+    then the equation says more as a condition than a long sum over i does."""
+    return any(
+        isinstance(v, Index)
+        and v in unknown
+        and abs(c) > 1
+        and (
+            not isinstance(v.size, int) or not isinstance(chosen.size, int) or v.size > chosen.size
+        )
+        for v, c in difference.terms
+    )
 
 
 def _positive(position: Affine) -> Affine:

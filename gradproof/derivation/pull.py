@@ -149,15 +149,15 @@ def _apply(here: _Here, term: Apply, equation: Equation) -> Iterator[_Here]:
 
 def _fold(here: _Here, term: Fold, equation: Equation, first: int) -> Iterator[_Here]:
     record = FOLD_BY_NAME[term.function]
-    (index,) = term.over
 
     def along(name: str) -> Formula:
+        (index,) = term.over
         copy = Index(first + 3000, index.size)
         body = substitute(term.body, {index: at(copy)})
         return Formula(Along(name, copy, body, at(index)))
 
     slope = record.slope(_output(term, equation, first), Formula(term.body), along).term
-    yield _Here(term.body, product(here.seed, slope), here.scope | {index})
+    yield _Here(term.body, product(here.seed, slope), here.scope | set(term.over))
 
 
 def _along(here: _Here, term: Along, equation: Equation, first: int) -> Iterator[_Here]:

@@ -9,7 +9,17 @@ from fractions import Fraction
 import numpy as np
 
 from gradproof.core.errors import NotYet
-from gradproof.core.index import Affine, Index, Size, digits_of, is_index, the_index
+from gradproof.core.index import (
+    Affine,
+    Index,
+    Size,
+    at,
+    combine,
+    digits_of,
+    indices_of,
+    is_index,
+    the_index,
+)
 from gradproof.core.program import Equation, Program
 from gradproof.core.term import (
     Add,
@@ -178,7 +188,11 @@ def _bracket(relation: str, position: Affine, room: Room) -> Labelled:
 
 
 def _contract(over: tuple[Index, ...], body: Term, room: Room) -> Labelled:
-    """``Σ`` of a product, two factors at a time, as matrix products where they are."""
+    """``Σ`` of a product, two factors at a time, as matrix products where they are.
+
+    A condition ``[p = 2i + r]`` leaves one i at most for each p and r: it is read there, and no
+    sum over i is left. So a strided convolution's gradient costs what the convolution does.
+    """
     a = room.arithmetic
     factors = body.factors if isinstance(body, Product) else (body,)
     for spot, factor in enumerate(factors):
@@ -186,12 +200,26 @@ def _contract(over: tuple[Index, ...], body: Term, room: Room) -> Labelled:
         others = factors[:spot] + factors[spot + 1 :]
         if joined and not any(joined[0] in free(other) for other in others):
             return _joined(joined, over, others, room)
-    parts = [evaluate_term(factor, room) for factor in factors]
+    conditions = [f for f in factors if isinstance(f, Bracket)]
+    parts = [evaluate_term(f, room) for f in factors if not isinstance(f, Bracket)]
+    masks: list[Labelled] = []
+    waiting = list(over)
+    while (found := _pinning(conditions, waiting)) is not None:
+        condition, index = found
+        conditions.remove(condition)
+        waiting.remove(index)
+        masks += [_bracket(c.relation, c.position, room) for c in conditions if _reads(c, index)]
+        conditions = [c for c in conditions if not _reads(c, index)]
+        spots, mask = _spots(condition.position, index, room)
+        parts = [_taken(part, index, spots) for part in parts]
+        masks = [*(_taken(one, index, spots) for one in masks), mask]
+    masks += [_bracket(c.relation, c.position, room) for c in conditions]
+    parts = _masked(parts, masks, a)
     held = {axis for part in parts for axis in part.axes}
     count = 1
-    for index in over:
+    for index in waiting:
         count *= 1 if index in held else number_of(index.size, room.sizes)
-    summed = _summed(parts, {index for index in over if index in held}, a)
+    summed = _summed(parts, {index for index in waiting if index in held}, a)
     return summed if count == 1 else Labelled(a.repeat(summed.value, count), summed.axes)
 
 
@@ -224,6 +252,79 @@ def _joined(
         return np.broadcast_to(part, (*outer, *lengths)).reshape(*outer, -1)
 
     return Labelled(structural(laid, change), (*kept, whole))
+
+
+def _reads(condition: Bracket, index: Index) -> bool:
+    return index in indices_of(condition.position)
+
+
+def _pinning(conditions: list[Bracket], over: list[Index]) -> tuple[Bracket, Index] | None:
+    """An equation among the conditions, and the summed index that it leaves fewest choices."""
+    for condition in conditions:
+        if condition.relation == "==":
+            mine = [
+                (abs(c), -place, v)
+                for place, (v, c) in enumerate(condition.position.terms)
+                if isinstance(v, Index) and v in over
+            ]
+            if mine:
+                return condition, max(mine, key=lambda one: one[:2])[2]
+    return None
+
+
+def _spots(position: Affine, index: Index, room: Room) -> tuple[Labelled, Labelled]:
+    """Where ``position = 0`` puts the index, in plain numbers, and whether it does."""
+    coefficient = dict(position.terms)[index]
+    rest = combine(position, at(index), -coefficient)
+    axes = indices_of(rest)
+    grid = -_positions(rest, axes, room)
+    length = number_of(index.size, room.sizes)
+    there = grid // coefficient
+    holds = (grid % coefficient == 0) & (there >= 0) & (there < length)
+    return (
+        Labelled((np.clip(there, 0, length - 1),), axes),
+        Labelled(room.arithmetic.lift(holds.astype(np.float64)), axes),
+    )
+
+
+def _taken(part: Labelled, index: Index, spots: Labelled) -> Labelled:
+    """A value with an index at places that depend on other indices."""
+    if index not in part.axes:
+        return part
+    kept = tuple(axis for axis in part.axes if axis != index)
+    axes = (*kept, *(axis for axis in spots.axes if axis not in kept))
+    places = np.transpose(
+        spots.value[0], sorted(range(len(spots.axes)), key=lambda k: axes.index(spots.axes[k]))
+    )
+    grid = places.reshape(
+        [
+            places.shape[sorted(map(axes.index, spots.axes)).index(k)] if axis in spots.axes else 1
+            for k, axis in enumerate(axes)
+        ]
+    )
+    key: list[np.ndarray] = []
+    for axis, length in zip(part.axes, part.value[0].shape, strict=True):
+        if axis == index:
+            key.append(grid if length > 1 else np.zeros_like(grid))
+        else:
+            shape = [1] * len(axes)
+            shape[axes.index(axis)] = -1
+            key.append(np.arange(length).reshape(shape))
+    return Labelled(structural(part.value, lambda array: array[tuple(key)]), axes)
+
+
+def _masked(parts: list[Labelled], masks: list[Labelled], a: Arithmetic) -> list[Labelled]:
+    """The factors with conditions put into the smallest one that has all their indices, where they
+    cost no sum; a condition without such a factor is a factor of its own."""
+    parts = list(parts)
+    for mask in masks:
+        wide = [k for k, part in enumerate(parts) if set(mask.axes) <= set(part.axes)]
+        if wide and mask.axes:
+            spot = min(wide, key=lambda k: parts[k].value[0].size)
+            parts[spot] = _multiply([parts[spot], mask], a)
+        else:
+            parts.append(mask)
+    return parts
 
 
 def _summed(parts: list[Labelled], waiting: set[Index], a: Arithmetic) -> Labelled:
@@ -370,9 +471,8 @@ def _elementwise_term(term: Term, room: Room) -> Value:
 
 def _fold(name: str, over: tuple[Index, ...], inside: Labelled, room: Room) -> Labelled:
     a = room.arithmetic
-    (index,) = over
-    kept = tuple(axis for axis in inside.axes if axis != index)
-    value = _full_last(inside, (*kept, index), room)
+    kept = tuple(axis for axis in inside.axes if axis not in over)
+    value = _full_last(inside, (*kept, *over), len(over), room)
     own = a.fold(name, value)
     if own is not None:
         return Labelled(own, kept)
@@ -386,16 +486,22 @@ def _fold(name: str, over: tuple[Index, ...], inside: Labelled, room: Room) -> L
             raise NotYet(f"{name} has no evaluation.")
 
 
-def _full_last(inside: Labelled, axes: tuple[Index, ...], room: Room) -> Value:
-    length = number_of(axes[-1].size, room.sizes)
+def _full_last(inside: Labelled, axes: tuple[Index, ...], count: int, room: Room) -> Value:
+    """With the last `count` axes in full length, as one."""
+    lengths = [number_of(axis.size, room.sizes) for axis in axes[len(axes) - count :]]
     value = _laid_out(inside, axes)
-    return structural(value, lambda p: np.broadcast_to(p, (*p.shape[:-1], length)))
+
+    def full(part: np.ndarray) -> np.ndarray:
+        kept = part.shape[: len(axes) - count]
+        return np.broadcast_to(part, (*kept, *lengths)).reshape((*kept, int(np.prod(lengths))))
+
+    return structural(value, full)
 
 
 def _along(name: str, over: Index, inside: Labelled, position: Affine, room: Room) -> Labelled:
     a = room.arithmetic
     kept = tuple(axis for axis in inside.axes if axis != over)
-    value = _full_last(inside, (*kept, over), room)
+    value = _full_last(inside, (*kept, over), 1, room)
     result = a.along(name, value)
     if result is None:
         if name != "softmax":

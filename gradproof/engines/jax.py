@@ -30,6 +30,7 @@ from gradproof.engines.face import (
     read_kept,
     read_loss,
 )
+from gradproof.prims.window import FIRST, Sliding
 
 try:
     from jax import enable_x64
@@ -43,6 +44,65 @@ def _mask(compare: Callable[..., Any]) -> Callable[..., Any]:
 
 def _array(tensor: Any) -> np.ndarray:
     return np.array(tensor.astype(jnp.float32) if tensor.dtype == jnp.bfloat16 else tensor)
+
+
+def _numbers(sliding: Sliding) -> tuple[str, str, str]:
+    """The letters of samples, kernel and result, as JAX names axes."""
+    letters = "HW"[: len(sliding.stride)]
+    if sliding.layout == FIRST:
+        return f"NC{letters}", f"OI{letters}", f"NC{letters}"
+    return f"N{letters}C", f"{letters}IO", f"N{letters}C"
+
+
+def _convolve(x: Any, w: Any, sliding: Sliding) -> Any:
+    return jax.lax.conv_general_dilated(
+        x,
+        w,
+        sliding.stride,
+        sliding.padding,
+        rhs_dilation=sliding.dilation,
+        dimension_numbers=_numbers(sliding),
+        feature_group_count=sliding.groups,
+    )
+
+
+def _convolve_transposed(x: Any, w: Any, sliding: Sliding) -> Any:
+    """With zeros between the samples and a turned kernel: what a convolution's gradient is."""
+    count = len(sliding.stride)
+    first, last, result = _numbers(sliding)
+    window = range(2, 2 + count) if sliding.layout == FIRST else range(count)
+    reach = [d * (w.shape[a] - 1) for d, a in zip(sliding.dilation, window, strict=True)]
+    return jax.lax.conv_general_dilated(
+        x,
+        jnp.flip(w, tuple(window)),
+        (1,) * count,
+        [(r - low, r - high) for r, (low, high) in zip(reach, sliding.padding, strict=True)],
+        lhs_dilation=sliding.stride,
+        rhs_dilation=sliding.dilation,
+        dimension_numbers=(first, last.translate(str.maketrans("OI", "IO")), result),
+    )
+
+
+def _reduced(x: Any, window: tuple[int, ...], sliding: Sliding, start: float, join: Any) -> Any:
+    spatial = sliding.spatial(x.ndim)
+    lengths = [1] * x.ndim
+    steps = [1] * x.ndim
+    for axis, length, step in zip(spatial, window, sliding.stride, strict=True):
+        lengths[axis], steps[axis] = length, step
+    return jax.lax.reduce_window(x, np.asarray(start, x.dtype), join, lengths, steps, "VALID")
+
+
+def _average(x: Any, window: tuple[int, ...], sliding: Sliding) -> Any:
+    return _reduced(x, window, sliding, 0.0, jax.lax.add) / int(np.prod(window))
+
+
+def _largest(x: Any, window: tuple[int, ...], sliding: Sliding) -> Any:
+    return _reduced(x, window, sliding, -np.inf, jax.lax.max)
+
+
+def _windows(x: Any, axis: int, length: int) -> Any:
+    places = np.arange(x.shape[axis] - length + 1)[:, None] + np.arange(length)
+    return jnp.moveaxis(jnp.take(x, places, axis=axis), axis + 1, -1)
 
 
 JAX = Arithmetic(
@@ -66,6 +126,14 @@ JAX = Arithmetic(
         "broadcast": lambda x, sizes: jnp.broadcast_to(x, sizes),
         "concatenate": lambda *xs, axis: jnp.concatenate(xs, axis=axis),
         "einsum": lambda *xs, signature: jnp.einsum(signature, *xs),
+        "convolve": _convolve,
+        "convolve_transposed": _convolve_transposed,
+        "average_windows": _average,
+        "largest_windows": _largest,
+        "windows": _windows,
+        "pad": lambda x, width: jnp.pad(x, width),
+        "cumsum": lambda x, axis: jnp.cumsum(x, axis=axis),
+        "triangle": lambda x, diagonal, upper: (jnp.triu if upper else jnp.tril)(x, diagonal),
         "setitem": lambda x, new, key: x.at[key].set(new),
         "exp": jnp.exp,
         "log": jnp.log,

@@ -23,6 +23,7 @@ from gradproof.engines.face import (
     read_kept,
     read_loss,
 )
+from gradproof.prims import window_arrays
 from gradproof.prims.along import ALONG
 from gradproof.prims.elementwise import ELEMENTWISE
 from gradproof.prims.fold import FOLDS
@@ -98,6 +99,20 @@ def _table(np: Any) -> dict[str, Callable[..., Any]]:
         "maximum": np.maximum,
         "minimum": np.minimum,
         "max": lambda x, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims),
+        "convolve": lambda x, w, sliding: window_arrays.convolve(np, x, w, sliding),
+        "convolve_transposed": lambda x, w, sliding: window_arrays.convolve_transposed(
+            np, x, w, sliding
+        ),
+        "average_windows": lambda x, window, sliding: window_arrays.pool(
+            np, x, window, sliding, largest=False
+        ),
+        "largest_windows": lambda x, window, sliding: window_arrays.pool(
+            np, x, window, sliding, largest=True
+        ),
+        "windows": lambda x, axis, length: window_arrays.windows(np, x, axis, length),
+        "pad": lambda x, width: window_arrays.pad(np, x, width),
+        "cumsum": lambda x, axis: np.cumsum(x, axis=axis),
+        "triangle": window_arrays.triangle,
     }
 
 

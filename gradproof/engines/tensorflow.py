@@ -48,6 +48,7 @@ from gradproof.engines.face import (  # noqa: E402
     read_kept,
     read_loss,
 )
+from gradproof.prims.window import FIRST, Sliding  # noqa: E402
 
 
 def _matmul(a: Any, b: Any) -> Any:
@@ -79,6 +80,93 @@ def _setitem(x: Any, new: Any, key: tuple[Any, ...]) -> Any:
     return tf.reshape(whole, x.shape)
 
 
+def _last(x: Any, w: Any, sliding: Sliding) -> tuple[Any, Any, Callable[[Any], Any]]:
+    """Samples and kernel with the channels last and two axes between, and the way back: on the CPU
+    TensorFlow convolves nothing else."""
+    count = len(sliding.stride)
+    rank = count + 2
+    turned = sliding.layout == FIRST
+    if turned:
+        x = tf.transpose(x, (0, *range(2, rank), 1))
+        w = tf.transpose(w, (*range(2, rank), 1, 0))
+
+    def back(y: Any) -> Any:
+        y = tf.squeeze(y, 1) if count == 1 else y
+        return tf.transpose(y, (0, rank - 1, *range(1, rank - 1))) if turned else y
+
+    return (x[:, None], w[None], back) if count == 1 else (x, w, back)
+
+
+def _two(settings: tuple[Any, ...], one: Any) -> tuple[Any, ...]:
+    return settings if len(settings) == 2 else (one, *settings)
+
+
+def _apart(w: Any, dilation: tuple[int, ...]) -> Any:
+    """The kernel with zeros between: TensorFlow has no gradient of a dilated one on the CPU."""
+    if dilation == (1, 1):
+        return w
+    lengths = [d * (n - 1) + 1 for d, n in zip(dilation, w.shape, strict=False)]
+    zeros = tf.zeros((*lengths, *w.shape[2:]), w.dtype)
+    everywhere = (slice(None),) * 2
+    return _setitem(zeros, w, (*(slice(None, None, d) for d in dilation), *everywhere))
+
+
+def _convolve(x: Any, w: Any, sliding: Sliding) -> Any:
+    x, w, back = _last(x, w, sliding)
+    w = _apart(w, _two(sliding.dilation, 1))
+    ends = [(0, 0), *_two(sliding.padding, (0, 0)), (0, 0)]
+    stride = _two(sliding.stride, 1)
+    # TensorFlow has no gradient of a grouped one on the CPU.
+    samples, kernels = tf.split(x, sliding.groups, -1), tf.split(w, sliding.groups, -1)
+    parts = [_strided(a, b, stride, ends) for a, b in zip(samples, kernels, strict=True)]
+    return back(tf.concat(parts, -1) if len(parts) > 1 else parts[0])
+
+
+def _strided(x: Any, w: Any, stride: tuple[int, ...], ends: list[tuple[int, int]]) -> Any:
+    if stride[0] == stride[1]:
+        return tf.nn.conv2d(x, w, stride, ends)
+    # Only equal strides are known: the others are left out afterwards.
+    return tf.nn.conv2d(x, w, (1, 1), ends)[:, :: stride[0], :: stride[1]]
+
+
+def _convolve_transposed(x: Any, w: Any, sliding: Sliding) -> Any:
+    x, w, back = _last(x, w, sliding)
+    w = _apart(w, _two(sliding.dilation, 1))
+    stride = _two(sliding.stride, 1)
+    lengths = [
+        (size - 1) * s + n for size, s, n in zip(x.shape[1:3], stride, w.shape[:2], strict=True)
+    ]
+    y = tf.nn.conv2d_transpose(x, w, (x.shape[0], *lengths, w.shape[2]), stride, "VALID")
+    cut = [
+        slice(low, size - high)
+        for size, (low, high) in zip(lengths, _two(sliding.padding, (0, 0)), strict=True)
+    ]
+    return back(y[:, cut[0], cut[1]])
+
+
+def _pool(own: Callable[..., Any]) -> Callable[..., Any]:
+    def pool(x: Any, window: tuple[int, ...], sliding: Sliding) -> Any:
+        if sliding.layout == FIRST:
+            y = own(tf.transpose(x, (0, 2, 3, 1)), window, sliding.stride, "VALID")
+            return tf.transpose(y, (0, 3, 1, 2))
+        return own(x, window, sliding.stride, "VALID")
+
+    return pool
+
+
+def _windows(x: Any, axis: int, length: int) -> Any:
+    places = np.arange(x.shape[axis] - length + 1)[:, None] + np.arange(length)
+    taken = tf.gather(x, places, axis=axis)
+    rest = [a for a in range(len(taken.shape)) if a != axis + 1]
+    return tf.transpose(taken, (*rest, axis + 1))
+
+
+def _triangle(x: Any, diagonal: int, upper: bool) -> Any:
+    ones = np.ones(x.shape[-2:])
+    kept = np.triu(ones, diagonal) if upper else np.tril(ones, diagonal)
+    return tf.where(kept != 0, x, tf.zeros_like(x))
+
+
 TENSORFLOW = Arithmetic(
     functions={
         "add": tf.add,
@@ -101,6 +189,14 @@ TENSORFLOW = Arithmetic(
         "concatenate": lambda *xs, axis: tf.concat(xs, axis=axis),
         "einsum": lambda *xs, signature: tf.einsum(signature, *xs),
         "setitem": _setitem,
+        "convolve": _convolve,
+        "convolve_transposed": _convolve_transposed,
+        "average_windows": _pool(tf.nn.avg_pool2d),
+        "largest_windows": _pool(tf.nn.max_pool2d),
+        "windows": _windows,
+        "pad": lambda x, width: tf.pad(x, width),
+        "cumsum": lambda x, axis: tf.cumsum(x, axis=axis),
+        "triangle": _triangle,
         "exp": tf.exp,
         "log": tf.math.log,
         "sqrt": tf.sqrt,

@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn import functional
 
 from gradproof.engines.backward_program import (
     BackwardProgram,
@@ -27,6 +28,7 @@ from gradproof.engines.face import (
     read_kept,
     read_loss,
 )
+from gradproof.prims.window import FIRST, Sliding
 
 
 def _tensor(array: np.ndarray, dtype: str | None = None) -> torch.Tensor:
@@ -76,6 +78,50 @@ def _setitem(x: torch.Tensor, new: torch.Tensor, key: tuple[Any, ...]) -> torch.
     return whole
 
 
+def _first(x: torch.Tensor, w: torch.Tensor, sliding: Sliding) -> tuple[Any, Any, Any]:
+    """Samples and kernel with the channels first, and the way back."""
+    count = len(sliding.stride)
+    if sliding.layout == FIRST:
+        return x, w, lambda y: y
+    kernel = w.permute(count + 1, count, *range(count))
+    return torch.movedim(x, -1, 1), kernel, lambda y: torch.movedim(y, 1, -1)
+
+
+def _ends(pairs: tuple[tuple[int, int], ...]) -> list[int]:
+    """Widths as torch wants them: from the last axis to the first."""
+    return [end for pair in reversed(pairs) for end in pair]
+
+
+def _convolve(x: torch.Tensor, w: torch.Tensor, sliding: Sliding) -> torch.Tensor:
+    x, w, back = _first(x, w, sliding)
+    if any(low != high for low, high in sliding.padding):
+        x, ends = functional.pad(x, _ends(sliding.padding)), (0,) * len(sliding.stride)
+    else:
+        ends = tuple(low for low, _ in sliding.padding)
+    own = functional.conv2d if len(sliding.stride) == 2 else functional.conv1d
+    return back(own(x, w, None, sliding.stride, ends, sliding.dilation, sliding.groups))
+
+
+def _convolve_transposed(x: torch.Tensor, w: torch.Tensor, sliding: Sliding) -> torch.Tensor:
+    x, w, back = _first(x, w, sliding)
+    own = functional.conv_transpose2d if len(sliding.stride) == 2 else functional.conv_transpose1d
+    y = own(x, w, None, sliding.stride, 0, 0, 1, sliding.dilation)
+    cut = tuple(
+        slice(low, size - high)
+        for size, (low, high) in zip(y.shape[2:], sliding.padding, strict=True)
+    )
+    return back(y[(slice(None), slice(None), *cut)])
+
+
+def _pool(own: Callable[..., Any]) -> Callable[..., Any]:
+    def pool(x: torch.Tensor, window: tuple[int, ...], sliding: Sliding) -> torch.Tensor:
+        if sliding.layout == FIRST:
+            return own(x, window, sliding.stride)
+        return torch.movedim(own(torch.movedim(x, -1, 1), window, sliding.stride), 1, -1)
+
+    return pool
+
+
 TORCH = Arithmetic(
     functions={
         "add": torch.add,
@@ -97,6 +143,14 @@ TORCH = Arithmetic(
         "broadcast": lambda x, sizes: torch.broadcast_to(x, sizes),
         "concatenate": lambda *xs, axis: torch.cat(xs, dim=axis),
         "einsum": lambda *xs, signature: torch.einsum(signature, *xs),
+        "convolve": _convolve,
+        "convolve_transposed": _convolve_transposed,
+        "average_windows": _pool(functional.avg_pool2d),
+        "largest_windows": _pool(functional.max_pool2d),
+        "windows": lambda x, axis, length: x.unfold(axis, length, 1),
+        "pad": lambda x, width: functional.pad(x, _ends(width)),
+        "cumsum": lambda x, axis: torch.cumsum(x, dim=axis),
+        "triangle": lambda x, diagonal, upper: (torch.triu if upper else torch.tril)(x, diagonal),
         "setitem": _setitem,
         "exp": torch.exp,
         "log": torch.log,

@@ -69,13 +69,13 @@ def _hits(function: str, term: Term, room: Room) -> bool:
 
 def _ties(fold: Fold, room: Room) -> bool:
     """Whether the largest element stands more than once."""
-    (over,) = fold.over
-    body = _array(fold.body, room, last=over)
+    body = _array(fold.body, room, last=fold.over)
+    body = body.reshape((*body.shape[: body.ndim - len(fold.over)], -1))
     top = body.max(axis=-1, keepdims=True)
     return bool(np.any(np.sum(body == top, axis=-1) > 1))
 
 
-def _array(term: Term, room: Room, last: Index | None = None) -> np.ndarray:
-    """The midpoints of a term, over its free indices; `last` comes last."""
-    axes = sorted(free(term), key=lambda index: (index == last, index.number))
+def _array(term: Term, room: Room, last: tuple[Index, ...] = ()) -> np.ndarray:
+    """The midpoints of a term, over its free indices; those in `last` come last."""
+    axes = sorted(free(term), key=lambda index: (index in last, index.number))
     return evaluate_equation(Equation("", tuple(axes), term), room)[0]

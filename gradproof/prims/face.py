@@ -15,6 +15,14 @@ all of them as it is. A subclass implements `shape` and `operate`, and sees only
 ``getitem``                          ``key``: a tuple of ints, slices, `None`; one per axis
 ``setitem``                          the first operand with the second, which is broadcast, at
                                      ``key``: ints and slices, one per axis
+``convolve``                         samples and kernel; ``sliding``: a `window.Sliding`
+``convolve_transposed``              the same
+``average_windows``
+``largest_windows``                  ``window``: its lengths; ``sliding``
+``windows``                          ``axis``, ``length``: the windows' own axis comes last
+``pad``                              ``width``: zeros before and after, for each axis
+``cumsum``                           ``axis``
+``triangle``                         ``diagonal``, ``upper``
 names of elementwise records         the record's arguments; ``order=1`` is the derivative
 names of folds                       ``axis``, ``keepdims``
 names of along records               ``axis``
@@ -39,6 +47,7 @@ from gradproof.prims.arrange import ARRANGEMENTS, axis_of, ravel, reshape, squee
 from gradproof.prims.caller import place
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.number import rational
+from gradproof.prims.window import NUMPY_FUNCTIONS
 
 _PLAIN_UFUNCS = {
     "add": "add",
@@ -457,15 +466,15 @@ def _std(
 
 
 def fold(name: str, x: Face, axis: Any = None, keepdims: bool = False) -> Face:
-    """A folding function along one axis, or along all of a tensor with one axis."""
+    """A folding function along one axis, or `max` along several."""
     axes = _axes(x, axis)
-    if len(axes) != 1:
+    if not axes or (len(axes) != 1 and name != "max"):
         raise NotYet(
             f"{name} over {len(axes)} axes at once is not supported yet.",
             advice="Name one axis.",
             place=place(),
         )
-    return x.operate(name, (x,), axis=axes[0], keepdims=bool(keepdims))
+    return x.operate(name, (x,), axis=axes[0] if len(axes) == 1 else axes, keepdims=bool(keepdims))
 
 
 def along(name: str, x: Face, axis: int = -1) -> Face:
@@ -547,6 +556,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "zeros_like": _zeros_like,
     "ones_like": _ones_like,
     "outer": _outer,
+    **NUMPY_FUNCTIONS,
     "copy": lambda a: a.copy(),
     **ARRANGEMENTS,
     "shape": lambda x: x.shape,

@@ -23,6 +23,8 @@ from gradproof.core.term import (
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.trace.arrangement import NAMES, arranged_term
 from gradproof.trace.graph import Node
+from gradproof.trace.window_shapes import OPERATIONS as WINDOWED
+from gradproof.trace.windowed import window_term
 from gradproof.trace.writer import Expression, Writer
 from gradproof.trace.written import write_into
 
@@ -174,6 +176,8 @@ def _to_name(writer: Writer, node: Node) -> list[Node]:
             found = [o for o in operands if _heavy(term(o))]
         case "add" | "subtract" | "negative" | "sum" | "transpose" | "getitem":
             found = []
+        case "windows" | "pad":
+            found = []
         case _:
             found = [o for o in operands if _heavy(term(o))]
     return list({o.number: o for o in found if not isinstance(term(o), Read)}.values())
@@ -213,6 +217,8 @@ def _term(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
             return _arranged(writer, node, axes)
         case "setitem":
             return write_into(writer, node, axes)
+        case name if name in WINDOWED:
+            return window_term(writer, node, axes)
         case "greater":
             return _compare(writer, ">", node, axes)
         case "greater_equal":
@@ -297,7 +303,9 @@ def _summed(over: tuple[Index, ...], body: Term) -> Term:
 
 
 def _fold(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
-    places, over = _reduced_places(writer, node, axes, (node.attributes["axis"],))
+    axis = node.attributes["axis"]
+    gone = axis if isinstance(axis, tuple) else (axis,)
+    places, over = _reduced_places(writer, node, axes, gone)
     return Fold(node.operation, over, writer.use(node.operands[0], places))
 
 

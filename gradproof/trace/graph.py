@@ -18,6 +18,7 @@ from gradproof.prims.face import Face
 from gradproof.trace.arrangement import NAMES, arranged_shape
 from gradproof.trace.names import Namer
 from gradproof.trace.sizes import number_of, term_of
+from gradproof.trace.window_shapes import OPERATIONS, show_shape, window_shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,13 +204,6 @@ def _constant(recording: Recording, array: np.ndarray, identity: int) -> str:
     return name
 
 
-def show_shape(shape: tuple[Size, ...]) -> str:
-    """``n×2``, ``(3)`` for one axis, ``a scalar`` for none."""
-    if not shape:
-        return "a scalar"
-    return f"({shape[0]},)" if len(shape) == 1 else "×".join(str(s) for s in shape)
-
-
 def result_shape(
     name: str, nodes: tuple[Node, ...], attributes: dict[str, Any], where: Place | None
 ) -> tuple[Size, ...]:
@@ -239,7 +233,11 @@ def result_shape(
     if name in ELEMENTWISE_BY_NAME:
         return broadcast(shapes, where)
     if name in FOLD_BY_NAME:
-        return _reduced(shapes[0], (attributes["axis"],), attributes["keepdims"])
+        axis = attributes["axis"]
+        gone = axis if isinstance(axis, tuple) else (axis,)
+        return _reduced(shapes[0], gone, attributes["keepdims"])
+    if name in OPERATIONS:
+        return window_shape(name, shapes, attributes, where)
     if name in ALONG_BY_NAME:
         return shapes[0]
     raise NotYet(f"The tracer does not know the operation {name}.", place=where)
