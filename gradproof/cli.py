@@ -15,15 +15,14 @@ from gradproof import __version__
 from gradproof.core.errors import DataError, GradproofError, NetworkError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from gradproof.report.report import Report
     from gradproof.trace.source import Source
 
 
 PLAIN_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""
-
-SAVED = 'Save the arrays by parameter:  np.savez("data.npz", x=x, W=W)'
-SAVED_LIST = 'Save a list tensor by tensor:  np.savez("data.npz", **{"Ws[1]": W1, "Ws[2]": W2})'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,13 +58,15 @@ def _parser() -> argparse.ArgumentParser:
     _derive_parser(commands)
     _certificate_parser(commands)
     _explain_parser(commands)
-    gallery = commands.add_parser("gallery", help="list the networks that come with gradproof")
-    gallery.set_defaults(run=_gallery)
+    _gallery_parser(commands)
+    _new_parser(commands)
     return parser
 
 
-def _network_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("network", help="a network of the gallery, or a file my_network.py")
+def _network_arguments(parser: argparse.ArgumentParser, **network: Any) -> None:
+    parser.add_argument(
+        "network", help="a network of the gallery, or a file my_network.py", **network
+    )
     parser.add_argument(
         "--size",
         action="append",
@@ -81,8 +82,19 @@ def _network_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify_parser(commands: Any) -> None:
-    parser = commands.add_parser("verify", help="check every formula and every engine's number")
-    _network_arguments(parser)
+    parser = commands.add_parser(
+        "verify",
+        help="check every formula and every engine's number",
+        description="Check every formula of a network, and every number that an engine computes. "
+        "Exit codes: 0 all hold, 1 something is refuted, 2 the call or the input is wrong (with "
+        "--all: or a network could not be verified), 3 something is undecided.",
+    )
+    _network_arguments(parser, nargs="?")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="every network of the gallery on every engine that is installed, or on --engine",
+    )
     parser.add_argument(
         "--engine", default="auto", help="numpy, tensorflow, torch, jax or auto (default)"
     )
@@ -132,6 +144,29 @@ def _explain_parser(commands: Any) -> None:
     parser.set_defaults(run=_explain)
 
 
+def _gallery_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "gallery",
+        help="list the networks that come with gradproof, or show one",
+        description="List the networks that come with gradproof, with their tensors and the "
+        "frameworks that have layers for them; or show one: what it is and where it comes from, "
+        "its equations, its published formulas, and which data hide a mistake in them.",
+    )
+    parser.add_argument("network", nargs="?", help="a network of the gallery")
+    parser.set_defaults(run=_gallery)
+
+
+def _new_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "new",
+        help="write a commented file to begin a network of your own with",
+        description="Write a small network with comments, which verifies as it is, to a file that "
+        "does not exist yet.",
+    )
+    parser.add_argument("file", metavar="my_net.py")
+    parser.set_defaults(run=_new)
+
+
 def _certificate_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "certificate",
@@ -159,60 +194,24 @@ def _sizes(options: argparse.Namespace) -> dict[str, int]:
 
 
 def _inputs(options: argparse.Namespace) -> dict[str, Any]:
-    """The arrays of ``--inputs`` by parameter; ``Ws[1], Ws[2], …`` are the list ``Ws``."""
     if options.inputs is None:
         return {}
-    found: dict[str, Any] = {}
-    for name, array in _arrays(Path(options.inputs)).items():
-        element = re.fullmatch(r"(\w+)\[(\d+)\]", name)
-        if element is None:
-            found[name] = array
-        else:
-            found.setdefault(element[1], {})[int(element[2])] = array
-    return {
-        name: _in_order(name, given) if isinstance(given, dict) else given
-        for name, given in found.items()
-    }
+    from gradproof.trace.arrays import read_arrays
+
+    return read_arrays(Path(options.inputs))
 
 
-def _in_order(name: str, numbered: dict[int, Any]) -> list[Any]:
-    for number in range(1, len(numbered) + 1):
-        if number not in numbered:
-            had = ", ".join(f"{name}[{k}]" for k in sorted(numbered))
-            raise DataError(
-                f"The inputs have {had} and no {name}[{number}].",
-                advice="The tensors of a list are numbered from 1 without a gap.",
-            )
-    return [numbered[number] for number in sorted(numbered)]
+def _console() -> Console:
+    from rich.console import Console
 
-
-def _arrays(path: Path) -> dict[str, Any]:
-    """The arrays of a file by name; without pickles, which could run any code."""
-    import numpy as np
-
-    if not path.is_file():
-        raise DataError(f"There is no file {path}.")
-    try:
-        data = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as problem:
-        raise DataError(f"{path} is not a file of arrays.", advice=SAVED) from problem
-    if isinstance(data, np.ndarray):
-        raise DataError(f"{path} holds one array without a name.", advice=SAVED)
-    with data:
-        arrays = {}
-        for name in data.files:
-            try:
-                arrays[name] = data[name]
-            except ValueError as problem:
-                raise DataError(
-                    f"{name} in {path} holds Python objects and not numbers.", advice=SAVED_LIST
-                ) from problem
-        return arrays
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
+    if options.all:
+        return _verify_all(options)
+    if options.network is None:
+        raise DataError("verify needs a network or a file, or --all.")
     source = _source(options)
     if options.replay:
         return _replay(source)
@@ -233,11 +232,42 @@ def _verify(options: argparse.Namespace) -> int:
     if options.json:
         print(report.to_json())
     else:
-        width = None if sys.stdout.isatty() else PLAIN_WIDTH
-        show(report, Console(highlight=False, width=width), values=options.show == "values")
+        show(report, _console(), values=options.show == "values")
         for path in saved:
             print(f"Saved; check it with  gradproof certificate {path}")
     return report.exit_code
+
+
+def _verify_all(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from gradproof.gallery.summary import summary
+    from gradproof.gallery.survey import verify_all
+
+    for name in ("network", "size", "inputs", "show", "certificates", "witness", "replay"):
+        if getattr(options, name):
+            what = "a network" if name == "network" else f"--{name}"
+            raise DataError(f"--all verifies the whole gallery; {what} cannot stand beside it.")
+    engines = None if options.engine == "auto" else (options.engine,)
+    terminal = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, console=terminal, transient=True, disable=not terminal.is_terminal
+    ) as progress:
+        task = progress.add_task("", total=None)
+
+        def watch(network: str, engine: str, done: int, total: int) -> None:
+            progress.update(task, description=f"{network} on {engine}", completed=done, total=total)
+
+        survey = verify_all(engines, options.dtype, options.seed, watch=watch)
+    if options.json:
+        print(survey.to_json())
+    else:
+        console = _console()
+        for line in summary(survey, console.width):
+            console.print(line)
+    return survey.exit_code
 
 
 def _save_certificates(report: Report, folder: str | None) -> list[Path]:
@@ -306,9 +336,24 @@ def _derive(options: argparse.Namespace) -> int:
 
 def _gallery(options: argparse.Namespace) -> int:
     from gradproof.gallery import catalogue
+    from gradproof.gallery.page import listing, page
 
-    for name, sentence in catalogue.contents():
-        print(f"{name:20} {sentence}")
+    console = _console()
+    if options.network is None:
+        lines = listing(catalogue.contents(), console.width)
+    else:
+        one = catalogue.describe(options.network)
+        lines = page(one, catalogue.find(options.network), console.width)
+    for line in lines:
+        console.print(line, overflow="fold")
+    return 0
+
+
+def _new(options: argparse.Namespace) -> int:
+    from gradproof.gallery.beginning import new
+
+    path = new(options.file)
+    print(f"Written; verify it with  gradproof verify {path}")
     return 0
 
 

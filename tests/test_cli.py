@@ -209,8 +209,48 @@ def test_replay_prints_the_published_pair_and_why_it_differs(capsys):
 def test_the_gallery_lists_its_networks_in_100_columns(capsys):
     assert main(["gallery"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert {"fnn", "mlp", "softmax_regression"} <= {line.split()[0] for line in lines}
+    assert {"fnn", "mlp", "softmax_regression"} <= {line.split(" ")[0] for line in lines}
     assert all(len(line) <= 100 for line in lines)
+
+
+def test_the_gallery_shows_one_network(capsys):
+    assert main(["gallery", "mlp"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "mlp"
+    assert all(len(line) <= 100 for line in lines)
+    assert "has no network called 'nothing'" in failing(capsys, "gallery", "nothing")
+
+
+def test_the_whole_gallery_is_verified(capsys, monkeypatch):
+    monkeypatch.setattr("gradproof.gallery.catalogue.names", lambda: ("fnn", "softmax_regression"))
+    assert main(["verify", "--all", "--engine", "numpy"]) == 0
+    captured = capsys.readouterr()
+    assert "All hold: 2 networks on 1 engine in float32" in captured.out
+    assert captured.err == ""  # the progress bar is for terminals
+    assert main(["verify", "--all", "--engine", "numpy", "--dtype", "float64", "--json"]) == 0
+    survey = json.loads(capsys.readouterr().out)
+    assert [one["network"] for one in survey["outcomes"]] == ["fnn", "softmax_regression"]
+    assert survey["dtype"] == "float64"
+
+
+@pytest.mark.parametrize(
+    "other", [["fnn"], ["--size", "n=2"], ["--inputs", "a.npz"], ["--replay"], ["--witness"]]
+)
+def test_what_cannot_stand_beside_all(capsys, other):
+    assert "cannot stand beside it" in failing(capsys, "verify", "--all", *other)
+
+
+def test_verify_without_a_network(capsys):
+    assert "needs a network or a file" in failing(capsys, "verify")
+
+
+def test_a_new_file_is_written_once_and_verifies(tmp_path, capsys):
+    path = str(tmp_path / "mine.py")
+    assert main(["new", path]) == 0
+    assert "gradproof verify" in capsys.readouterr().out
+    assert main(["verify", path, "--engine", "numpy"]) == 0
+    capsys.readouterr()
+    assert "exists already" in failing(capsys, "new", path)
 
 
 def test_the_values_of_every_party_are_printed_at_8_digits(capsys):

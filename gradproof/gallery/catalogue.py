@@ -7,6 +7,7 @@ import importlib
 from pathlib import Path
 
 from gradproof.core.errors import NetworkError
+from gradproof.gallery.entry import Entry, entry
 from gradproof.trace.source import Source, read_file, read_module
 
 _HERE = Path(__file__).parent
@@ -41,11 +42,20 @@ def find(name: str) -> Source:
     )
 
 
-def contents() -> list[tuple[str, str]]:
-    """Each network's name and the first sentence of what it is."""
-    return [(name, _sentence(_HERE / f"{name}.py")) for name in names()]
+def contents() -> tuple[Entry, ...]:
+    """What is known of each network, in the order of their names."""
+    return tuple(describe(name) for name in names())
 
 
-def _sentence(path: Path) -> str:
-    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return said.partition("\n")[0]
+def describe(name: str) -> Entry:
+    """What is known of one network of the gallery.
+
+    Raises:
+        NetworkError: the gallery has no network with this name.
+    """
+    if name not in names():
+        raise NetworkError(
+            f"The gallery has no network called {name!r}.",
+            advice=f"It has {', '.join(names())}.",
+        )
+    return entry(find(name), _HERE / f"{name}.py")
