@@ -18,6 +18,9 @@ FRAMEWORKS = tuple(name for name in ENGINES if name != "numpy")
 
 LAYERS, CODE = "layers", "code"
 
+TIE = "\u00a0"
+"""Between a name and its shape, which stay on one line."""
+
 
 def listing(entries: Sequence[Entry], width: int) -> list[Text]:
     """The list of networks: what each is, its tensors, and where a framework has layers for it."""
@@ -38,7 +41,7 @@ def listing(entries: Sequence[Entry], width: int) -> list[Text]:
         margin = " " * name_width
         lines += [Text(margin + line.plain) for line in rest]
         lines += [
-            Text(margin + line.plain, style="dim")
+            Text(margin + line.plain.replace(TIE, " "), style="dim")
             for line in wrapped(Text(_tensors(one)), width - name_width, indent=0)
         ]
     lines.append(Text())
@@ -60,7 +63,7 @@ def _tensors(one: Entry) -> str:
     for name, shape in one.shapes.items():
         said = "×".join(str(size) for size in shape) or "scalar"
         families.setdefault(name.partition("[")[0], []).append(said)
-    return "   ".join(f"{name} {', '.join(shapes)}" for name, shapes in families.items())
+    return "   ".join(f"{name}{TIE}{', '.join(shapes)}" for name, shapes in families.items())
 
 
 def page(one: Entry, source: Source, width: int) -> list[Text]:
@@ -84,8 +87,9 @@ def page(one: Entry, source: Source, width: int) -> list[Text]:
 
 
 def _headed(heading: str, said: str) -> Text:
-    text = Text(f"{heading}: ", style="bold")
-    text.append(said, style="not bold")
+    text = Text()
+    text.append(f"{heading}: ", style="bold")
+    text.append(said)
     return text
 
 

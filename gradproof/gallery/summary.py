@@ -103,7 +103,8 @@ def _last(survey: Survey, width: int) -> list[Text]:
     engines = len({one.engine for one in outcomes})
     seconds = sum(one.seconds for one in outcomes)
     word, style = WORDS[survey.exit_code]
-    text = Text(f"{word}: ", style=style)
+    text = Text()
+    text.append(f"{word}: ", style=style)
     said = [
         f"{networks} networks on {engines} engine{'s' if engines > 1 else ''} in {survey.dtype}",
         f"formulas: {_counts(formulas)}",
@@ -113,7 +114,7 @@ def _last(survey: Survey, width: int) -> list[Text]:
     ]
     if failed:
         said.insert(1, f"{failed} failed")
-    text.append(" · ".join(said), style="not bold")
+    text.append(" · ".join(said))
     legend = "Under an engine: tensors that agree, + those of its own layers."
     return [
         Text(legend, style="dim"),
