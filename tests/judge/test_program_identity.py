@@ -45,11 +45,19 @@ def proved(found):
     return {name for name, verdict in found.verdicts.items() if verdict.kind == "proved"}
 
 
+REFUSED = {
+    ("gru_cho", "jax"): "too many roots for a bound on the probability of an error",
+}
+"""What is not attempted, and why: the degree grows with every step of a recurrence."""
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", names())
 def test_the_gallery_is_proved(name, engine):
     found = proof(find(name), engine)
-    assert not found.refusal
+    assert found.refusal == REFUSED.get((name, engine), "")
+    if found.refusal:
+        return
     assert proved(found) == set(found.verdicts)
 
 
