@@ -9,7 +9,7 @@ from gradproof.core.program import Equation
 from gradproof.core.term import Product, Read, Sum
 from gradproof.engines.contract import CONTRACTS
 from gradproof.engines.dtype import in_dtype
-from gradproof.judge.stage import judge_stage
+from gradproof.judge.stage import judge_enclosed, judge_stage
 
 I, J, K = (Index(n, size) for n, size in enumerate(("i", "j", "k")))
 PRODUCT = Equation(
@@ -80,6 +80,24 @@ def test_zeros_that_must_be_zero_agree():
     wrong = np.zeros((4, 3), np.float32)
     wrong[1, 2] = 1e-20
     assert product(a, np.zeros((6, 3), np.float32), wrong).kind == "refuted"
+
+
+def test_an_enclosure_wider_than_the_bound_refutes_nothing_that_may_be_right():
+    """In float64 the exact tensor is enclosed no better than an engine computes it."""
+    exact = drawn(4, 5, dtype="float64")
+    u = 2.0**-53 * np.abs(exact)
+    contract = CONTRACTS["torch", "float64"]
+    for enclosure, truth, expected in (
+        ((exact, 9 * u, 4 * u), None, "undecided"),
+        ((exact, 9 * u, 4 * u), (exact, 0 * u, 1e-9 * u), "agrees"),
+        ((exact, 1 * u, 4 * u), (exact, 0 * u, 9 * u), "agrees"),
+    ):
+        assert judge_enclosed(exact, enclosure, contract, truth).kind == expected
+    wrong = exact.copy()
+    wrong[2, 1] *= 1 + 2.0**-48
+    for truth in (None, (exact, 0 * u, 1e-9 * u)):
+        verdict = judge_enclosed(wrong, (exact, 9 * u, 4 * u), contract, truth)
+        assert (verdict.kind, verdict.worst) == ("refuted", (2, 1))
 
 
 def test_nothing_agrees():
