@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import gcd
 
 from gradproof.core.index import Affine, Index, at, combine, extent, shift
 from gradproof.core.normal import certain, negate, plus, product
@@ -97,15 +98,48 @@ def _outside(writer: Writer, node: Node, axes: tuple[Index, ...], term: Term) ->
     spot = _spot(writer, node, axes)
     if not spot.conditions:
         return
-    factors = term.factors if isinstance(term, Product) else (term,)
-    old = tuple(factor for factor in factors if isinstance(factor, Bracket))
+    old = tuple(_conditions(term))
     mine, theirs = _ranges(spot.conditions, axes), _ranges(old, axes)
     if any(a.stop <= b.start or b.stop <= a.start for a, b in zip(mine, theirs, strict=True)):
+        yield term
+    elif any(_never_meet(_steps(spot.conditions, axis), _steps(old, axis)) for axis in axes):
         yield term
     elif spot.steps or any(
         b.start < a.start or b.stop > a.stop for a, b in zip(mine, theirs, strict=True)
     ):
         yield product(term, plus(ONE, negate(spot.holds())))
+
+
+def _conditions(term: Term) -> Iterator[Bracket]:
+    """The conditions without which a term is zero."""
+    match term:
+        case Bracket():
+            yield term
+        case Product(factors):
+            for factor in factors:
+                yield from _conditions(factor)
+        case Sum(_, body):
+            yield from _conditions(body)
+        case _:
+            return
+
+
+def _steps(conditions: tuple[Bracket, ...], axis: Index) -> list[tuple[int, int]]:
+    """For each ``axis = s·k + c`` the step s and the rest c; s is 0 where nothing is counted."""
+    found = []
+    for condition in conditions:
+        places = dict(condition.position.terms)
+        sign = places.pop(axis, 0)
+        if condition.relation == "==" and abs(sign) == 1:
+            symbols = [1 for v in places if isinstance(v, str)]
+            found.append((gcd(*symbols, *places.values()), -sign * condition.position.constant))
+    return found
+
+
+def _never_meet(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> bool:
+    """Whether two sequences of steps have no position in common, as the even and the odd ones."""
+    pairs = [(gcd(s, t), a - b) for s, a in one for t, b in other]
+    return any(difference % step if step else difference for step, difference in pairs)
 
 
 def _ranges(conditions: tuple[Bracket, ...], axes: tuple[Index, ...]) -> list[range]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gradproof as gp
-from gradproof.core.term import Sum, walk
+from gradproof.core.term import Add, Sum, walk
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import read_signature
 
@@ -19,6 +19,8 @@ WRITES = {
     "scaled where it stands": "h[:, 1:] += x[:, 1:]; h[2:] *= v",
     "a number over what was": "h += x; h[1] = 0; h[:, 2] = 3",
     "broadcast": "h[:3] = v; h[:, :2] += x[0, 0]",
+    "by steps that never meet": "h[::2] = x[::2]; h[1::2, ::2] = v[:2]; h[1, 1] = x[0, 0]",
+    "by steps that meet": "h[::2] = x[::2]; h[1::3] = v; h[::3, ::2] = x[::3, ::2]; h[1] = 2 * v",
     "through a view": "row = h[1]; row += v; h[2] += row",
     "everything": "h[2] = v; h[...] = x",
     "with overlap": "h[0:3] = x[:3]; h[1:4] = x[1:] * x[1:]; h[::3, 1] = v[:2]",
@@ -55,6 +57,23 @@ def test_what_was_written_is_what_is_read():
     written = [e for e in paper.forward.equations if e.target == "h"]
     assert len(written) == 1
     assert not any(isinstance(node, Sum) for node in walk(written[0].term))
+
+
+def test_nothing_is_cut_out_of_rows_that_are_not_written_again():
+    def forward(x):
+        return np.sum(x**2)
+
+    def backward(x):
+        dx = np.zeros(x.shape)
+        for r in range(2):
+            dx[r::2] = 2 * x[r::2]
+        return {"dx": dx}
+
+    paper = trace(forward, backward, read_signature(forward, {"x": "4 3"}), {})
+    assert paper.backward is not None
+    (written,) = (e.term for e in paper.backward.equations if e.target == "dx")
+    assert isinstance(written, Add)
+    assert [isinstance(term, Sum) for term in written.terms] == [True, True]
 
 
 def test_a_symbol_stays_a_symbol():
