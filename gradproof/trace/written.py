@@ -100,9 +100,8 @@ def _outside(writer: Writer, node: Node, axes: tuple[Index, ...], term: Term) ->
         return
     old = tuple(_conditions(term))
     mine, theirs = _ranges(spot.conditions, axes), _ranges(old, axes)
-    if any(a.stop <= b.start or b.stop <= a.start for a, b in zip(mine, theirs, strict=True)):
-        yield term
-    elif any(_never_meet(_steps(spot.conditions, axis), _steps(old, axis)) for axis in axes):
+    beside = any(a.stop <= b.start or b.stop <= a.start for a, b in zip(mine, theirs, strict=True))
+    if beside or any(_never_meet(_steps(spot.conditions, i), _steps(old, i)) for i in axes):
         yield term
     elif spot.steps or any(
         b.start < a.start or b.stop > a.stop for a, b in zip(mine, theirs, strict=True)
