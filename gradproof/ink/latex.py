@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 
-from gradproof.ink.precedence import Strength, decimal, sides, strength
+from gradproof.ink.precedence import Strength, alike, around, decimal, sides, strength
 from gradproof.prims.dictionary import BY_NAME
 from gradproof.write.notation import (
     Applied,
     Chain,
     Condition,
+    Correlation,
     Equality,
     Folded,
     Hadamard,
@@ -27,6 +28,7 @@ from gradproof.write.notation import (
     Notation,
     Numeral,
     Ones,
+    Padded,
     Plus,
     Position,
     Quotient,
@@ -39,6 +41,8 @@ from gradproof.write.notation import (
     Times,
     Total,
     Transposed,
+    Turned,
+    Widened,
     children,
 )
 
@@ -232,6 +236,20 @@ class _Pen:
                 between = " & " if axis == "columns" else r" \\ "
                 inside = between.join(self.write(part) for part in parts)
                 return rf"\begin{{bmatrix}} {inside} \end{{bmatrix}}"
+            case Correlation(left, right, steps):
+                both = r" \star ".join(self.above(side, Strength.POSTFIX) for side in (left, right))
+                every = alike(steps)
+                return (
+                    both if every == "1" else rf"{_round(both)}\mathord{{\downarrow}}_{{{every}}}"
+                )
+            case Padded(body, ends):
+                zeros = alike(map(around, ends))
+                return rf"\operatorname{{pad}}_{{{zeros}}}" + _round(self.write(body))
+            case Widened(body, steps):
+                return rf"{self.above(body, Strength.ATOM)}\mathord{{\uparrow}}_{{{alike(steps)}}}"
+            case Turned(body, plane):
+                turned = r"\operatorname{rot}_{180}" if plane else r"\operatorname{flip}"
+                return turned + _round(self.write(body))
             case Equality(left, right):
                 return f"{self.write(left)} = {self.write(right)}"
 

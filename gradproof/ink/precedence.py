@@ -1,13 +1,15 @@
-"""How strongly each notation binds: one table for every ink."""
+"""What every ink knows: how strongly each notation binds, and how settings are written."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from fractions import Fraction
 
 from gradproof.write.notation import (
     Chain,
     Condition,
+    Correlation,
     Equality,
     Hadamard,
     LetterSum,
@@ -24,6 +26,7 @@ from gradproof.write.notation import (
     Times,
     Total,
     Transposed,
+    Widened,
 )
 
 
@@ -54,6 +57,7 @@ STRENGTHS: dict[type, Strength] = {
     Ratio: Strength.TIMES,
     Transposed: Strength.POSTFIX,
     Raised: Strength.POSTFIX,
+    Widened: Strength.POSTFIX,
 }
 """What is not listed is an atom."""
 
@@ -77,6 +81,17 @@ def sides(condition: Condition) -> tuple[Position, str, Position]:
     return right, {"==": "==", ">=": "<="}[condition.relation], left
 
 
+def alike(parts: Iterable[object]) -> str:
+    """One setting for all axes: ``2``, or ``(2, 1)`` where they differ."""
+    found = [str(part) for part in parts]
+    return found[0] if len(set(found)) == 1 else f"({', '.join(found)})"
+
+
+def around(end: tuple[int, int]) -> str:
+    """How many zeros stand before and after: ``1``, or ``1:2`` where that differs."""
+    return str(end[0]) if end[0] == end[1] else f"{end[0]}:{end[1]}"
+
+
 def strength(notation: Notation) -> Strength:
     """How strongly a notation binds its parts; fractions that need a stroke are ratios."""
     match notation:
@@ -84,6 +99,8 @@ def strength(notation: Notation) -> Strength:
             return Strength.TIMES
         case Symbol(name) | Sliced(name, _) if "/" in name:
             return Strength.GRADIENT
+        case Correlation(_, _, steps):
+            return Strength.ELEMENTWISE if alike(steps) == "1" else Strength.POSTFIX
         case Raised(_, exponent) if exponent == Fraction(1, 2):
             return Strength.ATOM
         case _:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from gradproof.ink.precedence import Strength, decimal, sides, strength
+from gradproof.ink.precedence import Strength, alike, around, decimal, sides, strength
 from gradproof.prims.dictionary import BY_NAME
 from gradproof.write.notation import (
     Applied,
     Chain,
     Condition,
+    Correlation,
     Equality,
     Folded,
     Hadamard,
@@ -27,6 +28,7 @@ from gradproof.write.notation import (
     Notation,
     Numeral,
     Ones,
+    Padded,
     Plus,
     Position,
     Quotient,
@@ -39,6 +41,8 @@ from gradproof.write.notation import (
     Times,
     Total,
     Transposed,
+    Turned,
+    Widened,
 )
 
 FUNCTIONS: dict[str, str] = {name: record.text for name, record in BY_NAME.items()}
@@ -62,6 +66,9 @@ PLAIN = {
     "≥": ">=",
     "√": "sqrt",
     "ᐟ": "/",
+    "⋆": "(*)",
+    "↓": " every ",
+    "↑": " spread ",
 }
 """What stands for a character where there is only ASCII; Greek letters are spelled."""
 
@@ -160,6 +167,16 @@ class _Pen:
             case Joined(axis, parts, _):
                 between = ", " if axis == "columns" else "; "
                 return f"[{between.join(self.write(part) for part in parts)}]"
+            case Correlation(left, right, steps):
+                both = " ⋆ ".join(self.above(side, Strength.POSTFIX) for side in (left, right))
+                every = alike(steps)
+                return both if every == "1" else f"({both})↓{every}"
+            case Padded(body, ends):
+                return f"pad({self.write(body)}, {alike(map(around, ends))})"
+            case Widened(body, steps):
+                return f"{self.above(body, Strength.ATOM)}↑{alike(steps)}"
+            case Turned(body, plane):
+                return f"{'rot180' if plane else 'flip'}({self.write(body)})"
             case Equality(left, right):
                 return f"{self.write(left)} = {self.write(right)}"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from textwrap import wrap
 
 from gradproof.core.errors import DataError, UnknownName
 from gradproof.core.index import Size
 from gradproof.core.program import Derivation, shapes
 from gradproof.ink.latex import latex
 from gradproof.ink.terminal import text
+from gradproof.report.sliding import PROVED, legend, sliding_forms
 from gradproof.write.convention import Convention, shape_text
 from gradproof.write.loops import uneven
 from gradproof.write.matrix import write
@@ -55,6 +57,7 @@ class Equations:
             for t in derivation.forward.inputs
         ]
         page = page_of(derivation, convention, self.words)
+        sliding = sliding_forms(derivation, convention)
         for title, equations in (
             ("Forward", derivation.forward.equations),
             ("Gradients, back to front", derivation.backward.equations),
@@ -62,11 +65,15 @@ class Equations:
             written = rolled(equations, page)
             sizes = [shape_text(one.target, self._sizes(one.shape), convention) for one in written]
             longest = max((len(size) for size in sizes), default=0)
-            beside = [
-                f"{size:<{longest}}   {one.range}".rstrip()
-                for size, one in zip(sizes, written, strict=True)
-            ]
-            lines += ["", title, *_beside_shapes([text(one.equality) for one in written], beside)]
+            beside, said = [], []
+            for size, one in zip(sizes, written, strict=True):
+                if one.target in sliding:
+                    said += [text(sliding[one.target]), f"  {text(one.equality)}"]
+                    beside += [size, ""]
+                else:
+                    said.append(text(one.equality))
+                    beside.append(f"{size:<{longest}}   {one.range}".rstrip())
+            lines += ["", title, *_beside_shapes(said, beside)]
             if title == "Forward":
                 lines += [f"  where {line}" for line in starts(page)]
         written_out = uneven(derivation.forward.equations, page.initial)
@@ -77,19 +84,26 @@ class Equations:
         ]
         if derivation.zero:
             lines += ["", f"The loss does not depend on {', '.join(derivation.zero)}: zero."]
+        if sliding:
+            meanings = legend(sliding.values())
+            lines += ["", "Where windows slide", *meanings, *wrap(PROVED, WIDTH)]
         return "\n".join([*lines, *([""] if self.notes else []), *self.notes])
 
     def to_latex(self, vectors: str = "row") -> str:
         """The equations for a paper, aligned at their equality signs."""
         derivation = self.derivation
-        page = page_of(derivation, _layout(vectors, derivation), self.words)
+        convention = _layout(vectors, derivation)
+        page = page_of(derivation, convention, self.words)
+        sliding = sliding_forms(derivation, convention)
         equations = (derivation.forward.equations, derivation.backward.equations)
         written = [line for some in equations for line in rolled(some, page)]
-        everything = [line.equality for line in written]
-        lines = [
-            latex(line.equality, page=everything).replace("=", "&=", 1) + _range_tex(line)
-            for line in written
-        ]
+        everything = [line.equality for line in written] + list(sliding.values())
+        lines = []
+        for line in written:
+            both = [sliding[line.target]] if line.target in sliding else []
+            for one in (*both, line.equality):
+                lines.append(latex(one, page=everything).replace("=", "&=", 1))
+            lines[-1] += _range_tex(line)
         return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
 
     def _sizes(self, shape: tuple[Size, ...]) -> tuple[Size, ...]:
@@ -115,22 +129,19 @@ def _beside_shapes(written: list[str], shapes: list[str]) -> list[str]:
     lines = []
     for parts, shape in zip(broken, shapes, strict=True):
         *above, last = (f"  {part}" for part in parts)
-        lines += [*above, f"{last:<{width + 2}}   {shape}"]
+        lines += [*above, f"{last:<{width + 2}}   {shape}".rstrip()]
     return lines
 
 
 def _broken(line: str, width: int) -> list[str]:
-    """A line as several, each from one ``+`` or ``−`` outside of parentheses to another."""
+    """A line as several, each from one ``+`` or ``−`` outside of parentheses to another, or where
+    that is not enough from one condition to another."""
     if len(line) <= width:
         return [line]
-    depth = 0
-    parts = [""]
-    for spot, character in enumerate(line):
-        depth += (character in "([⟨") - (character in ")]⟩")
-        if depth == 0 and line[spot : spot + 3] in (" + ", " − "):
-            parts.append("")
-        parts[-1] += character
     indent = " " * (line.index(" = ") + 1)
+    parts = []
+    for part in _split(line, (" + ", " − ")):
+        parts += [part] if len(indent + part) <= width else _split(part, (" [",))
     lines = [parts[0]]
     for part in parts[1:]:
         if len(lines[-1]) + len(part) <= width:
@@ -138,6 +149,18 @@ def _broken(line: str, width: int) -> list[str]:
         else:
             lines.append(indent + part)
     return lines
+
+
+def _split(line: str, before: tuple[str, ...]) -> list[str]:
+    """A line cut where one of these stands outside of parentheses."""
+    depth = 0
+    parts = [""]
+    for spot, character in enumerate(line):
+        if depth == 0 and line.startswith(before, spot) and parts[-1]:
+            parts.append("")
+        depth += (character in "([⟨") - (character in ")]⟩")
+        parts[-1] += character
+    return parts
 
 
 def _layout(vectors: str, derivation: Derivation) -> Convention:

@@ -256,6 +256,43 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
+class Correlation:
+    """``A ⋆ B``: B slides over A where it fits, ``Σ_q,r A[i+q,j+r] B[q,r]``; with `steps` above 1,
+    ``(A ⋆ B)↓s``, only every s-th place is kept.
+
+    Here and below there is a setting for each axis, in the order of a tensor's axes.
+    """
+
+    left: Notation
+    right: Notation
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Padded:
+    """``pad(A, k)``: zeros before and after."""
+
+    body: Notation
+    ends: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Widened:
+    """``A↑s``: s − 1 zeros between one element and the next, along each axis."""
+
+    body: Notation
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """``rot180(A)``: the last row and column first; ``flip(a)`` for a vector, which is no plane."""
+
+    body: Notation
+    plane: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Equality:
     """An equation."""
 
@@ -289,6 +326,10 @@ Notation = (
     | LetterKept
     | Condition
     | Joined
+    | Correlation
+    | Padded
+    | Widened
+    | Turned
     | Equality
 )
 
@@ -304,6 +345,10 @@ def children(notation: Notation) -> tuple[Notation, ...]:
             return (body,)
         case LetterFold(_, _, body) | LetterKept(_, _, body, _):
             return (body,)
+        case Padded(body, _) | Widened(body, _) | Turned(body, _):
+            return (body,)
+        case Correlation(a, b, _):
+            return (a, b)
         case Joined(_, parts, _):
             return parts
         case Chain(parts) | Times(parts) | Hadamard(parts) | Plus(parts) | Applied(_, parts, _):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -32,6 +32,7 @@ from gradproof.write.notation import (
     Axis,
     Chain,
     Condition,
+    Correlation,
     Equality,
     Folded,
     Hadamard,
@@ -47,6 +48,7 @@ from gradproof.write.notation import (
     Notation,
     Numeral,
     Ones,
+    Padded,
     Plus,
     Position,
     Quotient,
@@ -59,6 +61,8 @@ from gradproof.write.notation import (
     Times,
     Total,
     Transposed,
+    Turned,
+    Widened,
 )
 
 Extent = tuple[Size | None, Size | None]
@@ -180,6 +184,16 @@ def read_term(
             return Bracket(relation, _affine(position, reader))
         case Joined(axis, parts, sizes):
             return _joined(axis, parts, sizes, rows, columns, reader)
+        case Correlation(left, right, steps):
+            return _correlation(left, right, steps, (rows, columns), reader)
+        case Padded(body, ends):
+            return _padded(body, ends, (rows, columns), reader)
+        case Widened(body, steps):
+            return _widened(body, steps, (rows, columns), reader)
+        case Turned(body, _):
+            return _at(
+                body, [affine({i: -1}, _number(i.size) - 1) for i in (rows, columns) if i], reader
+            )
         case Equality():
             raise ValueError("an equation inside a formula")
 
@@ -291,6 +305,65 @@ def _joined(
     return Add(tuple(terms))
 
 
+def _number(size: Size) -> int:
+    """The size of an axis that windows slide over."""
+    assert isinstance(size, int)
+    return size
+
+
+def _at(body: Notation, places: Sequence[Affine], reader: Reader) -> Term:
+    """What is written, at these positions of the rows and columns that it has."""
+    own = _indices(extent(body, reader), reader)
+    there = dict(zip((i for i in own if i), places, strict=True))
+    return substitute(read_term(body, *own, reader), there)
+
+
+def _correlation(
+    left: Notation,
+    right: Notation,
+    steps: tuple[int, ...],
+    here: tuple[Index | None, Index | None],
+    reader: Reader,
+) -> Term:
+    window = _indices(extent(right, reader), reader)
+    over = tuple(i for i in window if i)
+    each = layout(steps, reader.convention)
+    places = [
+        affine({i: s, r: 1}) for i, r, s in zip(here, window, each, strict=True) if i and r and s
+    ]
+    return Sum(over, Product((_at(left, places, reader), read_term(right, *window, reader))))
+
+
+def _padded(
+    body: Notation,
+    ends: tuple[tuple[int, int], ...],
+    here: tuple[Index | None, Index | None],
+    reader: Reader,
+) -> Term:
+    places, inside = [], []
+    for i, end in zip(here, layout(ends, reader.convention), strict=True):
+        if i and end:
+            places.append(shift(at(i), -end[0]))
+            inside.append(Bracket(">=", shift(at(i), -end[0])))
+            inside.append(Bracket(">=", affine({i: -1}, _number(i.size) - end[1] - 1)))
+    return Product((_at(body, places, reader), *inside))
+
+
+def _widened(
+    body: Notation,
+    steps: tuple[int, ...],
+    here: tuple[Index | None, Index | None],
+    reader: Reader,
+) -> Term:
+    own = _indices(extent(body, reader), reader)
+    met = [
+        Bracket("==", affine({i: 1, k: -s}))
+        for i, k, s in zip(here, own, layout(steps, reader.convention), strict=True)
+        if i and k and s
+    ]
+    return Sum(tuple(k for k in own if k), Product((read_term(body, *own, reader), *met)))
+
+
 def extent(notation: Notation, reader: Reader) -> Extent:
     """The sizes of what is written."""
     match notation:
@@ -329,8 +402,32 @@ def extent(notation: Notation, reader: Reader) -> Extent:
         case Joined(axis, parts, sizes):
             rows, columns = _across(axis, parts, reader)
             return (sum(sizes), columns) if axis == "rows" else (rows, sum(sizes))
+        case Correlation(left, right, steps):
+            each = layout(steps, reader.convention)
+            sides = zip(extent(left, reader), extent(right, reader), each, strict=True)
+            return _both(
+                None if s is None or a is None or b is None else (_number(a) - _number(b)) // s + 1
+                for a, b, s in sides
+            )
+        case Padded(body, ends):
+            beside = zip(extent(body, reader), layout(ends, reader.convention), strict=True)
+            return _both(
+                None if n is None or end is None else _number(n) + sum(end) for n, end in beside
+            )
+        case Widened(body, steps):
+            wider = zip(extent(body, reader), layout(steps, reader.convention), strict=True)
+            return _both(
+                None if n is None or s is None else s * (_number(n) - 1) + 1 for n, s in wider
+            )
+        case Turned(body, _):
+            return extent(body, reader)
         case Equality():
             raise ValueError("an equation inside a formula")
+
+
+def _both(sizes: Iterable[Size | None]) -> Extent:
+    rows, columns = sizes
+    return rows, columns
 
 
 def _across(axis: Axis, parts: tuple[Notation, ...], reader: Reader) -> Extent:

@@ -11,7 +11,7 @@ from gradproof.gallery.catalogue import find
 from gradproof.workbench import derive_source
 
 HERE = Path(__file__).parent
-GALLERY = ("fnn", "softmax_regression", "mlp")
+GALLERY = ("fnn", "softmax_regression", "mlp", "conv2d", "conv2d_stride", "cnn")
 PAPERS = tuple(sorted(path.stem for path in (HERE / "papers").glob("*.py")))
 
 
