@@ -40,7 +40,7 @@ from gradproof.workbench import Traced, read
 PAGE = Path(__file__).parent.parent / "docs" / "numbers.md"
 TITLE = "## Diagnosis"
 SEED = b"0" * 32
-GALLERY = ("fnn", "softmax_regression", "mlp")
+GALLERY = ("fnn", "softmax_regression", "mlp", "conv2d")
 
 
 # --- small networks, each with what a kind of mistake needs ---

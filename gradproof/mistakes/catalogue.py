@@ -9,12 +9,14 @@ from gradproof.mistakes.factors import FACTORS
 from gradproof.mistakes.readings import READINGS
 from gradproof.mistakes.record import Mistake
 from gradproof.mistakes.sums import SUMS
+from gradproof.mistakes.windows import WINDOWS
 
 MISTAKES: tuple[Mistake, ...] = (
     *CONSTANTS,
     *READINGS,
     *FACTORS,
     *SUMS,
+    *WINDOWS,
     *ARRANGEMENT,
     *ELEMENTS,
 )

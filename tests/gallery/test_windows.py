@@ -1,5 +1,6 @@
 """The mistakes that convolutional networks are famous for are refuted where they are made."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ import gradproof as gp
 from gradproof import gallery
 from gradproof.gallery import conv2d
 from gradproof.gallery.catalogue import find
+from gradproof.mistakes.catalogue import MISTAKES
 from gradproof.workbench import verify_source
 
 HERE = Path(gallery.__file__).parent
 
-MISTAKES = (
+WRONG = (
     ("conv2d", "np.flip(W, axis=(2, 3))", "W", {"x"}),
     ("conv2d", "np.flip(W, axis=(2, 3))", "np.flip(W, axis=2)", {"x"}),
     ("conv2d", 'np.einsum("nohw,nchwrs->ocrs", dz', 'np.einsum("nohw,nchwrs->ocsr", dz', {"W"}),
@@ -41,7 +43,7 @@ MISTAKES = (
 )
 
 
-@pytest.mark.parametrize(("name", "right", "wrong", "expected"), MISTAKES)
+@pytest.mark.parametrize(("name", "right", "wrong", "expected"), WRONG)
 def test_a_famous_mistake_is_refuted(name, right, wrong, expected, tmp_path):
     code = (HERE / f"{name}.py").read_text(encoding="utf-8")
     assert code.count(right) == 1
@@ -70,3 +72,33 @@ def test_a_kernel_that_is_the_same_when_turned_hides_that_it_was_not_turned():
 
     assert kind(W) == "refuted"
     assert kind(W + W[:, :, ::-1, ::-1]) != "refuted"
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong", "tensor"),
+    [
+        ("conv2d", "np.flip(W, axis=(2, 3))", "W", "W"),
+        ("cnn", "np.flip(K, axis=(0, 1)).swapaxes", "K.swapaxes", "K"),
+        ("conv2d_stride", "+= dz @ W[r, s].T", "+= dz @ W[2 - r, 2 - s].T", "W"),
+    ],
+)
+def test_a_kernel_that_was_not_turned_is_named(name, right, wrong, tensor, tmp_path):
+    code = (HERE / f"{name}.py").read_text(encoding="utf-8")
+    assert code.count(right) == 1
+    path = tmp_path / f"{name}.py"
+    path.write_text(code.replace(right, wrong), encoding="utf-8")
+    report = verify_source(find(str(path)), {}, "numpy", "float64", 0, {})
+    (words,) = (mistake.words for mistake in MISTAKES if mistake.name == "kernel not turned")
+    assert report["x"].why == (words.format(tensor=tensor),)
+
+
+def test_a_layer_whose_kernel_lies_the_other_way_round_is_refuted():
+    source = find("conv2d")
+
+    def turned(torch, x, W, b, y):
+        return conv2d.NATIVE["torch"](torch, x, W.flip(2, 3), b, y)
+
+    report = verify_source(replace(source, native={"torch": turned}), {}, "torch", "float32", 0, {})
+    assert report["W"].native_verdict.kind == "refuted"
+    assert report["x"].native_verdict.kind == "refuted"
+    assert report["W"].engine_verdict.kind == "agrees"

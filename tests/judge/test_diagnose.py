@@ -244,7 +244,7 @@ def test_a_fraction_comes_back_from_its_residue():
         assert found.numerator * bottom == top * found.denominator
 
 
-NAMED = ("fnn", "softmax_regression", "value used twice", "layer norm")
+NAMED = ("fnn", "softmax_regression", "conv2d", "value used twice", "layer norm")
 
 
 @pytest.mark.parametrize("network", NAMED)
