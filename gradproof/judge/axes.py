@@ -99,8 +99,18 @@ def typed(
         if kinds.of(axis) in {kinds.of(r) for r in rigid}:
             kinds.join(size, axis)
     names = _names(program, kinds)
-    stiff = frozenset(names[kinds.of(axis)] for axis in rigid)
-    return Typed(_renamed(program, lambda axis: names[kinds.of(axis)]), stiff)
+    sizes = dict(_axes(program))
+
+    def name(axis: Axis) -> Size:
+        """A kind with a size of its own may have several: a window and what it slides over meet in
+        one position, and each keeps its own."""
+        kind = kinds.of(axis)
+        return sizes[axis] if isinstance(kind, int | str) else names[kind]
+
+    fixed = {kinds.of(axis) for axis in rigid}
+    stiff = {name(axis) for axis in sizes if kinds.of(axis) in fixed}
+    stiff |= {axis for axis in rigid if not isinstance(axis, tuple)}
+    return Typed(_renamed(program, name), frozenset(stiff))
 
 
 def _axes(program: Program) -> Iterator[tuple[tuple[str, int] | tuple[str, Index], Size]]:
