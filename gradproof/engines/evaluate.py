@@ -20,6 +20,7 @@ from gradproof.core.index import (
     is_index,
     the_index,
 )
+from gradproof.core.normal import product
 from gradproof.core.program import Equation, Program
 from gradproof.core.term import (
     Add,
@@ -241,7 +242,7 @@ def _joined(
     added up, and no bracket is worked out."""
     whole, digits = joined
     left = tuple(index for index in over if index not in digits)
-    body: Term = Product(others) if len(others) != 1 else others[0]
+    body = product(*others)
     inside = _contract(left, body, room) if left else evaluate_term(body, room)
     kept = tuple(axis for axis in inside.axes if axis not in digits)
     laid = _laid_out(inside, (*kept, *digits))

@@ -45,10 +45,24 @@ def proved(found):
     return {name for name, verdict in found.verdicts.items() if verdict.kind == "proved"}
 
 
+CONVOLUTION = {
+    "jax": "operation conv_general_dilated",
+    "torch": "operation aten.convolution_backward.default",
+}
 REFUSED = {
     ("gru_cho", "jax"): "too many roots for a bound on the probability of an error",
+    ("avg_pool", "jax"): "operation reduce_window_sum",
+    ("avg_pool", "torch"): "operation aten.avg_pool2d",
+    ("max_pool", "jax"): "operation reduce_window_max",
+    ("max_pool", "torch"): "operation aten.max_pool2d_with_indices.default",
+    **{
+        (name, engine): operation
+        for name in ("conv2d", "conv2d_stride", "conv_transpose", "cnn")
+        for engine, operation in CONVOLUTION.items()
+    },
 }
-"""What is not attempted, and why: the degree grows with every step of a recurrence."""
+"""What is not attempted, and why: the degree grows with every step of a recurrence, and what slides
+windows is one operation of the engine's."""
 
 
 @pytest.mark.parametrize("engine", ENGINES)
