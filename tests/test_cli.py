@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gradproof.cli import main
+from gradproof.gallery.catalogue import names
 from gradproof.gallery.fnn_replay import PUBLISHED
 
 GOOD = """
@@ -270,7 +271,8 @@ def test_a_file_that_is_not_there(capsys):
 
 
 def test_a_name_that_is_no_network(capsys):
-    assert "The gallery has fnn" in failing(capsys, "verify", "nothing")
+    said = failing(capsys, "verify", "nothing")
+    assert f"The gallery has {', '.join(names())};" in said
 
 
 def test_a_file_without_forward(paper, capsys):
