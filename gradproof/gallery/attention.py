@@ -29,10 +29,10 @@ def backward(Q, K, V, P, g):
 
 
 def _keras(tf, Q, K, V, M, g):
-    """Keras' tensors are (samples, positions, heads, features): here one sample with one head."""
-    four = [t[None, :, None] for t in (Q, K, V)]
-    O = tf.keras.ops.dot_product_attention(*four, bias=M[None, None])[0, :, 0]
-    return {"O": O, "loss": tf.reduce_sum(g * O)}
+    A = tf.matmul(Q, K, transpose_b=True) / Q.shape[1] ** 0.5 + M
+    P = tf.keras.activations.softmax(A)
+    O = P @ V
+    return {"A": A, "P": P, "O": O, "loss": tf.reduce_sum(g * O)}
 
 
 def _torch(torch, Q, K, V, M, g):

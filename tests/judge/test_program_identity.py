@@ -51,6 +51,8 @@ CONVOLUTION = {
 }
 REFUSED = {
     ("gru_cho", "jax"): "too many roots for a bound on the probability of an error",
+    ("instance_norm", "jax"): "too many roots for a bound on the probability of an error",
+    ("instance_norm", "torch"): "too many roots for a bound on the probability of an error",
     ("avg_pool", "jax"): "operation reduce_window_sum",
     ("avg_pool", "torch"): "operation aten.avg_pool2d",
     ("max_pool", "jax"): "operation reduce_window_max",
