@@ -150,9 +150,11 @@ def _gallery_parser(commands: Any) -> None:
         help="list the networks that come with gradproof, or show one",
         description="List the networks that come with gradproof, with their tensors and the "
         "frameworks that have layers for them; or show one: what it is and where it comes from, "
-        "its equations, its published formulas, and which data hide a mistake in them.",
+        "its equations, its published formulas, and which data hide a mistake in them. With "
+        "--errata, list the published mistakes that gradproof refutes.",
     )
-    parser.add_argument("network", nargs="?", help="a network of the gallery")
+    parser.add_argument("network", nargs="?", help="a network of the gallery, or a mistake")
+    parser.add_argument("--errata", action="store_true", help="list the published mistakes")
     parser.set_defaults(run=_gallery)
 
 
@@ -336,10 +338,18 @@ def _derive(options: argparse.Namespace) -> int:
 
 def _gallery(options: argparse.Namespace) -> int:
     from gradproof.gallery import catalogue
+    from gradproof.gallery.errata_page import errata_listing, erratum_page
+    from gradproof.gallery.erratum import all_errata, erratum
     from gradproof.gallery.page import listing, page
 
     console = _console()
-    if options.network is None:
+    if options.network in catalogue.errata():
+        lines = erratum_page(erratum(options.network), console.width)
+    elif options.errata:
+        if options.network is not None:
+            erratum(options.network)  # which says that there is none
+        lines = errata_listing(all_errata(), console.width)
+    elif options.network is None:
         lines = listing(catalogue.contents(), console.width)
     else:
         one = catalogue.describe(options.network)

@@ -19,13 +19,27 @@ def _is_network(path: Path) -> bool:
     return any(isinstance(part, ast.FunctionDef) and part.name == "forward" for part in body)
 
 
+ERRATA = "gradproof.gallery.errata"
+"""The package of published mistakes."""
+
+
+def errata() -> tuple[str, ...]:
+    """The published mistakes, which are networks with wrong formulas."""
+    return tuple(sorted(p.stem for p in (_HERE / "errata").glob("*.py") if _is_network(p)))
+
+
+def path_of(name: str) -> Path:
+    """The file of a network of the gallery or of a published mistake."""
+    return _HERE / ("errata" if name in errata() else ".") / f"{name}.py"
+
+
 def names() -> tuple[str, ...]:
     """The networks in this folder: each file with a function ``forward`` is one."""
     return tuple(sorted(path.stem for path in _HERE.glob("*.py") if _is_network(path)))
 
 
 def find(name: str) -> Source:
-    """The network with this name, or the one in a file ``name.py``.
+    """The network or published mistake with this name, or the network in a file ``name.py``.
 
     Raises:
         NetworkError: neither exists, or the file holds no network.
@@ -33,6 +47,8 @@ def find(name: str) -> Source:
     known = names()
     if name in known:
         return read_module(name, importlib.import_module(f"gradproof.gallery.{name}"))
+    if name in errata():
+        return read_module(name, importlib.import_module(f"{ERRATA}.{name}"))
     path = Path(name)
     if path.suffix == ".py" or path.exists():
         return read_file(path)

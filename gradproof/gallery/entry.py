@@ -15,8 +15,9 @@ from gradproof.trace.source import Source
 
 SOURCE = "Source"
 FAMOUS = "Famous for getting wrong"
+WRONG = "Wrong"
 HIDES = "Hides"
-HEADINGS = (SOURCE, FAMOUS, HIDES)
+HEADINGS = (SOURCE, FAMOUS, WRONG, HIDES)
 """What a docstring says after its first sentence: one paragraph each, opened by the heading."""
 
 

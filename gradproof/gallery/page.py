@@ -71,11 +71,11 @@ def page(one: Entry, source: Source, width: int) -> list[Text]:
     lines = [Text(one.name, style="bold"), *wrapped(Text(one.what), width, indent=0)]
     for heading in HEADINGS:
         if heading in one.said:
-            lines += [Text(), *wrapped(_headed(heading, one.said[heading]), width)]
-    lines += [Text(), *wrapped(_headed("Engines", _engines(one)), width)]
+            lines += [Text(), *wrapped(headed(heading, one.said[heading]), width)]
+    lines += [Text(), *wrapped(headed("Engines", _engines(one)), width)]
     if one.samples:
         samples = f"{'; '.join(one.samples)}. They are checked beside generic data."
-        lines += [Text(), *wrapped(_headed("Samples", samples), width)]
+        lines += [Text(), *wrapped(headed("Samples", samples), width)]
     equations = derive_source(source, {}, {}).to_text()
     lines += [Text(), *(Text(line) for line in equations.splitlines())]
     if source.backward is not None:
@@ -86,7 +86,8 @@ def page(one: Entry, source: Source, width: int) -> list[Text]:
     return [*lines, Text(), *(Text(f"gradproof {verb} {one.name}", "dim") for verb in verbs)]
 
 
-def _headed(heading: str, said: str) -> Text:
+def headed(heading: str, said: str) -> Text:
+    """A paragraph under its heading."""
     text = Text()
     text.append(f"{heading}: ", style="bold")
     text.append(said)

@@ -164,6 +164,18 @@ def _function_for_slope(scene: Scene) -> Iterator[Wrong]:
         yield wrong(scene, put(Apply(node.function, node.arguments)), factor=node)
 
 
+def _function_once_more(scene: Scene) -> Iterator[Wrong]:
+    """``σ(a)`` with a = σ(z) for ``σ′(z)``."""
+    for node, put in _slopes(scene):
+        match node.arguments:
+            case (Read(_, places),):
+                for value in sorted(_values_of(node, scene)):
+                    new = Apply(node.function, (Read(value, places),))
+                    yield wrong(scene, put(new), wrong=new, factor=node)
+            case _:
+                pass
+
+
 RULES: dict[str, Callable[[Term], Term]] = {
     "sigmoid": lambda s: product(s, Add((ONE, negate(s)))),
     "tanh": lambda h: Add((ONE, negate(product(h, h)))),
@@ -252,6 +264,12 @@ READINGS = (
         "function for its slope",
         "The function itself stands in the place of its derivative {factor}.",
         _function_for_slope,
+    ),
+    Mistake(
+        "function once more",
+        "The function is applied once more, to its own value: {wrong} stands in the place of its "
+        "derivative {factor}.",
+        _function_once_more,
     ),
     Mistake(
         "rule at the operand",
