@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
+from itertools import islice
 
 from gradproof.core.index import Size
 from gradproof.core.normal import canonical
@@ -35,6 +36,10 @@ from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 
 SEED = b"diagnosis"
 OTHER_SIZES = (4, 6, 5, 7, 3, 8, 9, 10)
+
+
+LONGEST_LINE = 100
+"""Nodes of the longest formula in which mistakes are made: an LSTM's gate has about fifteen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,7 @@ def _bases(
     for step in derivation.steps:
         right = step.equation
         ways = [right, replace(right, term=step.raw)]
-        if step.of in links:
+        if step.of in links and _is_line(links[step.of].right.term):
             ways.append(links[step.of].right)
         ways.append(replace(right, term=transform(right.term, _by_rule)))
         if any(r.tensor in guarded for r in reads(right.term)):
@@ -157,6 +162,12 @@ def _bases(
         plain = [Equation(w.target, *canonical(w.free, w.term)) for w in ways]
         found[step.of] = tuple(dict.fromkeys(plain))
     return found
+
+
+def _is_line(term: Term) -> bool:
+    """Whether a person would write a term in one line: longer ones take minutes to make mistakes
+    in, one in every node, and no mistake that is found there could be read."""
+    return len(list(islice(walk(term), LONGEST_LINE + 1))) <= LONGEST_LINE
 
 
 def _is_small(node: Term) -> bool:

@@ -35,15 +35,24 @@ def forward(
     return loss
 
 
-def backward(y, Wf, steps):
+def backward(y, h0, Wf, Wi, Wg, Wo, steps):
     dWf = np.zeros_like(Wf)
+    dh_next, dC_next = np.zeros_like(h0), np.zeros_like(h0)
     for t in reversed(range(len(steps))):
-        hx, before, f, _, _, o, C, h = steps[t]
-        dh = h - y[t]
-        dC = dh * o * (1 - np.tanh(C) ** 2)
-        dzf = dC * before * f * (1 - f)
+        hx, before, f, i, g, o, C, h = steps[t]
+        dh = h - y[t] + dh_next
+        dC = dh * o * (1 - np.tanh(C) ** 2) + dC_next
+        do = dh * np.tanh(C)
+        df = dC * before
+        di = dC * g
+        dg = dC * i
+        dzf = df * f * (1 - f)
+        dzi = di * i * (1 - i)
+        dzg = dg * (1 - g**2)
+        dzo = do * o * (1 - o)
         dWf = dWf + hx.T @ dzf
-    return {"dWf": dWf, "dC": dC, "dh": dh}
+        dhx = dzf @ Wf.T + dzi @ Wi.T + dzg @ Wg.T + dzo @ Wo.T
+    return {"dWf": dWf, "dC": dC, "dh": dh, "dhx": dhx, "df": df, "do": do, "di": di, "dg": dg}
 
 
 BREAKS = {"C[1]": "path missing", "h[1]": "term missing"}
