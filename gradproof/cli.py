@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import io
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from gradproof.report.report import Report
     from gradproof.trace.source import Source
 
+
+ALONE = ("network", "size", "inputs", "show", "certificates", "witness", "replay", "report")
+"""Options of ``verify`` for one network, which do not go with ``--all``."""
 
 PLAIN_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""
@@ -58,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _derive_parser(commands)
     _certificate_parser(commands)
     _explain_parser(commands)
+    _report_parser(commands)
     _gallery_parser(commands)
     _new_parser(commands)
     return parser
@@ -108,6 +114,9 @@ def _verify_parser(commands: Any) -> None:
         "--certificates", metavar="DIR", help="save the certificate of each refuted formula here"
     )
     parser.add_argument(
+        "--report", metavar="PAGE.html", help="write a page that shows everything, too"
+    )
+    parser.add_argument(
         "--witness",
         action="store_true",
         help="compare the derived gradients with a certified derivative that uses no rule",
@@ -142,6 +151,29 @@ def _explain_parser(commands: Any) -> None:
         "--solution", action="store_true", help="show the right formula beside a wrong one"
     )
     parser.set_defaults(run=_explain)
+
+
+def _report_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "report",
+        help="write a page that shows everything: one HTML file that works offline",
+        description="Verify a network on every engine that is installed, or on those named, and "
+        "write one page with the equations, the verdicts, the numbers and the source. Exit codes "
+        "are those of verify.",
+    )
+    _network_arguments(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="PAGE.html")
+    parser.add_argument(
+        "--engine",
+        action="append",
+        metavar="ENGINE",
+        help="numpy, tensorflow, torch or jax; may be repeated (all that are installed without)",
+    )
+    parser.add_argument(
+        "--dtype", default="float32", choices=("float64", "float32", "bfloat16", "float16")
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the data that is drawn")
+    parser.set_defaults(run=_report)
 
 
 def _gallery_parser(commands: Any) -> None:
@@ -218,8 +250,9 @@ def _verify(options: argparse.Namespace) -> int:
     if options.replay:
         return _replay(source)
     from gradproof.report.console import show
-    from gradproof.workbench import verify_source
+    from gradproof.workbench import choose_engine, verify_source
 
+    path = None if options.report is None else _page_path(options.report)
     report = verify_source(
         source,
         _inputs(options),
@@ -229,8 +262,11 @@ def _verify(options: argparse.Namespace) -> int:
         _sizes(options),
         certificates=options.certificates is not None,
         witness=options.witness,
+        pictures=path is not None,
     )
     saved = _save_certificates(report, options.certificates)
+    if path is not None:
+        _write_page(path, options, source, [report], [choose_engine(options.engine)])
     if options.json:
         print(report.to_json())
     else:
@@ -247,7 +283,16 @@ def _verify_all(options: argparse.Namespace) -> int:
     from gradproof.gallery.summary import summary
     from gradproof.gallery.survey import verify_all
 
-    for name in ("network", "size", "inputs", "show", "certificates", "witness", "replay"):
+    for name in (
+        "network",
+        "size",
+        "inputs",
+        "show",
+        "certificates",
+        "witness",
+        "replay",
+        "report",
+    ):
         if getattr(options, name):
             what = "a network" if name == "network" else f"--{name}"
             raise DataError(f"--all verifies the whole gallery; {what} cannot stand beside it.")
@@ -334,6 +379,77 @@ def _derive(options: argparse.Namespace) -> int:
     write = page.to_latex if options.format == "latex" else page.to_text
     print(write(options.convention))
     return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from gradproof.engines.engine import ENGINES, installed
+    from gradproof.workbench import verify_source
+
+    path = _page_path(options.output)
+    source = _source(options)
+    here = installed()
+    engines = tuple(dict.fromkeys(options.engine or [name for name in ENGINES if here[name]]))
+    inputs, sizes = _inputs(options), _sizes(options)
+    reports = [
+        verify_source(source, inputs, engine, options.dtype, options.seed, sizes, pictures=True)
+        for engine in engines
+    ]
+    _write_page(path, options, source, reports, engines)
+    return max((report.exit_code for report in reports), key=[0, 3, 1].index)
+
+
+def _page_path(output: str) -> Path:
+    path = Path(output)
+    if path.is_dir() or not path.parent.is_dir():
+        what = f"{path} is a folder." if path.is_dir() else f"There is no folder {path.parent}."
+        raise DataError(what, advice="A page is a file page.html in a folder that exists.")
+    return path
+
+
+def _write_page(
+    path: Path,
+    options: argparse.Namespace,
+    source: Source,
+    reports: Sequence[Report],
+    engines: Sequence[str],
+) -> None:
+    from gradproof.gallery.entry import read_docstring
+    from gradproof.report.page import page
+    from gradproof.workbench import document_source
+
+    file = inspect.getsourcefile(source.forward)
+    what = "" if file is None else read_docstring(Path(file))[0]
+    document = document_source(
+        source,
+        _inputs(options),
+        reports,
+        _sizes(options),
+        what=what,
+        command=_command(path, options, engines),
+    )
+    _save(path, page(document))
+    print(f"Written: {path}")
+
+
+def _command(path: Path, options: argparse.Namespace, engines: Sequence[str]) -> str:
+    """The words that make the same page again."""
+    words = ["gradproof", "report", options.network, "-o", path.name]
+    words += [word for engine in engines for word in ("--engine", engine)]
+    words += ["--dtype", options.dtype, "--seed", str(options.seed)]
+    words += [word for given in options.size for word in ("--size", given)]
+    words += ["--inputs", options.inputs] if options.inputs else []
+    return shlex.join(words)
+
+
+def _save(path: Path, text: str) -> None:
+    """Writes a whole file or none: what stood there stays if writing fails."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as problem:
+        beside.unlink(missing_ok=True)
+        raise DataError(f"{path} cannot be written: {problem}") from problem
 
 
 def _gallery(options: argparse.Namespace) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,7 @@ from gradproof.engines.numpy import record_plain, run_plain
 from gradproof.judge.breach import explain_breach
 from gradproof.judge.formula import judge_formula
 from gradproof.judge.generic import by_parameter, choose_sizes, draw
+from gradproof.judge.heat import shares
 from gradproof.judge.identity import Proof, prove
 from gradproof.judge.kink import kinks
 from gradproof.judge.layers import Layers, judge_layer, run_layers
@@ -45,9 +48,13 @@ from gradproof.judge.stage import judge_stage
 from gradproof.judge.truth import TrueValues, middle, true_values
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.prims.caller import reported
+from gradproof.report.cards import document
+from gradproof.report.console import proof_lines
 from gradproof.report.diagnosis import with_mistake, with_reasons
+from gradproof.report.document import Document, Listing
 from gradproof.report.equations import Equations
 from gradproof.report.evidence import with_certificates, witness_note
+from gradproof.report.program import program_lines
 from gradproof.report.report import (
     Batch,
     ForwardRow,
@@ -206,8 +213,12 @@ def verify_source(
     *,
     certificates: bool = False,
     witness: bool = False,
+    pictures: bool = False,
 ) -> Report:
-    """`verify` for a paper: its own samples are checked beside the data given or drawn."""
+    """`verify` for a paper: its own samples are checked beside the data given or drawn.
+
+    With `pictures` every row says how much of its bound each element uses.
+    """
     if dtype not in DTYPES:
         raise DataError(f"The dtype {dtype!r} is not one of {', '.join(DTYPES)}.")
     if seed is not None and seed < 0:
@@ -232,7 +243,7 @@ def verify_source(
         if program not in programs:  # the samples of a paper share it with the generic data
             capture = capture_of(traced, machine)
             programs[program] = prove_program(traced.paper, traced.derivation, capture, chance)
-        batch = _batch(title, traced, machine, dtype, chosen, arrays, proofs)
+        batch = _batch(title, traced, machine, dtype, chosen, arrays, proofs, pictures=pictures)
         batch = with_program(batch, programs[program])
         constants = _constants(traced.paper, dtype)
         if certificates:
@@ -253,6 +264,54 @@ def verify_source(
         (*traced.paper.notes, *_dtype_notes(dtype), *notes),
         _missing(),
     )
+
+
+def document_source(
+    source: Source,
+    inputs: Mapping[str, Any],
+    reports: Sequence[Report],
+    sizes: Mapping[str, int],
+    *,
+    what: str = "",
+    command: str = "",
+) -> Document:
+    """Everything about one network that a page shows.
+
+    Args:
+        source: the network.
+        inputs: as `verify_source` had them.
+        reports: of this network on these inputs, one for each engine, with pictures.
+        sizes: as `verify_source` had them.
+        what: what the network is, a sentence.
+        command: the words that make the page again.
+    """
+    traced, _ = read(source, inputs, sizes)
+    last = [(report.batches[-1], report.engine) for report in reports]
+    return document(
+        reports,
+        sheet_of(traced.paper, traced.derivation, traced.layout),
+        what=what,
+        command=command,
+        listing=_listing(source),
+        proofs=tuple(proof_lines(reports[0])),
+        programs=tuple(
+            program_lines(batch, batch.program, engine)
+            for batch, engine in last
+            if batch.program is not None
+        ),
+    )
+
+
+def _listing(source: Source) -> Listing | None:
+    """The file in which forward stands; `None` for a function without source."""
+    try:
+        path = inspect.getsourcefile(source.forward)
+        lines, _ = inspect.findsource(source.forward)
+    except (OSError, TypeError):
+        return None
+    if path is None:
+        return None
+    return Listing(Path(path).name, tuple(line.rstrip("\n") for line in lines))
 
 
 def choose_engine(name: str) -> str:
@@ -345,6 +404,7 @@ class Bench:
     claims: Mapping[str, Claim]
     shapes: Mapping[str, tuple[Size, ...]]
     sheet: Sheet
+    pictures: bool = False
 
 
 def _batch(
@@ -355,8 +415,11 @@ def _batch(
     sizes: Mapping[str, int],
     arrays: Mapping[str, np.ndarray],
     proofs: Mapping[str, Proof],
+    *,
+    pictures: bool = False,
 ) -> Batch:
     bench = bench_of(title, traced, engine, dtype, sizes, arrays, proofs)
+    bench = replace(bench, pictures=pictures)
     forward = tuple(
         _forward_row(equation, bench)
         for equation in traced.paper.forward.equations
@@ -510,7 +573,15 @@ def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
         bench.run.values[name],
         *_layer(name, equation, bench, true, gradient=False),
         bench.plain[name],
+        _heat(equation, bench.run.values[name], bench),
     )
+
+
+def _heat(equation: Equation, computed: np.ndarray, bench: Bench) -> np.ndarray | None:
+    """How much of its bound each element uses, where a picture was asked for."""
+    if not bench.pictures:
+        return None
+    return shares(equation, computed, bench.operands, bench.sizes, bench.contract)
 
 
 def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> GradientRow:
@@ -547,6 +618,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
         None,
         (),
         *_layer(of, uncollected, bench, true, gradient=True),
+        _heat(uncollected, bench.run.gradients[of], bench),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 from gradproof.ink.precedence import Strength, alike, around, decimal, sides, strength
@@ -81,33 +82,50 @@ def latex(
     notation: Notation,
     *,
     functions: Mapping[str, str] = FUNCTIONS,
-    page: Iterable[Notation] = (),
+    plain: frozenset[str] | None = None,
 ) -> str:
     """The LaTeX of a notation, without dollar signs.
 
     Args:
         notation: what to write.
         functions: how the functions of the dictionary look.
-        page: what else stands beside it, so that no two names look alike.
+        plain: what is written letter by letter: `plain_names` of the page, so that no two names
+            on it look alike; of the notation alone if not given.
     """
-    return _Pen(functions, _plain_names((notation, *page))).write(notation)
+    chosen = plain_names((notation,)) if plain is None else plain
+    return _Pen(functions, chosen).write(notation)
+
+
+@dataclass(frozen=True, slots=True)
+class NameParts:
+    """A name as it is set: what stands on the line, what below, and how many primes."""
+
+    stem: str
+    subscripts: tuple[str, ...]
+    primes: int
+
+
+def name_parts(name: str) -> NameParts | None:
+    """``W2`` as W with a 2 below, ``h[t−1]`` as h with t−1 below; `None` for what is no such
+    name."""
+    match = re.fullmatch(r"(_*[^\W\d_]+|\W+)((?:_*[^\W_]+|\[[^\]]*\])*?)(′*)", name)
+    if match is None:
+        return None
+    stem, tail, primes = match.groups()
+    found = re.findall(r"\w[−+]\w+|\d+|[^\W\d_]+|[^\[\],]+", tail.replace("_", ","))
+    return NameParts(stem, tuple(part for part in found if part != ","), len(primes))
 
 
 def name_tex(name: str) -> str:
     r"""A name: ``W2`` is ``W_{2}``, ``∂l/∂z1`` a fraction, ``theta`` ``\theta``."""
     if "/∂" in name:
         return _gradient_tex(name, name_tex)
-    match = re.fullmatch(r"(_*[^\W\d_]+|\W+)((?:_*[^\W_]+|\[[^\]]*\])*?)(′*)", name)
-    if match is None:
+    parts = name_parts(name)
+    if parts is None:
         return _plain_tex(name)
-    stem, tail, primes = match.groups()
-    subscripts = [
-        _subscript(part)
-        for part in re.findall(r"\w[−+]\w+|\d+|[^\W\d_]+|[^\[\],]+", tail.replace("_", ","))
-        if part != ","
-    ]
-    line = _word(stem) + "'" * len(primes)
-    return line + (f"_{{{','.join(subscripts)}}}" if subscripts else "")
+    line = _word(parts.stem) + "'" * parts.primes
+    below = ",".join(_subscript(part) for part in parts.subscripts)
+    return line + (f"_{{{below}}}" if below else "")
 
 
 def _subscript(part: str) -> str:
@@ -133,7 +151,7 @@ def _tensor(name: str) -> str:
     return name.partition("/∂")[2] or name
 
 
-def _plain_names(notations: Iterable[Notation]) -> frozenset[str]:
+def plain_names(notations: Iterable[Notation]) -> frozenset[str]:
     """The names that would look like another name, or like a slice of another tensor."""
     names: set[str] = set()
     sliced: set[str] = set()

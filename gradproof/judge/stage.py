@@ -62,7 +62,7 @@ def judge_stage(
         return EngineVerdict("undecided", float("inf"), 0.0, 0.0, (), because)
     grain = LITTLE[contract.dtype]
     with np.errstate(all="ignore"):
-        middle, radius, bound = _evaluated(equation, operands, sizes, Ball(contract))
+        middle, radius, bound = evaluated(equation, operands, sizes, Ball(contract))
         found = _compared(computed, middle, lambda e, m, r: np.abs(e - m) + r, radius, bound, grain)
         if not found.share <= 1:
             exact = computed.astype(np.float64)
@@ -123,12 +123,13 @@ def _compared_nearer(
     return replace(found, unsure=outside.share <= 1)
 
 
-def _evaluated(
+def evaluated(
     equation: Equation,
     operands: Mapping[str, np.ndarray],
     sizes: Mapping[str, int],
     arithmetic: Arithmetic,
 ) -> Value:
+    """The exact stage on an engine's operands, in an arithmetic."""
     names = {read.tensor for read in reads(equation.term)}
     room = Room({n: arithmetic.lift(operands[n]) for n in names}, sizes, arithmetic)
     return evaluate_equation(equation, room)
@@ -147,13 +148,13 @@ def _sharp_difference(
     """
     count = sum(operands[n].size for n in {read.tensor for read in reads(equation.term)})
     if count + exact.size >= LARGE:
-        value = _evaluated(equation, operands, sizes, Double())
+        value = evaluated(equation, operands, sizes, Double())
         difference = farthest(value, exact)
         # What this leaves open is as near to its bound as double-doubles are wide.
         if not np.any((difference > bound) & ~(difference - 2 * value[2] > bound)):
             return difference
     with precision(BITS):
-        return farthest(_evaluated(equation, operands, sizes, Arb()), exact)
+        return farthest(evaluated(equation, operands, sizes, Arb()), exact)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def show(report: Report, console: Console | None = None, *, values: bool = False
             console.print()
             _print(tensors(batch, report.engine, console.width), console)
     console.print()
-    for note in (*_proofs(report), *_coverage(report), *report.notes, *_missing(report)):
+    for note in (*proof_lines(report), *_coverage(report), *report.notes, *_missing(report)):
         _print(wrapped(Text(note, style="dim"), console.width), console)
     _print(wrapped(summary(report), console.width), console)
 
@@ -375,7 +375,7 @@ def _engine_detail(
     return [text]
 
 
-def _proofs(report: Report) -> list[str]:
+def proof_lines(report: Report) -> list[str]:
     """How the proofs were found, for which sizes, and what they assume: a line for each kind."""
     kinds: dict[tuple[str, str, tuple[str, ...]], list[GradientRow]] = {}
     for row in report.batches[-1].gradients:

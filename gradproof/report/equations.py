@@ -9,7 +9,7 @@ from textwrap import wrap
 from gradproof.core.errors import DataError, UnknownName
 from gradproof.core.index import Size
 from gradproof.core.program import Derivation, shapes
-from gradproof.ink.latex import latex
+from gradproof.ink.latex import latex, plain_names
 from gradproof.ink.terminal import text
 from gradproof.report.sliding import PROVED, legend, sliding_forms
 from gradproof.write.convention import Convention, shape_text
@@ -98,11 +98,12 @@ class Equations:
         equations = (derivation.forward.equations, derivation.backward.equations)
         written = [line for some in equations for line in rolled(some, page)]
         everything = [line.equality for line in written] + list(sliding.values())
+        plain = plain_names(everything)
         lines = []
         for line in written:
             both = [sliding[line.target]] if line.target in sliding else []
             for one in (*both, line.equality):
-                lines.append(latex(one, page=everything).replace("=", "&=", 1))
+                lines.append(latex(one, plain=plain).replace("=", "&=", 1))
             lines[-1] += _range_tex(line)
         return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
 

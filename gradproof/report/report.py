@@ -19,7 +19,10 @@ class RefutedError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class ForwardRow:
-    """One forward value: its formula, and the engine's number for it."""
+    """One forward value: its formula, and the engine's number for it.
+
+    ``heat`` is how much of its bound each element uses, where a picture of it was asked for.
+    """
 
     name: str
     shape: str
@@ -29,6 +32,7 @@ class ForwardRow:
     native: np.ndarray | None
     native_verdict: EngineVerdict | None
     plain: np.ndarray
+    heat: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class GradientRow:
     why: tuple[str, ...] = ()
     native: np.ndarray | None = None
     native_verdict: EngineVerdict | None = None
+    heat: np.ndarray | None = None
 
     @property
     def covered(self) -> bool:

@@ -33,12 +33,23 @@ class Sheet:
         """An equation as it stands on the page."""
         return text(line_of(_called(equation, self.names), self.page).equality)
 
+    def forward_lines(self) -> list[Line]:
+        """The forward equations, each loop once."""
+        return rolled(self.paper.forward.equations, self.page)
+
+    def gradient_lines(self) -> list[Line]:
+        """The derived gradients, back to front, each loop once."""
+        return rolled(self.derivation.backward.equations, self.page)
+
+    def theirs(self) -> list[Line]:
+        """The user's equations for gradients, each loop once."""
+        return rolled(self.claims, self.page)
+
     def forward_loops(self) -> tuple[Turns, ...]:
         """The forward equations that hold for many turns."""
-        lines = rolled(self.paper.forward.equations, self.page)
         return tuple(
             Turns(line.target, line.members, text(line.equality), line.range)
-            for line in lines
+            for line in self.forward_lines()
             if line.members
         )
 
@@ -50,7 +61,7 @@ class Sheet:
         """The derived equations that hold for many turns, each with those that the user has for
         the same ones."""
         of = {symbol: name for name, symbol in self.derivation.gradients.items()}
-        theirs = rolled(self.claims, self.page)
+        theirs = self.theirs()
         return tuple(
             Turns(
                 line.target,
@@ -59,7 +70,7 @@ class Sheet:
                 line.range,
                 tuple(_claimed(line, theirs)),
             )
-            for line in rolled(self.derivation.backward.equations, self.page)
+            for line in self.gradient_lines()
             if line.members
         )
 
@@ -97,9 +108,17 @@ def _called(equation: Equation, names: Mapping[str, str]) -> Equation:
     return replace(equation, target=target, term=rename(equation.term, dict(names)))
 
 
+def for_line(line: Line, theirs: Sequence[Line]) -> list[Line]:
+    """Those of the user's equations that are for the gradients of a line."""
+    wanted = set(line.members) or {line.target, line.target.removesuffix("[t]")}
+    return [
+        one for one in theirs if {one.target, one.target.removesuffix("[t]"), *one.members} & wanted
+    ]
+
+
 def _claimed(line: Line, theirs: Sequence[Line]) -> Sequence[str]:
     """The user's equations for the turns of a line: one where theirs hold for all of them."""
-    found = [one for one in theirs if {one.target, *one.members} & set(line.members)]
+    found = for_line(line, theirs)
     if len(found) == 1 and set(found[0].members) >= set(line.members):
         return (text(found[0].equality),)
     return tuple(text(one.equality) + (f"   {one.range}" if one.range else "") for one in found)

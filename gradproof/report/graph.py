@@ -1,0 +1,132 @@
+"""A document to the graph of its network, laid out in layers from the inputs to the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import hypot
+
+import graphlay
+
+from gradproof.ink.latex import name_parts
+from gradproof.report.document import Document
+
+TALL = 34
+LETTER = 11
+"""Pixels: the height of a node, and what each character of its name adds to its width."""
+
+MARGIN = 12.0
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A tensor, or all turns of a loop, in the graph; ``gradient`` is the key of the card of its
+    gradient, where it has one."""
+
+    key: str
+    name: str
+    x: float
+    y: float
+    width: float
+    role: str
+    gradient: str
+    loop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What one value is made of; ``back`` says that a gradient flows the other way."""
+
+    source: str
+    target: str
+    points: tuple[Point, ...]
+    back: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes and edges, in pixels from the upper left corner."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    width: float
+    height: float
+
+
+def graph(document: Document) -> Graph:
+    """The forward graph of a document."""
+    gradients = {feed: card.key for card in document.gradients for feed in card.feeds}
+    names = {leaf.key: leaf.name for leaf in document.leaves}
+    names |= {card.key: card.name for card in document.forward}
+    ends = [
+        (feed, card.key) for card in document.forward for feed in card.feeds if feed != card.key
+    ]
+    boxes = graphlay.Graph()
+    for key, name in names.items():
+        boxes.node(key, width=_width(name), height=TALL)
+    for source, target in ends:
+        boxes.edge(source, target)
+    laid = graphlay.layout(boxes, options={"routing": {"style": "diagonal"}})
+    low, high = laid.bounds["min"], laid.bounds["max"]
+    places = {
+        key: (x - low["x"] + MARGIN, y - low["y"] + MARGIN)
+        for key, (x, y) in laid.positions().items()
+    }
+    roles = {leaf.key: leaf.role for leaf in document.leaves}
+    loops = {card.key for card in document.forward if card.key in card.feeds}
+    nodes = tuple(
+        Node(
+            key,
+            name,
+            *places[key],
+            _width(name),
+            roles.get(key, "value"),
+            gradients.get(key, ""),
+            key in loops,
+        )
+        for key, name in names.items()
+    )
+    edges = tuple(
+        Edge(
+            source,
+            target,
+            tuple((p["x"] - low["x"] + MARGIN, p["y"] - low["y"] + MARGIN) for p in edge["points"]),
+            source in gradients,
+        )
+        for (source, target), edge in zip(ends, laid.edges, strict=True)
+    )
+    return Graph(nodes, edges, high["x"] - low["x"] + 2 * MARGIN, high["y"] - low["y"] + 2 * MARGIN)
+
+
+def _width(name: str) -> float:
+    parts = name_parts(name)
+    letters = len(name) if parts is None else len(parts.stem) + 0.7 * len("".join(parts.subscripts))
+    return max(46.0, 24 + LETTER * letters)
+
+
+def path(points: Sequence[Point], aside: float, *, backwards: bool = False) -> str:
+    """An edge as the ``d`` of an SVG path, moved so far to the left of its own direction.
+
+    What leads straight on is bent, so that edges leave and meet nodes level.
+    """
+    beside = _aside(points, aside)
+    if backwards:
+        beside = beside[::-1]
+    (x0, y0), *rest = beside
+    if len(rest) == 1 and abs(rest[0][1] - y0) > 1:
+        (x1, y1) = rest[0]
+        middle = (x0 + x1) / 2
+        return f"M{x0:.1f} {y0:.1f}C{middle:.1f} {y0:.1f} {middle:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
+    return f"M{x0:.1f} {y0:.1f}" + "".join(f"L{x:.1f} {y:.1f}" for x, y in rest)
+
+
+def _aside(points: Sequence[Point], distance: float) -> list[Point]:
+    """The points of a line that runs beside another."""
+    moved = []
+    for k, (x, y) in enumerate(points):
+        (xa, ya), (xb, yb) = points[max(0, k - 1)], points[min(len(points) - 1, k + 1)]
+        length = hypot(xb - xa, yb - ya) or 1.0
+        moved.append((x + distance * (yb - ya) / length, y - distance * (xb - xa) / length))
+    return moved

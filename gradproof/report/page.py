@@ -1,0 +1,291 @@
+"""A document to one page of HTML that needs nothing beside it: no request, no server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from gradproof.ink.latex import name_parts
+from gradproof.ink.mathml import LETTERS
+from gradproof.report.document import RANK, Card, Document
+from gradproof.report.graph import Graph, Node, graph, path
+
+MARKS = {"proved": "✓", "agrees": "✓", "derived": "·", "refuted": "✗", "undecided": "?"}
+
+ASIDE = 3.0
+"""Pixels between an edge and the middle of the two that run beside one another."""
+
+UNSEEN = ("mathml", "look")
+"""What a page embeds only as what it shows: the same stands in the data as text and LaTeX."""
+
+
+def page(document: Document) -> str:
+    """The page of a document: HTML with its styles, its font, its script and its data inside.
+
+    Text of the user's is escaped wherever it stands. The policy of the page lets it load nothing
+    and run no script but its own.
+    """
+    drawing = graph(document)
+    script = _template_text("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            document=document,
+            lang="en",
+            say=say,
+            marks=MARKS,
+            outcome=_outcome(document),
+            counts=_counts(document),
+            graph=drawing,
+            nodes=_nodes(document, drawing),
+            edges=[_drawn(edge.points, back=edge.back) for edge in drawing.edges],
+            style=_style(),
+            script=script,
+            allowed=f"sha256-{digest}",
+            data=_data(document),
+            same=_same,
+            formula_kind=_formula_kind,
+            engine_kind=_engine_kind,
+            place=_place,
+            troubles=_troubles,
+            on_line=lambda number: _on_line(document, number),
+        )
+    )
+
+
+def say(sentence: str) -> str:
+    """A sentence of the page."""
+    return sentence
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("gradproof.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _template_text(name: str) -> str:
+    return (files("gradproof.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _style() -> str:
+    font = (files("gradproof.report") / "fonts" / "stix-two-math.woff2").read_bytes()
+    return _template_text("page.css").replace("@FONT@", base64.b64encode(font).decode())
+
+
+def _data(document: Document) -> str:
+    """The document as JSON that may stand in a script element."""
+    plain = json.loads(document.to_json())
+    whole = json.dumps({**_seen(plain), "words": _words()}, ensure_ascii=False)
+    return whole.replace("<", "\\u003c").replace("\u2028", "\\u2028")
+
+
+def _words() -> dict[str, object]:
+    """What the page's script says."""
+    return {
+        "copied": say("Copied"),
+        "not_copied": say("The browser does not let this page copy"),
+        "picture": say("how much of its bound each element uses"),
+        "of_bound": say("of its bound"),
+        "no_bound": say("no bound"),
+        "digits": say("certified digits"),
+        "most_at": say("most at"),
+        "layer": say("its own layer"),
+        "hand": say("by your formula"),
+        "plain": say("by formula, in NumPy"),
+        "true_value": say("true value"),
+        "marks": MARKS,
+        "kinds": {kind: say(kind) for kind in (*RANK, "inherited")},
+    }
+
+
+def _seen(value: object) -> object:
+    match value:
+        case dict():
+            return {key: _seen(item) for key, item in value.items() if key not in UNSEEN}
+        case list():
+            return [_seen(item) for item in value]
+        case _:
+            return value
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How often a verdict was given, in words."""
+
+    kind: str
+    words: str
+
+
+def _outcome(document: Document) -> Count:
+    return {
+        0: Count("proved", say("All hold")),
+        1: Count("refuted", say("Refuted: something here is wrong")),
+        3: Count("undecided", say("Undecided: not everything could be judged")),
+    }[document.exit_code]
+
+
+def _counts(document: Document) -> list[Count]:
+    """The verdicts on formulas, then those on engines' gradients."""
+    formulas: Counter[str] = Counter()
+    engines: dict[str, Counter[str]] = {engine: Counter() for engine in document.engines}
+    for card in document.gradients:
+        said = [t.formula.kind for t in card.trials if t.formula is not None]
+        formulas[min(said, key=RANK.index)] += max(1, len(card.members))
+        for trial in card.trials:
+            for evidence in trial.engines:
+                engines[evidence.engine][evidence.verdict.kind] += 1
+    found = [Count(k, f"{n} {_plural(n)} {say(k)}") for k, n in _ranked(formulas)]
+    for engine, counted in engines.items():
+        found += [Count(kind, f"{engine}: {n} {say(kind)}") for kind, n in _ranked(counted)]
+    return found
+
+
+def _plural(number: int) -> str:
+    return say("formula") if number == 1 else say("formulas")
+
+
+def _ranked(counted: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counted.items(), key=lambda pair: RANK.index(pair[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """An edge as two paths, forward and, where a gradient flows, back."""
+
+    on: str
+    home: str
+
+
+def _drawn(points: tuple[tuple[float, float], ...], *, back: bool) -> Drawn:
+    if not back:
+        return Drawn(path(points, 0.0), "")
+    return Drawn(path(points, ASIDE), path(points, -ASIDE, backwards=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A node as it is drawn: where, under which card, with which verdict."""
+
+    x: float
+    y: float
+    width: float
+    role: str
+    kind: str
+    card: str
+    title: str
+    label: Markup
+    loop: bool
+
+
+def _nodes(document: Document, drawing: Graph) -> list[Shown]:
+    gradients = {card.key: card for card in document.gradients}
+    values = {card.key: card for card in document.forward}
+    return [_shown(node, gradients, values) for node in drawing.nodes]
+
+
+def _shown(node: Node, gradients: Mapping[str, Card], values: Mapping[str, Card]) -> Shown:
+    gradient, value = gradients.get(node.gradient), values.get(node.key)
+    titles = [one.formulas[-1].text for one in (value, gradient) if one is not None]
+    if gradient is not None:
+        titles.append(say(gradient.kind))
+    kind = gradient.kind if gradient is not None else value.kind if value is not None else ""
+    card = node.gradient or (node.key if value is not None else "forward")
+    title = "\n".join(titles or [node.name])
+    return Shown(
+        node.x, node.y, node.width, node.role, kind, card, title, _label(node.name), node.loop
+    )
+
+
+def _label(name: str) -> Markup:
+    """A name as SVG text, single letters in mathematical italics."""
+    parts = name_parts(name)
+    if parts is None:
+        return Markup(escape(name))
+    below = ",".join(map(_italic, parts.subscripts))
+    written = escape(_italic(parts.stem) + "′" * parts.primes)
+    return Markup(
+        f'{written}<tspan class="below" dy="4">{escape(below)}</tspan>' if below else written
+    )
+
+
+def _italic(word: str) -> str:
+    """One Latin letter as the italic of mathematics; anything else as it is."""
+    letter = LETTERS.get(word, word)
+    if letter == "h":
+        return "ℎ"
+    if len(letter) == 1 and letter.isascii() and letter.isalpha():
+        return chr((0x1D44E if letter.islower() else 0x1D434) + ord(letter.lower()) - ord("a"))
+    return letter
+
+
+def _formula_kind(card: Card) -> str:
+    """The worst verdict on a gradient's formula."""
+    found = [trial.formula.kind for trial in card.trials if trial.formula is not None]
+    return min(found, key=RANK.index)
+
+
+def _engine_kind(card: Card) -> str:
+    """The worst verdict on engines' numbers, those of their own layers too."""
+    found = []
+    for evidence in (one for trial in card.trials for one in trial.engines):
+        found += [v.kind for v in (evidence.verdict, evidence.native) if v is not None]
+    return min(found, key=RANK.index)
+
+
+def _same(card: Card) -> bool:
+    """Whether the user's formula reads like the derived one."""
+    return len(card.yours) == 1 and card.yours[0].text == card.formulas[-1].text
+
+
+def _place(card: Card, index: tuple[int, ...]) -> str:
+    return f"{card.symbol}[{', '.join(map(str, index))}]" if index else card.symbol
+
+
+def _troubles(card: Card) -> list[tuple[str, str]]:
+    """What is wrong or open with engines' numbers, once for each sentence."""
+    found: dict[tuple[str, str], None] = {}
+    for trial in card.trials:
+        for evidence in trial.engines:
+            for verdict, title in (
+                (evidence.verdict, evidence.engine),
+                (evidence.native, f"{evidence.engine}, {say('its own layer')}"),
+            ):
+                if verdict is not None and verdict.kind in ("refuted", "undecided"):
+                    found[title, f"{say(verdict.kind)}: {verdict.because}"] = None
+    return list(found)
+
+
+@dataclass(frozen=True, slots=True)
+class OnLine:
+    """The cards that speak of one line of the source, and the worst of their verdicts."""
+
+    kind: str
+    cards: tuple[Card, ...]
+
+
+def _on_line(document: Document, number: int) -> OnLine:
+    here = tuple(
+        card
+        for card in (*document.gradients, *document.forward)
+        if card.place is not None and card.place.line == number
+    )
+    bad = [card.kind for card in here if card.kind in ("refuted", "undecided")]
+    return OnLine(min(bad, key=RANK.index) if bad else "", here)

@@ -1,0 +1,252 @@
+"""The page of a network in a real browser: complete, quiet, alone, and deaf to what it quotes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from textwrap import dedent
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from gradproof.gallery.catalogue import find
+from gradproof.report.page import page
+from gradproof.workbench import document_source, verify_source
+
+WRONG = '''
+"""A network with a mistake, and <img src=x onerror="document.title='run'">."""
+
+import numpy as np
+
+import gradproof as gp
+
+
+def forward(x: "n 2", W1: "2 4", b1: "4", W2: "4 3", y: "n 3, data"):
+    z1 = x @ W1 + b1
+    a1 = np.tanh(z1)
+    z2 = a1 @ W2
+    return 0.5 * np.sum((z2 - y) ** 2)  # </script><script>document.title = "run"</script>
+
+
+def backward(x, W2, y, z1, a1, z2):
+    dl_dz2 = z2 - y
+    dl_dW2 = a1.T @ dl_dz2
+    dl_da1 = dl_dz2 @ W2.T
+    dl_dz1 = dl_da1 * (1 - a1)
+    dl_dW1 = x.T @ dl_dz1
+    return locals()
+'''
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        said = "there is no chromium with its chromedriver: apt-get install chromium-driver"
+        pytest.fail(said) if os.environ.get("CI") else pytest.skip(said)
+    options = Options()
+    for word in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--window-size=1000,900",
+    ):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    options.binary_location = shutil.which("chromium") or ""
+    driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+def documented(source, **words):
+    report = verify_source(source, {}, "numpy", "float32", 0, {}, pictures=True)
+    return document_source(source, {}, [report], {}, **words)
+
+
+@pytest.fixture(scope="module")
+def right(tmp_path_factory):
+    document = documented(find("fnn"), command="gradproof")
+    path = tmp_path_factory.mktemp("right") / "fnn.html"
+    path.write_text(page(document), encoding="utf-8")
+    return path, document
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wrong")
+    (folder / "wrong.py").write_text(dedent(WRONG), encoding="utf-8")
+    source = find(str(folder / "wrong.py"))
+    document = documented(source, what=WRONG[5:80])
+    path = folder / "wrong.html"
+    path.write_text(page(document), encoding="utf-8")
+    return path, document
+
+
+def opened(browser, path):
+    browser.get_log("performance")
+    browser.get_log("browser")
+    browser.get(path.as_uri())
+    return browser
+
+
+def requests_of(browser):
+    found = []
+    for entry in browser.get_log("performance"):
+        message = json.loads(entry["message"])["message"]
+        if message["method"] == "Network.requestWillBeSent":
+            found.append(message["params"]["request"]["url"])
+    return found
+
+
+def test_a_page_asks_for_nothing_and_says_nothing_to_the_console(browser, right):
+    path, _ = right
+    opened(browser, path)
+    asked = [url for url in requests_of(browser) if not url.startswith("data:")]
+    assert asked == [path.as_uri()]
+    assert browser.get_log("browser") == []
+
+
+def test_every_equation_is_visible_and_set_in_the_font_inside(browser, right):
+    opened(browser, right[0])
+    boxes = browser.execute_script(
+        "return [...document.querySelectorAll('math')].map(m => {"
+        "const b = m.getBoundingClientRect(); return [b.width, b.height]})"
+    )
+    assert len(boxes) > 20
+    assert all(width > 5 and height > 5 for width, height in boxes)
+    assert browser.execute_script("return document.fonts.check('16px \"STIX Two Math subset\"')")
+
+
+def test_the_page_shows_every_tensor_and_its_verdicts(browser, right):
+    path, document = right
+    opened(browser, path)
+    shown = browser.find_elements(By.CSS_SELECTOR, "#gradients .card")
+    assert [one.get_attribute("id") for one in shown] == [c.key for c in document.gradients]
+    assert all("agrees" in one.text for one in shown)
+    assert browser.find_element(By.CSS_SELECTOR, ".verdict").text == "All hold"
+
+
+def test_all_that_is_claimed_is_in_the_data_of_the_page(browser, right):
+    path, document = right
+    opened(browser, path)
+    inside = json.loads(
+        browser.execute_script("return document.getElementById('document').textContent")
+    )
+    assert [card["symbol"] for card in inside["gradients"]] == [
+        card.symbol for card in document.gradients
+    ]
+    browser.find_element(By.ID, "unfold").click()
+    numbers = {
+        number
+        for card in (*inside["forward"], *inside["gradients"])
+        for trial in card["trials"]
+        for party in (trial["hand"], trial["true"], *(e["numbers"] for e in trial["engines"]))
+        if party
+        for row in party["rows"]
+        for number in row
+    }
+    cells = browser.find_elements(By.CSS_SELECTOR, "table.numbers td:not(.more)")
+    assert {cell.text for cell in cells if cell.text} <= numbers
+
+
+def test_buttons_copy(browser, right):
+    opened(browser, right[0])
+    browser.execute_script(
+        "window.copied = []; navigator.clipboard.writeText ="
+        " text => { window.copied.push(text); return Promise.resolve(); }"
+    )
+    card = browser.find_elements(By.CSS_SELECTOR, "#gradients .card")[2]
+    buttons = card.find_elements(By.CSS_SELECTOR, "button.copy")
+    for button in buttons:
+        browser.execute_script(
+            "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", button
+        )
+        button.click()
+    assert browser.find_element(By.ID, "told").text == "Copied"
+    copied = browser.execute_script("return window.copied")
+    assert copied == [right[1].gradients[2].formulas[-1].latex, "∂l/∂W2 = a1ᵀ ∂l/∂z2"]
+    assert r"\frac{\partial l}{\partial W_{2}}" in copied[0]
+
+
+def test_the_page_turns_dark_and_light(browser, right):
+    opened(browser, right[0])
+    colour = "return getComputedStyle(document.body).backgroundColor"
+    before = browser.execute_script(colour)
+    browser.find_element(By.ID, "theme").click()
+    assert browser.execute_script(colour) != before
+    browser.find_element(By.ID, "theme").click()
+    assert browser.execute_script(colour) == before
+
+
+def test_the_keyboard_reaches_the_gradients_and_the_graph(browser, right):
+    opened(browser, right[0])
+    ActionChains(browser).send_keys(Keys.TAB).perform()
+    assert browser.switch_to.active_element.get_attribute("href").endswith("#gradients")
+    reached = set()
+    for _ in range(60):
+        ActionChains(browser).send_keys(Keys.TAB).perform()
+        reached.add(browser.execute_script("return document.activeElement.closest('svg') !== null"))
+    assert True in reached
+
+
+def test_the_graph_shows_the_equation_under_the_pointer(browser, right):
+    path, document = right
+    opened(browser, path)
+    node = browser.find_element(By.CSS_SELECTOR, f'svg a[data-key="{document.gradients[2].key}"]')
+    ActionChains(browser).move_to_element(node).perform()
+    peek = browser.find_element(By.ID, "peek")
+    assert peek.is_displayed()
+    assert peek.find_elements(By.TAG_NAME, "math")
+
+
+def test_it_prints(browser, right):
+    opened(browser, right[0])
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
+    assert len(printed["data"]) > 20_000
+
+
+def test_what_is_wrong_stands_open_with_its_counter_example(browser, wrong):
+    opened(browser, wrong[0])
+    bad = browser.find_elements(By.CSS_SELECTOR, "#gradients .card.refuted")
+    assert len(bad) == 2
+    assert bad[0].find_element(By.TAG_NAME, "details").get_attribute("open")
+    assert "written wrongly" in bad[0].find_element(By.CSS_SELECTOR, ".counter").text
+    assert not bad[1].find_element(By.TAG_NAME, "details").get_attribute("open")
+    assert "inherited" in bad[1].text
+    marked = browser.find_elements(By.CSS_SELECTOR, "#source tr.refuted pre")
+    assert [line.text.split()[0] for line in marked] == ["dl_dz1", "dl_dW1"]
+
+
+def test_nothing_that_the_page_quotes_can_run(browser, wrong):
+    opened(browser, wrong[0])
+    assert browser.title == "wrong · gradproof"
+    assert browser.find_elements(By.TAG_NAME, "img") == []
+    assert "document.title" in browser.find_element(By.ID, "source").text
+    assert browser.get_log("browser") == []
+
+
+def test_a_phone_scrolls_in_one_direction_only(browser, right):
+    browser.set_window_size(390, 800)
+    try:
+        opened(browser, right[0])
+        wide = browser.execute_script("return document.documentElement.scrollWidth")
+        assert wide <= browser.execute_script("return innerWidth")
+    finally:
+        browser.set_window_size(1000, 900)
+
+
+def test_two_runs_write_the_same_page(right):
+    path, _ = right
+    again = documented(find("fnn"), command="gradproof")
+    assert page(again) == path.read_text(encoding="utf-8")
