@@ -18,9 +18,11 @@ def keras(layer: Any, weights: Sequence[Any], *inputs: Any, **settings: Any) -> 
     return outputs
 
 
-def torch(framework: Any, module: Any, weights: dict[str, Any], *inputs: Any) -> Any:
+def torch(
+    framework: Any, module: Any, weights: dict[str, Any], *inputs: Any, **settings: Any
+) -> Any:
     """A PyTorch module's output where these tensors are its parameters, by their names."""
-    return framework.func.functional_call(module, weights, inputs)
+    return framework.func.functional_call(module, weights, inputs, settings)
 
 
 def turns(name: str, states: Any) -> dict[str, Any]:

@@ -112,5 +112,5 @@ class SizeRatio(_Arithmetic, float):
 
 
 def number_of(size: Size, sizes: dict[str, int]) -> int:
-    """A size as the number that the user's code sees."""
-    return size if isinstance(size, int) else SizeNumber(sizes[size], size_term(size))
+    """A size as the number that the user's code sees: √3 is made of a 3, and no float."""
+    return SizeNumber(sizes[size] if isinstance(size, str) else size, size_term(size))
