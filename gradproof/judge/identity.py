@@ -18,7 +18,7 @@ from gradproof.judge.normal_form import Stage, equal, named_functions, stages
 from gradproof.judge.pieces import TIES, piecewise_values
 from gradproof.judge.points import Answer, Question, answer
 
-WINDOWS = (6, 1_000_000)
+WINDOWS = (3, 6, 1_000_000)
 """How many equations back the forward values of a stage are worked out; older ones are atoms."""
 
 NORMAL_FORM = "normal form"

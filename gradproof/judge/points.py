@@ -26,6 +26,8 @@ from gradproof.core.term import (
     Along,
     Apply,
     Fold,
+    Number,
+    Power,
     Read,
     SizeOf,
     Term,
@@ -60,6 +62,9 @@ MOST_NODES = 64
 SMALLEST = 1e-300
 """No smaller probability is printed: 0 would read as certain."""
 SOME = 4
+SPAN = 8
+SPAN_WITH_ROOTS = 5
+"""How many a size is drawn from where only some sizes are tried."""
 MOST_TRIES = 4
 MOST_ELEMENTS = 200_000
 MOST_TOWER = 6_000
@@ -224,12 +229,32 @@ def _elements(program: Program) -> int:
     )
 
 
-def _some(symbols: list[str], lowest: int, key: bytes) -> list[dict[str, int]]:
+def _some(symbols: list[str], lowest: int, key: bytes, *, rooted: bool) -> list[dict[str, int]]:
     """A few sizes at random, no two alike for one symbol: a number that is right at some sizes
-    only, as 7 for n, is wrong at others."""
+    only, as 7 for n, is wrong at others. Where roots are taken, of each sample and position as in
+    layer normalisation, small sizes of one symbol go with large ones of another: each root doubles
+    the probability of an error."""
     chance = Random(key)
-    chosen = {symbol: chance.sample(range(lowest, lowest + 8), SOME) for symbol in symbols}
-    return [{symbol: chosen[symbol][k] for symbol in symbols} for k in range(SOME)]
+    span = SPAN_WITH_ROOTS if rooted else SPAN
+    chosen = [chance.sample(range(lowest, lowest + span), SOME) for _ in symbols]
+    if rooted:
+        chosen = [sorted(some, reverse=n % 2 == 1) for n, some in enumerate(chosen)]
+    return [dict(zip(symbols, node, strict=True)) for node in zip(*chosen, strict=True)]
+
+
+def _has_roots(program: Program) -> bool:
+    """Whether the root of something other than a number is taken."""
+    nodes = (node for equation in program.equations for node in walk(equation.term))
+    for node in nodes:
+        match node:
+            case Apply("sqrt"):
+                return True
+            case Power(base, exponent) if exponent.denominator == 2:
+                if not isinstance(base, Number | SizeOf):
+                    return True
+            case _:
+                pass
+    return False
 
 
 def _grid(
@@ -261,7 +286,8 @@ def _grid(
     if all(len(c) == 1 for c in choices):
         choices = [[*c, c[0] + 2] for c in choices[:1]] + choices[1:]
     if prod(len(c) for c in choices) > MOST_NODES or not general:
-        return _some(symbols, 2 + _furthest(program), key), False
+        rooted = _has_roots(program)
+        return _some(symbols, 2 + _furthest(program), key, rooted=rooted), False
     nodes = [dict(zip(symbols, chosen, strict=True)) for chosen in product(*choices)]
     return nodes, general
 

@@ -1,5 +1,7 @@
 """The user's functions become programs under the user's own names."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from gradproof.core.errors import (
     UnknownName,
 )
 from gradproof.core.program import Named, Paper
-from gradproof.core.term import Number, reads, walk
+from gradproof.core.term import Number, Power, reads, walk
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import read_signature
 
@@ -482,3 +484,11 @@ def test_a_parameter_of_backward_is_what_its_name_means_at_the_end_of_forward():
         return locals()
 
     assert traced(forward, backward).parameters == {"a": Named("h")}
+
+
+def test_the_root_of_a_size_that_is_a_number_is_that_root_and_no_float():
+    def forward(x: "n 3"):
+        return np.sum(x) / np.sqrt(x.shape[1])
+
+    (loss,) = traced(forward).forward.equations
+    assert Power(Number(Fraction(3)), Fraction(1, 2)) in list(walk(loss.term))
