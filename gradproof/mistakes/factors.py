@@ -75,6 +75,24 @@ def _missing(kind: str) -> Callable[[Scene], Iterator[Wrong]]:
     return wrongs
 
 
+def _missing_everywhere(scene: Scene) -> Iterator[Wrong]:
+    """A tensor left out of all the products, two or more, that it is a factor of."""
+    products = [node for node in walk(scene.right.term) if isinstance(node, Product)]
+    tensors = [f.tensor for node in products for f in node.factors if isinstance(f, Read)]
+    gradients = set(scene.derivation.gradients.values())
+    for tensor in dict.fromkeys(tensors):
+        if tensors.count(tensor) < 2 or tensor in gradients:
+            continue
+
+        def left(node: Term, tensor: str = tensor) -> Term:
+            if not isinstance(node, Product):
+                return node
+            kept = [f for f in node.factors if not (isinstance(f, Read) and f.tensor == tensor)]
+            return product(*kept)
+
+        yield wrong(scene, transform(scene.right.term, left), factor=tensor)
+
+
 def _doubled(scene: Scene) -> Iterator[Wrong]:
     for node, number, put in _each_factor(scene):
         factor = node.factors[number]
@@ -223,6 +241,11 @@ FACTORS = (
         _missing("upstream"),
     ),
     Mistake("factor missing", "The factor {factor} is missing.", _missing("value")),
+    Mistake(
+        "factor missing everywhere",
+        "The factor {factor} is missing in every term.",
+        _missing_everywhere,
+    ),
     Mistake("number missing", "The constant factor {factor} is missing.", _missing("number")),
     Mistake("factor doubled", "The factor {factor} stands twice.", _doubled),
     Mistake("multiplied for divided", "It multiplies by {factor} instead of dividing.", _inverted),
