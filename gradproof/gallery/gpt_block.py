@@ -34,13 +34,13 @@ def forward(
     Y: "n T 7, one-hot, data",
 ):
     m1 = np.mean(x, axis=2, keepdims=True)
-    v1 = np.mean((x - m1) ** 2, axis=2, keepdims=True)
-    s1 = np.sqrt(v1 + 1e-5)
+    var1 = np.mean((x - m1) ** 2, axis=2, keepdims=True)
+    s1 = np.sqrt(var1 + 1e-5)
     u1 = (x - m1) / s1
-    o1 = gamma1 * u1 + beta1
-    Q = o1 @ Wq
-    K = o1 @ Wk
-    V = o1 @ Wv
+    y1 = gamma1 * u1 + beta1
+    Q = y1 @ Wq
+    K = y1 @ Wk
+    V = y1 @ Wv
     q = by_heads(Q)
     k = by_heads(K)
     v = by_heads(V)
@@ -51,11 +51,11 @@ def forward(
     O = side_by_side(o)
     r = x + O @ Wo
     m2 = np.mean(r, axis=2, keepdims=True)
-    v2 = np.mean((r - m2) ** 2, axis=2, keepdims=True)
-    s2 = np.sqrt(v2 + 1e-5)
+    var2 = np.mean((r - m2) ** 2, axis=2, keepdims=True)
+    s2 = np.sqrt(var2 + 1e-5)
     u2 = (r - m2) / s2
-    o2 = gamma2 * u2 + beta2
-    z = o2 @ W1 + b1
+    y2 = gamma2 * u2 + beta2
+    z = y2 @ W1 + b1
     a = np.tanh(z)
     h = r + a @ W2 + b2
     l = h @ U
@@ -64,7 +64,7 @@ def forward(
 
 
 def backward(
-    x, gamma1, Wq, Wk, Wv, Wo, gamma2, W1, W2, U, Y, s1, u1, o1, q, k, v, P, O, s2, u2, o2, a, h, p
+    x, gamma1, Wq, Wk, Wv, Wo, gamma2, W1, W2, U, Y, s1, u1, y1, q, k, v, P, O, s2, u2, y2, a, h, p
 ):
     dl = (p - Y) / (x.shape[0] * x.shape[1])
     dU = _weight(h, dl)
@@ -73,12 +73,12 @@ def backward(
     dW2 = _weight(a, dh)
     db2 = dh.sum(axis=(0, 1))
     dz = da * (1 - a**2)
-    do2 = dz @ W1.T
-    dW1 = _weight(o2, dz)
+    dy2 = dz @ W1.T
+    dW1 = _weight(y2, dz)
     db1 = dz.sum(axis=(0, 1))
-    dgamma2 = (do2 * u2).sum(axis=(0, 1))
-    dbeta2 = do2.sum(axis=(0, 1))
-    du2 = do2 * gamma2
+    dgamma2 = (dy2 * u2).sum(axis=(0, 1))
+    dbeta2 = dy2.sum(axis=(0, 1))
+    du2 = dy2 * gamma2
     dr = dh + _normalised(du2, u2, s2)
     dWo = _weight(O, dr)
     dO = dr @ Wo.T
@@ -90,11 +90,11 @@ def backward(
     dq = dS @ k / np.sqrt(q.shape[3])
     dk = dS.swapaxes(2, 3) @ q / np.sqrt(q.shape[3])
     dQ, dK, dV = side_by_side(dq), side_by_side(dk), side_by_side(dv)
-    dWq, dWk, dWv = _weight(o1, dQ), _weight(o1, dK), _weight(o1, dV)
-    do1 = dQ @ Wq.T + dK @ Wk.T + dV @ Wv.T
-    dgamma1 = (do1 * u1).sum(axis=(0, 1))
-    dbeta1 = do1.sum(axis=(0, 1))
-    du1 = do1 * gamma1
+    dWq, dWk, dWv = _weight(y1, dQ), _weight(y1, dK), _weight(y1, dV)
+    dy1 = dQ @ Wq.T + dK @ Wk.T + dV @ Wv.T
+    dgamma1 = (dy1 * u1).sum(axis=(0, 1))
+    dbeta1 = dy1.sum(axis=(0, 1))
+    du1 = dy1 * gamma1
     dx = dr + _normalised(du1, u1, s1)
     return locals()
 
@@ -113,18 +113,18 @@ def _normalised(du, u, s):
 def _keras(tf, x, gamma1, beta1, Wq, Wk, Wv, Wo, gamma2, beta2, W1, b1, W2, b2, U, Y):
     """The kernels of attention are (in, heads, e), the last one (heads, e, out)."""
     keras = tf.keras.layers
-    o1 = layers.keras(keras.LayerNormalization(epsilon=1e-5), [gamma1, beta1], x)
+    y1 = layers.keras(keras.LayerNormalization(epsilon=1e-5), [gamma1, beta1], x)
     attention = keras.MultiHeadAttention(HEADS, 4, use_bias=False, dtype=x.dtype)
     kernels = [tf.reshape(W, (8, HEADS, 4)) for W in (Wq, Wk, Wv)]
     kernels.append(tf.reshape(Wo, (HEADS, 4, 8)))
     settings = {"use_causal_mask": True, "return_attention_scores": True}
-    attended, P = layers.keras(attention, kernels, o1, o1, **settings)
+    attended, P = layers.keras(attention, kernels, y1, y1, **settings)
     r = x + attended
-    o2 = layers.keras(keras.LayerNormalization(epsilon=1e-5), [gamma2, beta2], r)
-    a = layers.keras(keras.Dense(5, activation="tanh"), [W1, b1], o2)
+    y2 = layers.keras(keras.LayerNormalization(epsilon=1e-5), [gamma2, beta2], r)
+    a = layers.keras(keras.Dense(5, activation="tanh"), [W1, b1], y2)
     h = r + layers.keras(keras.Dense(8), [W2, b2], a)
     l = layers.keras(keras.Dense(7, use_bias=False), [U], h)
-    values = {"o1": o1, "P": P, "r": r, "o2": o2, "a": a, "h": h, "l": l}
+    values = {"y1": y1, "P": P, "r": r, "y2": y2, "a": a, "h": h, "l": l}
     return {**values, "loss": tf.keras.losses.CategoricalCrossentropy(from_logits=True)(Y, l)}
 
 
@@ -158,18 +158,18 @@ def _torch(torch, x, gamma1, beta1, Wq, Wk, Wv, Wo, gamma2, beta2, W1, b1, W2, b
 
 def _jax(jax, x, gamma1, beta1, Wq, Wk, Wv, Wo, gamma2, beta2, W1, b1, W2, b2, U, Y):
     jnp, normal = jax.numpy, jax.nn.standardize
-    o1 = gamma1 * normal(x, axis=2, epsilon=1e-5) + beta1
-    q, k, v = (jnp.stack(jnp.split(o1 @ W, HEADS, axis=2), axis=1) for W in (Wq, Wk, Wv))
+    y1 = gamma1 * normal(x, axis=2, epsilon=1e-5) + beta1
+    q, k, v = (jnp.stack(jnp.split(y1 @ W, HEADS, axis=2), axis=1) for W in (Wq, Wk, Wv))
     S = jnp.einsum("nhte,nhse->nhts", q, k) / 2
     P = jax.nn.softmax(S, where=jnp.tri(x.shape[1], dtype=bool))
     o = jnp.einsum("nhts,nhse->nhte", P, v)
     r = x + jnp.concatenate(list(o.swapaxes(0, 1)), axis=2) @ Wo
-    o2 = gamma2 * normal(r, axis=2, epsilon=1e-5) + beta2
-    a = jax.nn.tanh(o2 @ W1 + b1)
+    y2 = gamma2 * normal(r, axis=2, epsilon=1e-5) + beta2
+    a = jax.nn.tanh(y2 @ W1 + b1)
     h = r + a @ W2 + b2
     l = h @ U
     loss = -(Y * jax.nn.log_softmax(l)).sum() / (x.shape[0] * x.shape[1])
-    return {"o1": o1, "P": P, "o": o, "r": r, "o2": o2, "a": a, "h": h, "l": l, "loss": loss}
+    return {"y1": y1, "P": P, "o": o, "r": r, "y2": y2, "a": a, "h": h, "l": l, "loss": loss}
 
 
 NATIVE = {"tensorflow": _keras, "torch": _torch, "jax": _jax}

@@ -25,7 +25,8 @@ def forward(
     h, hs, ps = h0, [], []
     loss = 0.0
     for t in range(x.shape[1]):
-        h = np.tanh(x[:, t] @ U + h @ W + b)
+        a = x[:, t] @ U + h @ W + b
+        h = np.tanh(a)
         o = h @ V + c
         p = gp.softmax(o)
         loss = loss - np.sum(y[:, t] * np.log(p))
@@ -49,7 +50,17 @@ def backward(x, h0, U, W, V, y, hs, ps):
         db = db + da.sum(axis=0)
         dh_next = da @ W.T
     dh0 = dh_next
-    return {"do": do, "dh": dh, "dV": dV, "dc": dc, "dU": dU, "dW": dW, "db": db, "dh0": dh0}
+    return {
+        "do": do,
+        "dh": dh,
+        "da": da,
+        "dV": dV,
+        "dc": dc,
+        "dU": dU,
+        "dW": dW,
+        "db": db,
+        "dh0": dh0,
+    }
 
 
 def _keras(tf, x, h0, U, W, b, V, c, y):

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from gradproof.ink.precedence import Strength, alike, around, decimal, sides, strength
+from gradproof.ink.precedence import (
+    Strength,
+    alike,
+    around,
+    decimal,
+    power_of_ten,
+    sides,
+    strength,
+)
 from gradproof.prims.dictionary import BY_NAME
 from gradproof.write.notation import (
     Applied,
@@ -278,7 +286,7 @@ class _Pen:
 
     def _factor(self, factor: Notation, last: bool) -> str:
         match factor:
-            case Total() | LetterSum() | Chain() | Hadamard() if last:
+            case Total() | LetterSum() | Chain() | Hadamard() | Quotient() if last:
                 return self.write(factor)
             case Ratio() | Numeral():
                 return self.write(factor)
@@ -318,6 +326,9 @@ class _Pen:
 
 
 def _number(value: Fraction) -> str:
+    exponent = power_of_ten(value)
+    if exponent is not None:
+        return f"10^{{{exponent}}}"
     if value.denominator == 1:
         return str(value)
     written = decimal(value)

@@ -7,7 +7,15 @@ from fractions import Fraction
 from html import escape
 
 from gradproof.ink.latex import CAPITALS, GREEK, SPELLED, name_parts, plain_names
-from gradproof.ink.precedence import Strength, alike, around, decimal, sides, strength
+from gradproof.ink.precedence import (
+    Strength,
+    alike,
+    around,
+    decimal,
+    power_of_ten,
+    sides,
+    strength,
+)
 from gradproof.ink.terminal import FUNCTIONS, RELATIONS, position
 from gradproof.write.notation import (
     Applied,
@@ -259,7 +267,7 @@ class _Pen:
 
     def _factor(self, factor: Notation, last: bool) -> str:
         match factor:
-            case Total() | LetterSum() | Chain() | Hadamard() if last:
+            case Total() | LetterSum() | Chain() | Hadamard() | Quotient() if last:
                 return self.write(factor)
             case Ratio() | Numeral():
                 return self.write(factor)
@@ -302,6 +310,10 @@ class _Pen:
         return _row(*parts)
 
     def _numeral(self, value: Fraction) -> str:
+        exponent = power_of_ten(value)
+        if exponent is not None:
+            raised = _number(str(exponent).replace("-", "−"))
+            return f"<msup>{_number('10')}{raised}</msup>"
         if value.denominator == 1:
             return _number(str(value))
         written = decimal(value)

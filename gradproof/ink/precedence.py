@@ -71,11 +71,22 @@ def decimal(value: Fraction) -> str | None:
     return f"{digits[:-places]}.{digits[-places:]}"
 
 
+def power_of_ten(value: Fraction) -> int | None:
+    """−5 for 0.00001, which is hard to count, and 9 for 1000000000; `None` for other numbers."""
+    for exponent in (*range(-18, -3), *range(5, 19)):
+        if value == Fraction(10) ** exponent:
+            return exponent
+    return None
+
+
 def sides(condition: Condition) -> tuple[Position, str, Position]:
-    """``[i − 2 ≥ 0]`` as ``i ≥ 2``, ``[6 − i ≥ 0]`` as ``i ≤ 6``: no minus sign, letters left."""
+    """``[i − 2 ≥ 0]`` as ``i ≥ 2``, ``[6 − i ≥ 0]`` as ``i ≤ 6``: no minus sign, letters left;
+    ``[j − t − 1 ≥ 0]`` as ``j > t``."""
     place = condition.position
     left = Position(tuple((v, c) for v, c in place.terms if c > 0), max(place.constant, 0))
     right = Position(tuple((v, -c) for v, c in place.terms if c < 0), max(-place.constant, 0))
+    if left.terms and right.terms and right.constant == 1 and condition.relation == ">=":
+        return left, ">", Position(right.terms)
     if left.terms:
         return left, condition.relation, right
     return right, {"==": "==", ">=": "<="}[condition.relation], left
@@ -97,6 +108,8 @@ def strength(notation: Notation) -> Strength:
     match notation:
         case Numeral(value) if value.denominator > 2 and decimal(value) is None:
             return Strength.TIMES
+        case Numeral(value) if power_of_ten(value) is not None:
+            return Strength.POSTFIX
         case Symbol(name) | Sliced(name, _) if "/" in name:
             return Strength.GRADIENT
         case Correlation(_, _, steps):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from gradproof.ink.precedence import Strength, alike, around, decimal, sides, strength
+from gradproof.ink.precedence import Strength, alike, around, decimal, power_of_ten, sides, strength
 from gradproof.prims.dictionary import BY_NAME
 from gradproof.write.notation import (
     Applied,
@@ -47,7 +47,7 @@ from gradproof.write.notation import (
 
 FUNCTIONS: dict[str, str] = {name: record.text for name, record in BY_NAME.items()}
 RELATIONS = {">": ">", ">=": "≥", "<=": "≤", "==": "="}
-RAISED = str.maketrans("0123456789/", "⁰¹²³⁴⁵⁶⁷⁸⁹ᐟ")
+RAISED = str.maketrans("0123456789/-", "⁰¹²³⁴⁵⁶⁷⁸⁹ᐟ⁻")
 
 PLAIN = {
     "∂": "d",
@@ -100,8 +100,8 @@ def text(
 
 def to_ascii(line: str) -> str:
     """A line with every character of the terminal's notation spelled in ASCII."""
-    back = {str(d).translate(RAISED): str(d) for d in range(10)} | {"ᐟ": "/"}
-    line = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹ᐟ]+", lambda m: "^" + "".join(back[c] for c in m.group()), line)
+    back = {str(d).translate(RAISED): str(d) for d in range(10)} | {"ᐟ": "/", "⁻": "-"}
+    line = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹ᐟ⁻]+", lambda m: "^" + "".join(back[c] for c in m.group()), line)
     for character, spelled in (PLAIN | GREEK).items():
         line = line.replace(character, spelled)
     return line.encode("ascii", "backslashreplace").decode()
@@ -121,7 +121,7 @@ class _Pen:
             case Sliced(name, places):
                 return f"{name}[{self._places(places)}]"
             case Numeral(value):
-                return "½" if value == Fraction(1, 2) else decimal(value) or str(value)
+                return _number(value)
             case Ones():
                 return "𝟏"
             case Transposed(body):
@@ -197,7 +197,7 @@ class _Pen:
             last = n == len(factors) - 1
             least = (
                 Strength.TOTAL
-                if last and isinstance(factor, Total | LetterSum | Chain | Hadamard)
+                if last and isinstance(factor, Total | LetterSum | Chain | Hadamard | Quotient)
                 else (Strength.TIMES if isinstance(factor, Ratio | Numeral) else Strength.POSTFIX)
             )
             line += self.above(factor, least)
@@ -231,7 +231,9 @@ class _Pen:
 
     def _raised(self, base: Notation, exponent: Fraction) -> str:
         if exponent == Fraction(1, 2):
-            return f"√({self.write(base)})"
+            inside = self.write(base)
+            bare = isinstance(base, SizeSymbol) or (isinstance(base, Numeral) and inside.isdigit())
+            return f"√{inside}" if bare else f"√({inside})"
         return self.above(base, Strength.ATOM) + str(exponent).translate(RAISED)
 
     def _applied(self, function: str, arguments: tuple[Notation, ...], order: int) -> str:
@@ -239,6 +241,13 @@ class _Pen:
         if function == "abs" and order == 0:
             return f"|{inside}|"
         return f"{self.functions[function]}{'′' * order}({inside})"
+
+
+def _number(value: Fraction) -> str:
+    exponent = power_of_ten(value)
+    if exponent is not None:
+        return "10" + str(exponent).translate(RAISED)
+    return "½" if value == Fraction(1, 2) else decimal(value) or str(value)
 
 
 def _subscript(label: str) -> str:

@@ -37,6 +37,7 @@ from gradproof.write.notation import (
     Notation,
     Numeral,
     Plus,
+    Position,
     Raised,
     Ratio,
     SizeSymbol,
@@ -59,6 +60,18 @@ def write_indexed(equation: Equation, names: Mapping[str, str]) -> Equality:
     page = Page(letters(equation, names), names)
     left = _element(equation.target, tuple(at(i) for i in equation.free), page)
     return Equality(left, _scalar(equation.term, page))
+
+
+def write_at(places: tuple[Affine, ...], equation: Equation, names: Mapping[str, str]) -> Equality:
+    """``y[3i+j] = x[i,j]``: what stands at these places, for all values of the free indices."""
+    page = Page(letters(equation, names), names)
+    name = names.get(equation.target, equation.target)
+    left = tuple(_largest_first(position_of(place, page.letters)) for place in places)
+    return Equality(Sliced(name, left), _scalar(equation.term, page))
+
+
+def _largest_first(place: Position) -> Position:
+    return Position(tuple(sorted(place.terms, key=lambda term: -term[1])), place.constant)
 
 
 def _element(tensor: str, places: tuple[Affine, ...], page: Page) -> Notation:

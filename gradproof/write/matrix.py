@@ -22,12 +22,13 @@ from gradproof.core.term import (
     walk,
 )
 from gradproof.write.convention import Convention, placed
+from gradproof.write.digits import write_placed
 from gradproof.write.indexed import write_indexed
 from gradproof.write.join import pieces
 from gradproof.write.lay import Desk, fill, lay, places
 from gradproof.write.letters import letters
 from gradproof.write.nest import NoMatrixForm, nest
-from gradproof.write.notation import Equality, Joined, Notation, Sliced
+from gradproof.write.notation import Equality, Joined, Notation, Position, Sliced
 
 
 def write(
@@ -50,10 +51,13 @@ def write(
     joined = _joined(whole, convention, names, shapes or {})
     if joined is not None:
         return joined
+    placed_on_the_left = write_placed(whole, names)
+    if placed_on_the_left is not None:
+        return placed_on_the_left
     single = _single_axes(whole, shapes or {})
     flat = _without_size_one(whole)
     chosen = letters(flat, names)
-    for fixed in _choices_of_letters(flat):
+    for fixed in _choices_of_letters(flat, whole.free):
         try:
             body = nest(flat.term, fixed)
             return _equality(
@@ -103,7 +107,17 @@ def write_term(
     shapes: Mapping[str, tuple[Size, ...]] | None = None,
 ) -> Notation:
     """The right side alone, as a tensor with these axes."""
-    return write(Equation("", axes, term), convention, names, shapes).right
+    equation = Equation("", axes, term)
+    written = write(equation, convention, names, shapes)
+    if not _on_the_left(written.left):
+        return written.right
+    return write_indexed(equation, names or {}).right
+
+
+def _on_the_left(left: Notation) -> bool:
+    """Whether the left side says where things stand, as in ``y[3i+j] = x[i,j]``."""
+    places = left.places if isinstance(left, Sliced) else ()
+    return any(isinstance(place, Position) and len(place.terms) > 1 for place in places)
 
 
 def _single_axes(
@@ -147,9 +161,12 @@ def _unbound(term: Term) -> Term:
             return rebuild(term, below) if below else term
 
 
-def _choices_of_letters(equation: Equation) -> Iterator[frozenset[Index]]:
-    """Which indices to write as letters: the fewer and the more like a batch, the earlier."""
-    surplus = frozenset(equation.free[: max(0, len(equation.free) - 2)])
+def _choices_of_letters(equation: Equation, axes: tuple[Index, ...]) -> Iterator[frozenset[Index]]:
+    """Which indices to write as letters: the fewer and the more like a batch, the earlier.
+
+    ``axes`` are those of the left side with those over one element: of n×T×1 n is a letter.
+    """
+    surplus = frozenset(axes[: max(0, len(axes) - 2)]) & frozenset(equation.free)
     leading = frozenset(_leading(equation.term)) - frozenset(equation.free)
     bracketed = frozenset(_bracketed(equation.term)) & frozenset(equation.free)
     if bracketed | surplus == frozenset(equation.free):
@@ -157,10 +174,21 @@ def _choices_of_letters(equation: Equation) -> Iterator[frozenset[Index]]:
     summed = [i for node in walk(equation.term) if isinstance(node, Sum) for i in node.over]
     singles = [frozenset((index,)) for index in summed]
     tried: list[frozenset[Index]] = []
-    for more in (frozenset(), leading, bracketed, bracketed | leading, *singles):
+    everything = frozenset(summed) if leading and _is_for_features(equation) else frozenset()
+    for more in (frozenset(), everything, leading, bracketed, bracketed | leading, *singles):
         if surplus | more not in tried:
             tried.append(surplus | more)
             yield surplus | more
+
+
+def _is_for_features(equation: Equation) -> bool:
+    """Whether it is a vector along the last axis of whatever it reads, as the gradient of a bias
+    that meets all samples and positions: ``Σ_n,t ∂l/∂z[n,t]``."""
+    if len(equation.free) != 1:
+        return False
+    (index,) = equation.free
+    found = [read.at for read in reads(equation.term)]
+    return all(index not in indices_of(p) for places in found for p in places[:-1])
 
 
 def _leading(term: Term) -> Iterator[Index]:

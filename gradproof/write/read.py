@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 
-from gradproof.core.index import Affine, Index, Size, affine, at, shift
+from gradproof.core.index import Affine, Index, Size, affine, at, combine, indices_of, shift
 from gradproof.core.program import Equation
 from gradproof.core.term import (
     ONE,
@@ -108,21 +108,40 @@ def read(
         case Sliced(name, places):
             sizes = shapes[name]
             left = tuple(
-                reader.index(sizes[axis]) if place is None else reader.letter(_letter(place))
-                for axis, place in enumerate(places)
+                _left_index(place, sizes[axis], reader) for axis, place in enumerate(places)
             )
             rows, columns = placed(name, left, tuple(p is None for p in places), convention)
         case _:
             raise ValueError(f"not the left side of an equation: {notation.left}")
-    return Equation(name, left, read_term(notation.right, rows, columns, reader))
+    term = read_term(notation.right, rows, columns, reader)
+    if isinstance(notation.left, Sliced):
+        term = _put_at(notation.left.places, left, term, reader)
+    return Equation(name, left, term)
 
 
-def _letter(place: Position | Span) -> Letter:
+def _left_index(place: Position | Span | None, size: Size, reader: Reader) -> Index:
+    """The index of an axis of the left side; one at whose positions things are put is new."""
     match place:
         case Position(((Letter() as letter, 1),), 0):
-            return letter
-        case _:
+            return reader.letter(letter)
+        case Position() | None:
+            return reader.index(size)
+        case Span():
             raise ValueError(f"not an index on the left side: {place}")
+
+
+def _put_at(
+    places: tuple[Position | Span | None, ...], left: tuple[Index, ...], term: Term, reader: Reader
+) -> Term:
+    """``y[3i+j] = x[i,j]`` as a sum over i and j, with a bracket for the position."""
+    brackets: list[Term] = []
+    over: dict[Index, None] = {}
+    for place, index in zip(places, left, strict=True):
+        if isinstance(place, Position) and len(place.terms) > 1:
+            position = _affine(place, reader)
+            brackets.append(Bracket("==", combine(at(index), position, -1)))
+            over.update(dict.fromkeys(indices_of(position)))
+    return Sum(tuple(over), Product((term, *brackets))) if brackets else term
 
 
 def read_term(

@@ -28,7 +28,7 @@ from gradproof.write.loops import (
     with_cuts,
 )
 from gradproof.write.matrix import write
-from gradproof.write.notation import Equality, Letter, LetterSum, Notation, Plus
+from gradproof.write.notation import Equality, Letter, LetterSum, Negative, Notation, Plus
 
 LETTER = "t"
 
@@ -180,7 +180,7 @@ def _summed(equation: Equation, page: Page) -> Line | None:
         bracketed = any(isinstance(node, Bracket) for node in walk(equation.term))
         if bracketed or left != _plain(equation, page).equality.left:
             return None
-    rights = _together([one.right for one in written])
+    rights = [_sign_first(right) for right in _together([one.right for one in written])]
     right = Plus(tuple(rights)) if len(rights) > 1 else rights[0]
     return Line(Equality(left, right), equation.target, shape_of(equation))
 
@@ -197,6 +197,15 @@ def _together(parts: Sequence[Notation]) -> list[Notation]:
             case _:
                 joined.append(part)
     return joined
+
+
+def _sign_first(part: Notation) -> Notation:
+    """``−Σ_t A`` for ``Σ_t (−A)``."""
+    match part:
+        case LetterSum(letters, Negative(body)):
+            return Negative(LetterSum(letters, body))
+        case _:
+            return part
 
 
 def _part(equation: Equation, part: Series | Term, page: Page) -> Equality:

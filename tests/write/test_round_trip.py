@@ -259,6 +259,54 @@ def test_tensors_beside_each_other_read_back_as_they_lie(convention, made):
     assert table(back) == table(equation)
 
 
+@st.composite
+def placed(draw: st.DrawFn) -> tuple[Equation, dict[str, tuple[Size, ...]]]:
+    """Elements put at positions that are made of several indices, as a reshape does."""
+    maker = Maker(draw, ("n", 2, 3))
+    free = [maker.index() for _ in range(draw(st.sampled_from((0, 1, 2))))]
+    brackets, over, left = [], [], list(free)
+    for number in range(draw(st.sampled_from((1, 1, 2)))):
+        digits = [Index(900 + 10 * number + k, draw(st.integers(2, 3))) for k in range(2)]
+        whole = Index(990 + number, digits[0].size * digits[1].size)
+        sign = draw(st.sampled_from((1, -1)))
+        made = {whole: sign, digits[0]: -sign * digits[1].size, digits[1]: -sign}
+        brackets.append(Bracket("==", affine(made)))
+        over += digits
+        left.insert(draw(st.integers(0, len(left))), whole)
+    inside = draw(st.permutations((*free, *over)))
+    body = maker.term(tuple(inside[: draw(st.integers(1, len(inside)))]), draw(st.integers(0, 2)))
+    more = draw(st.sampled_from(((), (maker.index(),))))
+    term: Term = Sum((*over, *more), Product((body, *draw(st.permutations(brackets)))))
+    if draw(st.booleans()):
+        term = Product((Number(Fraction(1, 4)), term))
+    maker.shapes["target"] = tuple(i.size for i in left)
+    return Equation("target", tuple(left), term), maker.shapes
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda c: c.vectors)
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@given(made=placed())
+def test_what_is_put_at_a_position_reads_back_as_it_lies(convention, made):
+    equation, shapes = made
+    written = write(equation, convention, shapes=shapes)
+    assert table(read(written, shapes, convention)) == table(equation)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda c: c.vectors)
+def test_a_reshape_is_written_by_where_it_puts_each_element(convention):
+    n, i, j, k = (Index(number, size) for number, size in enumerate(("n", 2, 3, 6)))
+    into = Bracket("==", affine({k: 1, i: -3, j: -1}))
+    equation = Equation("y", (n, k), Sum((i, j), Product((Read("x", (at(n), at(i), at(j))), into))))
+    assert text(write(equation, convention)) == "y[n,3i+j] = x[n,i,j]"
+
+
+def test_windows_that_overlap_are_a_sum_over_those_that_meet_an_element():
+    i, p, q = Index(0, 5), Index(1, 3), Index(2, 3)
+    into = Bracket("==", affine({i: 1, p: -1, q: -1}))
+    equation = Equation("y", (i,), Sum((p, q), Product((Read("x", (at(p),)), into))))
+    assert text(write(equation, Convention("row"))).startswith("y[i] = Σ")
+
+
 @pytest.mark.parametrize(
     ("convention", "expected"), [("row", "y = [a, 0, b]"), ("column", "y = [a; 0; b]")]
 )
