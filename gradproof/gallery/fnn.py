@@ -80,4 +80,12 @@ def _torch(torch, x, W1, b1, W2, b2, y):
     return {**values, "loss": 0.5 * mean(inside, y)}
 
 
-NATIVE = {"tensorflow": _keras, "torch": _torch}
+def _jax(jax, x, W1, b1, W2, b2, y):
+    z1 = jax.lax.dot(x, W1) + b1
+    a1 = jax.nn.sigmoid(z1)
+    z2 = jax.lax.dot(a1, W2) + b2
+    a2 = jax.nn.sigmoid(z2)
+    return {"z1": z1, "a1": a1, "z2": z2, "a2": a2, "loss": 0.5 * ((a2 - y) ** 2).sum()}
+
+
+NATIVE = {"tensorflow": _keras, "torch": _torch, "jax": _jax}

@@ -54,4 +54,11 @@ def _torch(torch, x, Ws, bs, y):
     return {"loss": 0.5 * torch.nn.MSELoss(reduction="sum")(a, y)}
 
 
-NATIVE = {"tensorflow": _keras, "torch": _torch}
+def _jax(jax, x, Ws, bs, y):
+    a = x
+    for W, b in zip(Ws, bs, strict=True):
+        a = jax.nn.tanh(jax.lax.dot(a, W) + b)
+    return {"loss": 0.5 * ((a - y) ** 2).sum()}
+
+
+NATIVE = {"tensorflow": _keras, "torch": _torch, "jax": _jax}
