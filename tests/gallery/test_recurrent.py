@@ -12,7 +12,7 @@ HERE = Path(gallery.__file__).parent
 
 MISTAKES = (
     ("rnn", "dh = do @ V.T + dh_next", "dh = do @ V.T", {"h"}),
-    ("rnn", "da = dh * (1 - hs[t] ** 2)", "da = dh", {"a"}),
+    ("rnn", "da = dh * (1 - hs[t] ** 2)", "da = dh", {"U", "W", "a", "b", "h", "h0"}),
     ("rnn", "(hs[t - 1] if t else h0).T @ da", "hs[t].T @ da", {"W"}),
     ("lstm", "dzf = dC * before * f * (1 - f)", "dzf = dC * before * (1 - f**2)", {"zf"}),
     ("lstm", "dzf = dC * before * f", "dzf = dC * C * f", {"zf"}),
