@@ -23,6 +23,7 @@ from gradproof.core.term import (
     Compare,
     Fold,
     Number,
+    Pi,
     Power,
     Product,
     Read,
@@ -219,6 +220,8 @@ def _term(term: Term) -> Any:
             return _rational(value)
         case SizeOf(size):
             return ["size", size]
+        case Pi():
+            return ["pi"]
         case Read(tensor, places):
             if tensor.startswith("#"):
                 return ["argument", int(tensor[1:])]

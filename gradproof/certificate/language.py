@@ -183,6 +183,10 @@ def _number_of_size(parts: list[Any], scope: Scope, room: Room) -> Evaluator:
     return lambda _: number
 
 
+def _pi(parts: list[Any], scope: Scope, room: Room) -> Evaluator:
+    return lambda _: flint.arb.pi()
+
+
 def _argument(parts: list[Any], scope: Scope, room: Room) -> Evaluator:
     name = f"#{parts[0]}"
     if name not in scope:
@@ -360,6 +364,7 @@ MANY = 10**9
 
 KINDS: dict[str, tuple[int, int, Callable[[list[Any], Scope, Room], Evaluator]]] = {
     "size": (1, 1, _number_of_size),
+    "pi": (0, 0, _pi),
     "argument": (1, 1, _argument),
     "read": (1, MANY, _read),
     "add": (1, MANY, _add),

@@ -26,6 +26,7 @@ from gradproof.core.term import (
     Compare,
     Fold,
     Number,
+    Pi,
     Power,
     Product,
     Read,
@@ -142,7 +143,7 @@ def _expanded(term: Term, numbers: Iterator[int]) -> list[Monomial]:
             return [_summed(m, over) for m in _expanded(body, numbers)]
         case Power(base, exponent):
             return _powered(base, exponent, numbers)
-        case SizeOf() | Read() | Apply() | Fold() | Along() | Compare() | Bracket():
+        case SizeOf() | Pi() | Read() | Apply() | Fold() | Along() | Compare() | Bracket():
             return [Monomial(Fraction(1), {term: Fraction(1)}, ())]
 
 
@@ -167,6 +168,12 @@ def _joined(parts: tuple[Monomial, ...]) -> Monomial:
         over += part.over
         for factor, exponent in part.factors.items():
             factors[factor] = factors.get(factor, Fraction(0)) + exponent
+    for factor in [f for f in factors if isinstance(f, Number)]:
+        # √2·√2 is 2: of a root of a positive number only the fraction of a power is left.
+        whole, rest = divmod(factors[factor], 1)
+        if factor.value > 0:
+            coefficient *= factor.value ** int(whole)
+            factors[factor] = rest
     return Monomial(coefficient, _simplified(factors), over)
 
 
@@ -303,6 +310,8 @@ def _text(term: Term, names: Names) -> str:
     match term:
         case SizeOf(size):
             return f"|{size}|"
+        case Pi():
+            return "π"
         case Read(tensor, places):
             return f"{tensor}[{','.join(_place(p, names) for p in places)}]"
         case Bracket(relation, position):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
+from math import isqrt
 
 from gradproof.core.index import (
     Affine,
@@ -27,6 +28,7 @@ from gradproof.core.term import (
     Bracket,
     Fold,
     Number,
+    Pi,
     Power,
     Product,
     Read,
@@ -107,34 +109,32 @@ def product(*factors: Term) -> Term:
                 rest.append(factor)
     if number == 0:
         return ZERO
-    rest = _cancel_sizes(rest)
+    rest = _cancel_constants(rest)
     if number != 1 or not rest:
         rest.insert(0, Number(number))
     return rest[0] if len(rest) == 1 else Product(tuple(rest))
 
 
-def _cancel_sizes(factors: list[Term]) -> list[Term]:
-    """``n · n^-1`` removed: size symbols are positive numbers and commute."""
-    exponents: dict[str, Fraction] = {}
+def _cancel_constants(factors: list[Term]) -> list[Term]:
+    """``n · n^-1`` removed: size symbols and π are positive numbers and commute."""
+    exponents: dict[SizeOf | Pi, Fraction] = {}
     for factor in factors:
         match factor:
-            case SizeOf(size):
-                exponents[size] = exponents.get(size, Fraction(0)) + 1
-            case Power(SizeOf(size), exponent):
-                exponents[size] = exponents.get(size, Fraction(0)) + exponent
+            case SizeOf() | Pi():
+                exponents[factor] = exponents.get(factor, Fraction(0)) + 1
+            case Power(SizeOf() | Pi() as base, exponent):
+                exponents[base] = exponents.get(base, Fraction(0)) + exponent
             case _:
                 pass
     if not exponents:
         return factors
-    others = [f for f in factors if not isinstance(f, SizeOf) and not _is_size_power(f)]
-    sizes: list[Term] = [
-        SizeOf(s) if e == 1 else Power(SizeOf(s), e) for s, e in exponents.items() if e
-    ]
-    return sizes + others
+    others = [f for f in factors if not isinstance(f, SizeOf | Pi) and not _is_constant_power(f)]
+    constants: list[Term] = [c if e == 1 else Power(c, e) for c, e in exponents.items() if e]
+    return constants + others
 
 
-def _is_size_power(term: Term) -> bool:
-    return isinstance(term, Power) and isinstance(term.base, SizeOf)
+def _is_constant_power(term: Term) -> bool:
+    return isinstance(term, Power) and isinstance(term.base, SizeOf | Pi)
 
 
 def plus(*terms: Term) -> Term:
@@ -233,6 +233,12 @@ def power(base: Term, exponent: Fraction) -> Term:
             return Number(value**exponent.numerator)
         case Power(inner, e) if exponent.denominator == 1 and e.denominator == 1:
             return power(inner, e * exponent)
+        case Number(value) if value > 0:
+            return _rational_root(value, exponent)
+        case Power(SizeOf() | Pi() as constant, e):
+            return power(constant, e * exponent)
+        case Product(factors) if all(map(_is_positive, factors)):
+            return product(*(power(f, exponent) for f in factors))
         case Product(factors) if exponent.denominator == 1 and any(map(_is_count, factors)):
             counts = [power(f, exponent) for f in factors if _is_count(f)]
             others = [f for f in factors if not _is_count(f)]
@@ -241,9 +247,39 @@ def power(base: Term, exponent: Fraction) -> Term:
             return Power(base, exponent)
 
 
+def _rational_root(value: Fraction, exponent: Fraction) -> Term:
+    """A square root as a number times the root of a whole number without square factors: √8 is
+    2·√2, and √(1/2) is ½·√2. Other roots stay as they are."""
+    if exponent.denominator != 2:
+        return Power(Number(value), exponent)
+    whole = value**exponent.numerator
+    outside, inside = Fraction(1, whole.denominator), whole.numerator * whole.denominator
+    if inside > LARGEST_ROOT:
+        return Power(Number(value), exponent)
+    for root in range(isqrt(inside), 1, -1):
+        if inside % root**2 == 0:
+            outside, inside = outside * root, inside // root**2
+            break
+    left = Power(Number(Fraction(inside)), Fraction(1, 2))
+    return Number(outside) if inside == 1 else product(Number(outside), left)
+
+
+LARGEST_ROOT = 10**6
+"""Above it a whole number is not searched for square factors."""
+
+
+def _is_positive(term: Term) -> bool:
+    """A constant above zero, whose roots are those of its factors."""
+    match term:
+        case Number(value) | Power(Number(value), _):
+            return value > 0
+        case _:
+            return isinstance(term, SizeOf | Pi) or _is_constant_power(term)
+
+
 def _is_count(term: Term) -> bool:
-    """A number or a size: what is collected in front of a product."""
-    return isinstance(term, Number | SizeOf) or _is_size_power(term)
+    """A number, a size or π: what is collected in front of a product."""
+    return isinstance(term, Number | SizeOf | Pi) or _is_constant_power(term)
 
 
 def total(over: Iterable[Index], body: Term) -> Term:
@@ -265,7 +301,7 @@ def total(over: Iterable[Index], body: Term) -> Term:
     outside: list[Term] = [*sizes, Number(scale)]
     match core:
         case Product(factors):
-            constant = [f for f in factors if isinstance(f, SizeOf) or _is_size_power(f)]
+            constant = [f for f in factors if isinstance(f, SizeOf | Pi) or _is_constant_power(f)]
             rest = [f for f in factors if f not in constant]
             if constant and rest:
                 outside += constant

@@ -31,6 +31,11 @@ class SizeOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Pi:
+    """The number π, exactly."""
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """The element of a named tensor at affine positions."""
 
@@ -114,7 +119,19 @@ class Bracket:
 
 
 Term = (
-    Number | SizeOf | Read | Add | Product | Sum | Power | Apply | Fold | Along | Compare | Bracket
+    Number
+    | SizeOf
+    | Pi
+    | Read
+    | Add
+    | Product
+    | Sum
+    | Power
+    | Apply
+    | Fold
+    | Along
+    | Compare
+    | Bracket
 )
 
 ZERO = Number(Fraction(0))
@@ -124,7 +141,7 @@ ONE = Number(Fraction(1))
 def children(term: Term) -> tuple[Term, ...]:
     """The terms directly below a term, left to right."""
     match term:
-        case Number() | SizeOf() | Read() | Bracket():
+        case Number() | SizeOf() | Pi() | Read() | Bracket():
             return ()
         case Add(terms):
             return terms
@@ -143,7 +160,7 @@ def children(term: Term) -> tuple[Term, ...]:
 def rebuild(term: Term, below: tuple[Term, ...]) -> Term:
     """The same node over other children."""
     match term:
-        case Number() | SizeOf() | Read() | Bracket():
+        case Number() | SizeOf() | Pi() | Read() | Bracket():
             return term
         case Add():
             return Add(below)

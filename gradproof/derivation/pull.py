@@ -31,6 +31,7 @@ from gradproof.core.term import (
     Compare,
     Fold,
     Number,
+    Pi,
     Power,
     Product,
     Read,
@@ -91,7 +92,7 @@ def _below(here: _Here, equation: Equation, first: int) -> Iterator[_Here]:
     """The subterms, each with what multiplies it: the chain rule, node by node."""
     term, seed, scope = here.term, here.seed, here.scope
     match term:
-        case Number() | SizeOf() | Bracket() | Compare() | Read():
+        case Number() | SizeOf() | Pi() | Bracket() | Compare() | Read():
             return
         case Add(terms):
             for part in terms:

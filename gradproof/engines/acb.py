@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from operator import methodcaller
 from typing import final
 
 import flint
@@ -77,9 +78,12 @@ class Acb(Arithmetic):
         return (result,)
 
     def elementary(self, name: str, value: Value) -> Value:
-        if name == "exp":
-            return (_each(lambda x: x.exp(), value[0]),)
-        return (_each(lambda x: x.log(analytic=True), value[0]),)
+        if name == "log":
+            return (_each(lambda x: x.log(analytic=True), value[0]),)
+        return (_each(methodcaller(name), value[0]),)
+
+    def pi(self) -> Value:
+        return (_each(lambda _: flint.acb.pi(), np.zeros(())),)
 
     def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
         if (name, order) == ("tanh", 0):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from operator import methodcaller
 from typing import final
 
 import flint
@@ -95,9 +96,10 @@ class Arb(Arithmetic):
         return (result,)
 
     def elementary(self, name: str, value: Value) -> Value:
-        if name == "exp":
-            return (each(lambda x: x.exp(), value[0]),)
-        return (each(lambda x: x.log(), value[0]),)
+        return (each(methodcaller(name), value[0]),)
+
+    def pi(self) -> Value:
+        return (each(lambda _: flint.arb.pi(), np.zeros(())),)
 
     def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
         match name, order:

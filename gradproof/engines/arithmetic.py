@@ -28,6 +28,10 @@ class Arithmetic(ABC):
         """An exact rational as a scalar."""
 
     @abstractmethod
+    def pi(self) -> Value:
+        """π as a scalar."""
+
+    @abstractmethod
     def add(self, values: Sequence[Value]) -> Value:
         """The sum of two or more values."""
 
@@ -60,7 +64,7 @@ class Arithmetic(ABC):
 
     @abstractmethod
     def elementary(self, name: str, value: Value) -> Value:
-        """``exp`` or ``log``, elementwise."""
+        """A function of `prims.elementwise.ELEMENTARY`, elementwise."""
 
     @abstractmethod
     def compare(self, relation: Relation, left: Value, right: Value) -> Value:

@@ -109,6 +109,10 @@ class Ball(Arithmetic):
         error = 0.0 if dyadic else float(_up(np.float64(wide)))
         return np.asarray(middle), np.asarray(radius), np.asarray(error)
 
+    def pi(self) -> Value:
+        middle = np.asarray(np.pi)  # float64's nearest to π, as its own literal says
+        return middle, _up(U * middle), _up(3 * self.u * middle)
+
     def add(self, values: Sequence[Value]) -> Value:
         middle, radius, inherited = values[0]
         for m, r, e in values[1:]:
@@ -458,6 +462,12 @@ def _bell(scale: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     return steepest
 
 
+def _erf_slope(m: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """At least ``2/√π·e^(−x²)`` on ``m ± width``."""
+    nearest = np.maximum(np.abs(m) * (1 - 2.0**-48) - width, 0.0)
+    return 1.1284 * np.exp(-(nearest**2) * (1 - 2.0**-48)) * (1 + 2.0**-30)
+
+
 _Kernel = tuple[
     Callable[[np.ndarray], np.ndarray], int, Callable[[np.ndarray, np.ndarray], np.ndarray]
 ]
@@ -467,5 +477,8 @@ _KERNELS: dict[str, _Kernel] = {
     "log": (exponential.log, exponential.LOG_UNITS, _log_slope),
     "sigmoid": (exponential.sigmoid, exponential.SIGMOID_UNITS, _bell(1)),
     "tanh": (exponential.tanh, exponential.TANH_UNITS, _bell(2)),
+    "sin": (lambda x: _by_arb(flint.arb.sin, x), 2, lambda m, width: np.ones_like(m)),
+    "cos": (lambda x: _by_arb(flint.arb.cos, x), 2, lambda m, width: np.ones_like(m)),
+    "erf": (lambda x: _by_arb(flint.arb.erf, x), 2, _erf_slope),
 }
 """Each function in float64, its error in U, and a bound on its slope around a point."""

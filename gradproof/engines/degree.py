@@ -35,6 +35,7 @@ class Degrees(Arithmetic):
         self.argument_degree = 0.0
         self.argument_weight = 0.0
         self.roots = 0
+        self.constants = 0
 
     def variable(self, shape: tuple[int, ...], weight: float = 0.0) -> Value:
         """A tensor of independent random elements, or of sums of such with a given weight."""
@@ -95,8 +96,14 @@ class Degrees(Arithmetic):
 
     def elementary(self, name: str, value: Value) -> Value:
         one, zero, *_ = self._fresh(value)
+        if name in ("sin", "cos"):  # (1 − t²)/(1 + t²) and 2t/(1 + t²)
+            return one + one, one + one, one, one
         # E(−z) is 1/E(z): the variable stands above or below.
         return (one, one, zero, zero) if name == "exp" else (one, zero, zero, zero)
+
+    def pi(self) -> Value:
+        self.constants = 1
+        return self.variable(())
 
     def compare(self, relation: Relation, left: Value, right: Value) -> Value:
         return self._fresh(self.add([left, right]))
@@ -130,7 +137,10 @@ class Degrees(Arithmetic):
         degree += 1 + collisions * 2 * self.argument_degree
         weight += 1 + collisions * (2 * self.argument_weight + 1)
         # A point's residues are even but for one part in 2¹³; 2⁵⁰ is the least prime.
-        return min(1.0, 1.001 * degree / 2.0 ** (BITS - 1)), min(1.0, weight / (BITS - 1) / PRIMES)
+        point = min(1.0, 1.001 * degree / 2.0 ** (BITS - 1))
+        # π is one residue for all points of a round, as the prime is.
+        whole_round = weight / (BITS - 1) / PRIMES + self.constants * point
+        return point, min(1.0, whole_round)
 
 
 def _log(number: int) -> float:

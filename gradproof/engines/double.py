@@ -143,6 +143,10 @@ class Double(Arithmetic):
             radius = radius + (b1 @ r2 + r1 @ (b2 + r2)) * (1 + 4 * (count + 8) * U)
         return result[0], result[1], _up(radius) + count * TINY
 
+    def pi(self) -> Value:
+        with precision(BITS):
+            return from_arb(self._exact.pi())
+
     def elementary(self, name: str, value: Value) -> Value:
         with precision(BITS):
             return from_arb(self._exact.elementary(name, to_arb(value)))

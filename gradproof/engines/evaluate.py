@@ -30,6 +30,7 @@ from gradproof.core.term import (
     Compare,
     Fold,
     Number,
+    Pi,
     Power,
     Product,
     Read,
@@ -40,6 +41,7 @@ from gradproof.core.term import (
 )
 from gradproof.engines.arithmetic import Arithmetic, Value, structural
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
+from gradproof.prims.elementwise import ELEMENTARY
 from gradproof.prims.formula import Formula
 from gradproof.prims.record import Elementwise
 
@@ -115,6 +117,8 @@ def evaluate_term(term: Term, room: Room) -> Labelled:
             return Labelled(a.number(value), ())
         case SizeOf(size):
             return Labelled(a.number(Fraction(room.sizes[size])), ())
+        case Pi():
+            return Labelled(a.pi(), ())
         case Read():
             return _read(term, room)
         case Add(terms):
@@ -448,6 +452,8 @@ def _elementwise_term(term: Term, room: Room) -> Value:
             return room.tensors[tensor]
         case Number(value):
             return a.number(value)
+        case Pi():
+            return a.pi()
         case Add(terms):
             return a.add([_elementwise_term(part, room) for part in terms])
         case Product(factors):
@@ -461,7 +467,7 @@ def _elementwise_term(term: Term, room: Room) -> Value:
             return a.compare(
                 relation, _elementwise_term(left, room), _elementwise_term(right, room)
             )
-        case Apply("exp" | "log" as name, (argument,), 0):
+        case Apply(name, (argument,), 0) if name in ELEMENTARY:
             return a.elementary(name, _elementwise_term(argument, room))
         case Apply(function, arguments, order):
             values = tuple(_elementwise_term(x, room) for x in arguments)

@@ -11,7 +11,7 @@ from typing import Any, final
 import numpy as np
 
 from gradproof.core.errors import DataError, EngineError, NotYet, ShapeError
-from gradproof.core.term import Add, Apply, Compare, Number, Power, Product, Read, Term
+from gradproof.core.term import Add, Apply, Compare, Number, Pi, Power, Product, Read, Term
 from gradproof.engines.dtype import DTYPES, in_dtype
 from gradproof.engines.engine import Argument
 from gradproof.prims.caller import place
@@ -170,6 +170,8 @@ def _evaluate(recording: Recording, term: Term, values: Mapping[str, Any]) -> An
     match term:
         case Number(value):
             return recording.operand(value)
+        case Pi():
+            return recording.operand(np.pi)
         case Read(name, _):
             return values[name]
         case Add(terms):

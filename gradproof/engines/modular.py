@@ -19,6 +19,7 @@ from typing import final
 
 import numpy as np
 
+from gradproof.core.errors import NotYet
 from gradproof.core.term import Relation
 from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.field import (
@@ -149,8 +150,43 @@ class Modular(Arithmetic):
 
     # --- functions ------------------------------------------------------------------------------
 
+    def pi(self) -> Value:
+        """A random residue: π is transcendental, so a polynomial in it holds for every number."""
+        return self._field.embed(np.asarray(self._hashed(b"pi", b""), dtype=np.uint64))
+
     def elementary(self, name: str, value: Value) -> Value:
-        return self._exp(value) if name == "exp" else self._log(value)
+        match name:
+            case "exp":
+                return self._exp(value)
+            case "log":
+                return self._log(value)
+            case "erf":
+                return self._odd(b"erf", value)
+            case "sin" | "cos":
+                return self._on_circle(name, value)
+            case _:
+                raise NotYet(f"{name} has no meaning modulo a prime.")
+
+    def _odd(self, purpose: bytes, value: Value) -> Value:
+        """A random odd function."""
+        flipped, smaller = self._halved(value)
+        drawn = self._random(purpose, smaller)
+        result = _chosen(flipped, self._field.negate(drawn), drawn)
+        zero = np.logical_and.reduce([part == 0 for part in value])
+        return _chosen(zero, tuple(np.zeros_like(part) for part in result), result)
+
+    def _on_circle(self, name: str, value: Value) -> Value:
+        """``(1 − t²)/(1 + t²)`` or ``2t/(1 + t²)`` of a random odd function t: even, odd, and the
+        sum of their squares is 1."""
+        t = self._odd(b"circle", value)
+        square, one = self.multiply(t, t), self._field.one(t)
+        below = self._field.inverse(self._field.add(one, square))
+        above = (
+            self._field.add(one, self._field.negate(square))
+            if name == "cos"
+            else self._field.add(t, t)
+        )
+        return self.multiply(above, below)
 
     def _halved(self, value: Value) -> tuple[np.ndarray, Value]:
         """Which elements are the larger of ``z`` and ``−z``, and the smaller of the two."""

@@ -26,6 +26,7 @@ from gradproof.engines.face import (
 from gradproof.prims import window_arrays
 from gradproof.prims.along import ALONG
 from gradproof.prims.elementwise import ELEMENTWISE
+from gradproof.prims.error_function import erf
 from gradproof.prims.fold import FOLDS
 
 # --- NumPy alone ----------------------------------------------------------------------------
@@ -71,6 +72,10 @@ defvjp(
 )
 
 
+_erf = primitive(erf)
+defvjp(_erf, lambda y, x: lambda g: g * np.asarray(2 / np.sqrt(np.pi), x.dtype) * anp.exp(-(x**2)))
+
+
 def _table(np: Any) -> dict[str, Callable[..., Any]]:
     """The face's operations with the functions of NumPy or of its double in autograd."""
     return {
@@ -95,6 +100,12 @@ def _table(np: Any) -> dict[str, Callable[..., Any]]:
         "log": np.log,
         "sqrt": np.sqrt,
         "tanh": np.tanh,
+        "sin": np.sin,
+        "cos": np.cos,
+        "erf": _erf,
+        "sinh": np.sinh,
+        "cosh": np.cosh,
+        "sign": np.sign,
         "abs": np.abs,
         "maximum": np.maximum,
         "minimum": np.minimum,

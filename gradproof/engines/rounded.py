@@ -90,6 +90,10 @@ class Rounded(Arithmetic):
         with precision(BITS):
             return self._rounded(self._exact.elementary(name, self._lifted(value)))
 
+    def pi(self) -> Value:
+        with precision(BITS):
+            return self._rounded(self._exact.pi())
+
     def compare(self, relation: Relation, left: Value, right: Value) -> Value:
         exact = self._exact.compare(relation, self._lifted(left), self._lifted(right))
         return self._rounded(exact)

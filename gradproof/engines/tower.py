@@ -163,7 +163,16 @@ class Tower(Arithmetic):
     # --- functions ------------------------------------------------------------------------------
 
     def elementary(self, name: str, value: Value) -> Value:
-        return self._exp(value) if name == "exp" else self._log(value)
+        match name:
+            case "exp":
+                return self._exp(value)
+            case "log":
+                return self._log(value)
+            case _:
+                raise NotYet(f"{name} has no value in a tower of primes.")
+
+    def pi(self) -> Value:
+        return self._random("pi", np.zeros((), dtype=object), LEVELS)
 
     def _exp(self, value: Value) -> Value:
         if len(value) == 1:

@@ -38,6 +38,7 @@ from gradproof.write.notation import (
     Numeral,
     Ones,
     Padded,
+    PiSign,
     Plus,
     Position,
     Quotient,
@@ -212,6 +213,8 @@ class _Pen:
                 return self._sliced(name, places)
             case Numeral(value):
                 return _number(value)
+            case PiSign():
+                return r"\pi"
             case Ones():
                 return r"\mathbf{1}"
             case Transposed(body):

@@ -38,6 +38,7 @@ from gradproof.write.notation import (
     Numeral,
     Ones,
     Padded,
+    PiSign,
     Plus,
     Position,
     Quotient,
@@ -190,6 +191,8 @@ class _Pen:
                 return self._sliced(name, places)
             case Numeral(value):
                 return self._numeral(value)
+            case PiSign():
+                return "<mi>π</mi>"
             case Ones():
                 return "<mn>𝟏</mn>"
             case Transposed(body):

@@ -29,6 +29,7 @@ from gradproof.write.notation import (
     Numeral,
     Ones,
     Padded,
+    PiSign,
     Plus,
     Position,
     Quotient,
@@ -82,6 +83,7 @@ GREEK = {
     "θ": "theta",
     "λ": "lambda",
     "μ": "mu",
+    "π": "pi",
     "ρ": "rho",
     "σ": "sigma",
     "τ": "tau",
@@ -122,6 +124,8 @@ class _Pen:
                 return f"{name}[{self._places(places)}]"
             case Numeral(value):
                 return _number(value)
+            case PiSign():
+                return "π"
             case Ones():
                 return "𝟏"
             case Transposed(body):
@@ -232,7 +236,8 @@ class _Pen:
     def _raised(self, base: Notation, exponent: Fraction) -> str:
         if exponent == Fraction(1, 2):
             inside = self.write(base)
-            bare = isinstance(base, SizeSymbol) or (isinstance(base, Numeral) and inside.isdigit())
+            whole = isinstance(base, Numeral) and inside.isdigit()
+            bare = whole or isinstance(base, SizeSymbol | PiSign)
             return f"√{inside}" if bare else f"√({inside})"
         return self.above(base, Strength.ATOM) + str(exponent).translate(RAISED)
 

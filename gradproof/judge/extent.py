@@ -34,6 +34,7 @@ from gradproof.core.term import (
     Compare,
     Fold,
     Number,
+    Pi,
     Power,
     Product,
     Read,
@@ -44,6 +45,7 @@ from gradproof.core.term import (
 )
 from gradproof.engines.evaluate import written_out
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
+from gradproof.prims.elementwise import ELEMENTARY
 
 Count = Mapping[Size, Fraction]
 """A number for each size; 0 where there is none."""
@@ -226,7 +228,7 @@ class Extents:
 
     def _part(self, term: Term, given: Mapping[str, Part]) -> Part:
         match term:
-            case Number():
+            case Number() | Pi():
                 return Part()
             case SizeOf(size):
                 one = {size: Fraction(1)}
@@ -241,8 +243,11 @@ class Extents:
                 return _summed(over, self._part(body, given))
             case Power(base, exponent):
                 return self._power(self._part(base, given), base, exponent)
-            case Apply("exp" | "log" as name, (argument,), 0):
+            case Apply(name, (argument,), 0) if name in ELEMENTARY:
                 value = self._argument(self._part(argument, given), free(argument))
+                if name in ("sin", "cos"):  # (1 − t²)/(1 + t²) and 2t/(1 + t²)
+                    square = _product(value, value)
+                    return self._divided(square, Apply("cos", (argument,)), Fraction(1))
                 # E(−z) is 1/E(z): the variable stands above or below.
                 return self._divided(value, argument, Fraction(1)) if name == "exp" else value
             case Apply(function, arguments, order):

@@ -20,6 +20,7 @@ from gradproof.core.term import (
     Add,
     Apply,
     Number,
+    Pi,
     Power,
     Product,
     Read,
@@ -175,6 +176,8 @@ def _forms(term: Term, place: Place) -> Iterator[Form]:
             yield Form(_number(value), np.asarray(np.float32(float(value))))
         case SizeOf(size):
             yield Form(size, np.asarray(np.float32(place.sizes[size])))
+        case Pi():
+            yield Form("π", np.asarray(np.float32(np.pi)))
         case Product(factors):
             yield from _product(factors, place)
         case Add(terms):

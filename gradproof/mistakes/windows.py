@@ -1,11 +1,11 @@
-"""What goes wrong where windows slide: the kernel of a convolution that is not turned."""
+"""What goes wrong where elements move: a kernel that is not turned, a factor that stays behind."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradproof.core.index import Index, combine, extent, indices_of, shift
-from gradproof.core.term import Bracket, Product, Read
+from gradproof.core.index import Affine, Index, combine, extent, indices_of, is_index, shift
+from gradproof.core.term import Bracket, Product, Read, Term, reads, transform
 from gradproof.mistakes.record import Mistake, Scene, Wrong, spots, wrong
 
 
@@ -39,10 +39,39 @@ def _not_turned(scene: Scene) -> Iterator[Wrong]:
             yield wrong(scene, put(body), tensor=factor.tensor)
 
 
+def _left_behind(scene: Scene) -> Iterator[Wrong]:
+    """A tensor that does not move with the others, as where two halves are swapped."""
+    moved = {r.tensor for r in reads(scene.right.term) if any(map(_shifted, r.at))}
+    for tensor in sorted(moved):
+        if moved == {tensor}:
+            continue
+
+        def stay(node: Term, tensor: str = tensor) -> Term:
+            match node:
+                case Read(name, places) if name == tensor:
+                    kept = (shift(p, -p.constant) if _shifted(p) else p for p in places)
+                    return Read(name, tuple(kept))
+                case _:
+                    return node
+
+        yield wrong(scene, transform(scene.right.term, stay), tensor=tensor)
+
+
+def _shifted(position: Affine) -> bool:
+    """Whether a position is an index that is moved, as i − 3."""
+    return position.constant != 0 and is_index(shift(position, -position.constant))
+
+
 WINDOWS = (
     Mistake(
         "kernel not turned",
         "{tensor} is not turned by 180 degrees, or is turned where it must not be.",
         _not_turned,
+    ),
+    Mistake(
+        "left behind",
+        "{tensor} stays where it is, and the elements that it belongs to move: it stands outside "
+        "of what shifts, swaps or rotates them, and belongs inside.",
+        _left_behind,
     ),
 )

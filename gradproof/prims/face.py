@@ -177,6 +177,10 @@ class Face(NDArrayOperatorsMixin, ABC):
         """The largest element along an axis."""
         return fold("max", self, axis, keepdims)
 
+    def clip(self, low: Any = None, high: Any = None) -> Face:
+        """What lies outside of an interval at its ends."""
+        return _clip(self, low, high)
+
     def reshape(self, *shape: Any, order: str = "C") -> Face:
         """The elements in their order under other axes; one size may be −1."""
         return _view(self, reshape(self, *shape, order=order))
@@ -506,6 +510,15 @@ def _dot(a: Any, b: Any) -> Face:
     return face.operate("matmul", (a, b))
 
 
+def _clip(x: Any, low: Any = None, high: Any = None) -> Face:
+    """What lies outside of an interval at its ends; one of them may be missing."""
+    face = next(a for a in (x, low, high) if isinstance(a, Face))
+    if low is None or high is None:
+        end, name = (high, "minimum") if low is None else (low, "maximum")
+        return face.operate(name, (x, end), order=0)
+    return face.operate("clip", (x, low, high), order=0)
+
+
 def _where(condition: Any, a: Any, b: Any) -> Face:
     face = next(x for x in (condition, a, b) if isinstance(x, Face))
     return face.operate("where", (condition, a, b), order=0)
@@ -551,6 +564,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "transpose": _transpose,
     "dot": _dot,
     "where": _where,
+    "clip": _clip,
     "swapaxes": _swap,
     "expand_dims": _expand,
     "zeros_like": _zeros_like,

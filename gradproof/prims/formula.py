@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from gradproof.core.normal import add, negate, power, product
-from gradproof.core.term import Apply, Compare, Number, Term
+from gradproof.core.term import Apply, Compare, Number, Pi, Term
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +59,11 @@ Operand = Formula | int | Fraction
 def formula(value: Operand) -> Formula:
     """A number or a formula as a formula."""
     return value if isinstance(value, Formula) else Formula(Number(Fraction(value)))
+
+
+def pi() -> Formula:
+    """The number π."""
+    return Formula(Pi())
 
 
 def call(function: str, *arguments: Formula) -> Formula:

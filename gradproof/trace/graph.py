@@ -15,9 +15,10 @@ from gradproof.core.term import ONE, SizeOf, Term
 from gradproof.prims.caller import place, place_of, user_frame
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.face import Face
+from gradproof.prims.number import was_computed
 from gradproof.trace.arrangement import NAMES, arranged_shape
 from gradproof.trace.names import Namer
-from gradproof.trace.sizes import number_of, term_of
+from gradproof.trace.sizes import SizeRatio, number_of, term_of
 from gradproof.trace.window_shapes import OPERATIONS, show_shape, window_shape
 
 
@@ -44,6 +45,7 @@ class Recording:
 
     ``constants`` are the plain arrays that the function brought along, ``known`` those of an
     earlier run, and ``outside`` the names that the function's globals have for arrays.
+    ``readings`` are the floats that were computed by Python, in order.
     """
 
     sizes: dict[str, int]
@@ -54,6 +56,7 @@ class Recording:
     given: dict[int, str] = field(default_factory=dict)
     operations: dict[int, int] = field(default_factory=dict)
     namer: Namer = field(default_factory=Namer)
+    readings: dict[float, None] = field(default_factory=dict)
 
     def node(
         self,
@@ -159,6 +162,8 @@ def _operand(recording: Recording, value: Any) -> Node:
         raise _not_finite(float(value) if isinstance(value, float) else float("inf"), "This is")
     term = term_of(value)
     if term is not None:
+        if isinstance(value, float) and not isinstance(value, SizeRatio) and was_computed(value):
+            recording.readings[float(value)] = None
         boolean = np.asarray(value).dtype.kind == "b"
         return recording.node("number", (), (), term=term, boolean=boolean)
     # A copy: what is done to the array afterwards did not take part.

@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from gradproof.core.spec import check
 from gradproof.core.term import Read
 from gradproof.prims.caller import reported
 from gradproof.prims.canvas import canvases
+from gradproof.prims.number import constant, words
 from gradproof.trace.equations import Writer, write_equations
 from gradproof.trace.graph import Node, Recording, Traced, show_shape
 from gradproof.trace.names import distinct
@@ -87,7 +89,7 @@ def trace(
             first.notes,
             dict(first.recording.constants),
         )
-    program, claims, constants, parameters = _trace_backward(
+    program, claims, parameters, second = _trace_backward(
         backward, first, sizes, any_shape=any_shape
     )
     return Paper(
@@ -96,8 +98,8 @@ def trace(
         program,
         claims,
         operations,
-        first.notes,
-        {**first.recording.constants, **constants},
+        tuple(dict.fromkeys((*first.notes, *_readings(second)))),
+        {**first.recording.constants, **second.constants},
         parameters,
     )
 
@@ -139,7 +141,7 @@ def _trace_forward(
         recording,
         writer.names,
         {**outermost, **arguments},
-        _notes(names, writer, last),
+        (*_notes(names, writer, last), *_readings(recording)),
     )
 
 
@@ -239,6 +241,16 @@ def _notes(names: dict[int, str], writer: Writer, last: Node) -> tuple[str, ...]
     return (f"Values without a name of their own were given one: {listed}.",)
 
 
+def _readings(recording: Recording) -> tuple[str, ...]:
+    """What computed floats were taken for, where that is another number."""
+    said = {number: words(constant(number)) for number in recording.readings}
+    return tuple(
+        f"{number!r} is read as {word}."
+        for number, word in said.items()
+        if Fraction(repr(number)) != constant(number).ratio or "√" in word or "π" in word
+    )
+
+
 # --- backward ---------------------------------------------------------------------------------
 
 
@@ -248,7 +260,7 @@ def _trace_backward(
     sizes: Mapping[str, int],
     *,
     any_shape: bool,
-) -> tuple[Program, tuple[Claim, ...], dict[str, Any], dict[str, Any]]:
+) -> tuple[Program, tuple[Claim, ...], dict[str, Any], Recording]:
     place = where_defined(backward)
     constants = first.recording.constants
     recording = Recording(dict(sizes), constants, _arrays_outside(backward))
@@ -307,7 +319,7 @@ def _trace_backward(
     inputs = (*(Tensor(name, shape) for name, shape in known.items()), *data)
     program = check(Program(inputs, tuple(equations), tuple(c.name for c in claims)))
     parameters = {name: _tensor_names(value, recording) for name, value in arguments.items()}
-    return program, claims, dict(recording.constants), parameters
+    return program, claims, parameters, recording
 
 
 def _tensor_names(value: Any, recording: Recording) -> Any:

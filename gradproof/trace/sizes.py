@@ -9,8 +9,8 @@ import numpy as np
 
 from gradproof.core.index import Size
 from gradproof.core.normal import add, negate, power, product
-from gradproof.core.term import Number, Term, size_term
-from gradproof.prims.number import rational
+from gradproof.core.term import ONE, Number, Pi, Term, size_term
+from gradproof.prims.number import Constant, constant, rational
 
 
 def term_of(value: Any) -> Term | None:
@@ -24,8 +24,14 @@ def term_of(value: Any) -> Term | None:
     if isinstance(value, Fraction):
         return Number(value)
     if isinstance(value, float | np.floating):
-        return Number(rational(float(value)))
+        return _exact(constant(float(value)))
     return None
+
+
+def _exact(found: Constant) -> Term:
+    """A constant as a term."""
+    root = power(Number(Fraction(found.root)), Fraction(1, 2)) if found.root != 1 else ONE
+    return product(Number(found.ratio), root, power(Pi(), Fraction(found.half, 2)))
 
 
 class _Arithmetic:

@@ -16,6 +16,7 @@ from gradproof.core.term import (
     Compare,
     Fold,
     Number,
+    Pi,
     Power,
     Product,
     Read,
@@ -36,6 +37,7 @@ from gradproof.write.notation import (
     Negative,
     Notation,
     Numeral,
+    PiSign,
     Plus,
     Position,
     Raised,
@@ -87,6 +89,8 @@ def _scalar(term: Term, page: Page) -> Notation:
             return Negative(Numeral(-value)) if value < 0 else Numeral(value)
         case SizeOf(size):
             return SizeSymbol(size)
+        case Pi():
+            return PiSign()
         case Read(tensor, places):
             return _element(tensor, places, page)
         case Add(terms):

@@ -15,6 +15,7 @@ from gradproof.core.term import (
     Compare,
     Fold,
     Number,
+    Pi,
     Power,
     Product,
     Read,
@@ -43,6 +44,7 @@ from gradproof.write.notation import (
     Notation,
     Numeral,
     Ones,
+    PiSign,
     Plus,
     Position,
     Quotient,
@@ -120,6 +122,8 @@ def _lay(term: Term, rows: Place, columns: Place, desk: Desk) -> Notation:
             return Negative(Numeral(-value)) if value < 0 else Numeral(value)
         case SizeOf(size):
             return SizeSymbol(size)
+        case Pi():
+            return PiSign()
         case Read():
             return _read(term, rows, columns, desk)
         case Product(factors):
@@ -296,7 +300,7 @@ def _product(factors: tuple[Term, ...], rows: Place, columns: Place, desk: Desk)
             case Power(base, exponent) if exponent < 0:
                 scalar = base if exponent == -1 else Power(base, -exponent)
                 below.append(lay(scalar, None, None, desk))
-            case Read() | SizeOf():
+            case Read() | SizeOf() | Pi():
                 above.append(lay(factor, None, None, desk))
             case _:
                 last.append(lay(factor, None, None, desk))

@@ -24,6 +24,7 @@ from gradproof.core.term import (
     Compare,
     Fold,
     Number,
+    Pi,
     Power,
     Product,
     Read,
@@ -134,7 +135,7 @@ def _alike(one: Term, other: Term, initial: Initial, found: list[int]) -> bool:
 def _bare(term: Term) -> object:
     """What a node is apart from its children."""
     match term:
-        case Number() | SizeOf():
+        case Number() | SizeOf() | Pi():
             return term
         case Add() | Product():
             return type(term)

@@ -74,6 +74,11 @@ class SizeSymbol:
 
 
 @dataclass(frozen=True, slots=True)
+class PiSign:
+    """The number π."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ones:
     """A vector of ones: a row or a column, as the convention has it.
 
@@ -305,6 +310,7 @@ Notation = (
     | Sliced
     | Numeral
     | SizeSymbol
+    | PiSign
     | Ones
     | Transposed
     | Chain
@@ -337,7 +343,7 @@ Notation = (
 def children(notation: Notation) -> tuple[Notation, ...]:
     """The notations directly below one, left to right."""
     match notation:
-        case Symbol() | Sliced() | Numeral() | SizeSymbol() | Ones() | Condition():
+        case Symbol() | Sliced() | Numeral() | SizeSymbol() | PiSign() | Ones() | Condition():
             return ()
         case Transposed(body) | Negative(body) | LetterSum(_, body) | Raised(body, _):
             return (body,)

@@ -18,6 +18,7 @@ from gradproof.core.term import (
     Compare,
     Fold,
     Number,
+    Pi,
     Power,
     Product,
     Read,
@@ -49,6 +50,7 @@ from gradproof.write.notation import (
     Numeral,
     Ones,
     Padded,
+    PiSign,
     Plus,
     Position,
     Quotient,
@@ -161,6 +163,8 @@ def read_term(
             return Number(value)
         case SizeSymbol(size):
             return SizeOf(size)
+        case PiSign():
+            return Pi()
         case Ones():
             return ONE
         case Transposed(body):
@@ -390,7 +394,7 @@ def extent(notation: Notation, reader: Reader) -> Extent:
             return _laid_out(name, reader.shapes[name], (None,) * len(reader.shapes[name]), reader)
         case Sliced(name, places):
             return _laid_out(name, reader.shapes[name], places, reader)
-        case Numeral() | SizeSymbol() | Inner() | Condition():
+        case Numeral() | SizeSymbol() | PiSign() | Inner() | Condition():
             return None, None
         case Ones(None):
             return None, None

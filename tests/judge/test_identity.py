@@ -16,6 +16,9 @@ from gradproof.workbench import read
 
 sigmoid, relu, softmax, logsumexp = gp.sigmoid, gp.relu, gp.softmax, gp.logsumexp
 exp, log, tanh, sqrt = np.exp, np.log, np.tanh, np.sqrt
+sin, cos, sinh, cosh, sign, clip = np.sin, np.cos, np.sinh, np.cosh, np.sign, np.clip
+erf, softplus, silu, elu, leaky_relu = gp.erf, gp.softplus, gp.silu, gp.elu, gp.leaky_relu
+gelu, gelu_tanh = gp.gelu, gp.gelu_tanh
 
 
 def top(x):
@@ -65,6 +68,24 @@ def formula(text):
 
 
 TRUE = [
+    # constants that Python computed stand for what they were computed from
+    ("matrix", "0.1 * x + 0.2 * x", "(0.1 + 0.2) * x"),
+    ("matrix", "x / np.sqrt(2) * np.sqrt(2)", "x"),
+    ("matrix", "np.sqrt(2 / np.pi) * x", "2 * x / np.sqrt(2 * np.pi)"),
+    ("matrix", "np.pi * x", "2 * np.arccos(0) * x"),
+    ("matrix", "np.sqrt(8) * x", "2 * np.sqrt(2) * x"),
+    # the circle and the error function
+    ("matrix", "sin(x)**2 + cos(x)**2", "0 * x + 1"),
+    ("matrix", "sin(-x)", "-sin(x)"),
+    ("matrix", "cos(-x)", "cos(x)"),
+    ("matrix", "erf(-x)", "-erf(x)"),
+    ("matrix", "gelu(x) + gelu(-x)", "x * erf(x / np.sqrt(2))"),
+    ("matrix", "gelu(x) - gelu(-x)", "x"),
+    ("matrix", "silu(x) - silu(-x)", "x"),
+    ("matrix", "softplus(x) - softplus(-x)", "x"),
+    ("matrix", "cosh(x)**2 - sinh(x)**2", "0 * x + 1"),
+    ("matrix", "elu(x, 1.0)", "np.where(x > 0, x, exp(x) - 1)"),
+    ("matrix", "leaky_relu(x, 0.1)", "np.where(x > 0, x, x / 10)"),
     # activations
     ("matrix", "sigmoid(x) * (1 - sigmoid(x))", "sigmoid.derivative(x)"),
     ("matrix", "sigmoid.derivative(x)", "sigmoid(x) * sigmoid(-x)"),
@@ -311,8 +332,21 @@ FALSE = [
     ("matrix", "x / s", "x * s"),
     ("matrix", "x", "x * (1 + 2.0**-50)"),
     ("matrix", "x / 3", "x * 0.33333333"),
-    ("matrix", "0.1 * x + 0.2 * x", "0.30000000000000004 * x"),
+    ("matrix", "0.1 * x + 0.2 * x", "0.3000000000000004 * x"),
     ("matrix", "x", "x + 1e-30"),
+    ("matrix", "3.14159265358979 * x", "np.pi * x"),
+    ("matrix", "0.7978845608 * x", "np.sqrt(2 / np.pi) * x"),
+    ("matrix", "1.4142135623730947 * x", "np.sqrt(2) * x"),
+    ("matrix", "sin(2 * x)", "2 * sin(x)"),
+    ("matrix", "sin(x)**2 - cos(x)**2", "0 * x + 1"),
+    ("matrix", "cos(x + y)", "cos(x) * cos(y) + sin(x) * sin(y)"),
+    ("matrix", "erf(x)", "tanh(x)"),
+    ("matrix", "erf(x)**2 + erf(y)**2", "0 * x + 1"),
+    ("matrix", "gelu(x)", "gelu_tanh(x)"),
+    ("matrix", "gelu(x) + gelu(-x)", "0 * x"),
+    ("matrix", "elu(x, 1.0)", "elu(x, 2.0)"),
+    ("matrix", "sign(x)", "x"),
+    ("matrix", "clip(x, -1, 1)", "x"),
     ("matrix", "x - y", "y - x"),
     ("matrix", "x * y", "x * x"),
     ("matrix", "x", "-x"),

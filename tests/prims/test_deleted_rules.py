@@ -30,7 +30,7 @@ def broken(record):
 
 
 def _negated(rule):
-    return lambda *arguments: -1 * rule(*arguments)
+    return lambda *arguments: 1 - rule(*arguments)
 
 
 def _shifted(forward):

@@ -7,7 +7,8 @@ from gradproof.prims.record import Elementwise
 
 PROMISED = {
     "exp", "log", "sqrt", "tanh", "sigmoid", "relu", "abs", "maximum", "minimum", "where",
-    "softmax", "logsumexp", "max",
+    "softmax", "logsumexp", "max", "sin", "cos", "erf", "softplus", "silu", "gelu", "gelu_tanh",
+    "elu", "leaky_relu", "sign", "clip", "sinh", "cosh",
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from gradproof.core.term import (
     Compare,
     Fold,
     Number,
+    Pi,
     Power,
     Product,
     Read,
@@ -80,6 +81,8 @@ def value(term: Term, values: Mapping[Index, int]) -> int:
     match term:
         case Number(v):
             return v.numerator * pow(v.denominator, -1, PRIME) % PRIME
+        case Pi():
+            return scramble("π")
         case SizeOf(size):
             return SIZES[size]
         case Read(tensor, places):
