@@ -237,6 +237,8 @@ def power(base: Term, exponent: Fraction) -> Term:
             return _rational_root(value, exponent)
         case Power(SizeOf() | Pi() as constant, e):
             return power(constant, e * exponent)
+        case Power(Number(value) as constant, e) if value > 0:
+            return power(constant, e * exponent)
         case Product(factors) if all(map(_is_positive, factors)):
             return product(*(power(f, exponent) for f in factors))
         case Product(factors) if exponent.denominator == 1 and any(map(_is_count, factors)):
