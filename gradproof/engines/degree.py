@@ -103,7 +103,8 @@ class Degrees(Arithmetic):
 
     def pi(self) -> Value:
         self.constants = 1
-        return self.variable(())
+        value = self.variable(())  # of which it is the square
+        return self.multiply(value, value)
 
     def compare(self, relation: Relation, left: Value, right: Value) -> Value:
         return self._fresh(self.add([left, right]))

@@ -126,6 +126,8 @@ class Modular(Arithmetic):
         ``x^q = x^⌊q⌋ · R(x)`` with a random function R for the fraction that is left over: what
         holds for every R holds for the real power.
         """
+        if exponent.denominator == 2 and self._is_pi(base):
+            return self._integer_power(self._root_of_pi(), exponent.numerator)
         whole, rest = divmod(exponent, 1)
         result = self._integer_power(base, int(whole))
         if rest == Fraction(1, 2):
@@ -151,8 +153,18 @@ class Modular(Arithmetic):
     # --- functions ------------------------------------------------------------------------------
 
     def pi(self) -> Value:
-        """A random residue: π is transcendental, so a polynomial in it holds for every number."""
+        """The square of a random residue, which is its root: √π is transcendental, so what holds
+        for it as a polynomial holds for every number."""
+        root = self._root_of_pi()
+        return self.multiply(root, root)
+
+    def _root_of_pi(self) -> Value:
         return self._field.embed(np.asarray(self._hashed(b"pi", b""), dtype=np.uint64))
+
+    def _is_pi(self, value: Value) -> bool:
+        return value[0].size == 1 and all(
+            bool(np.all(a == b)) for a, b in zip(value, self.pi(), strict=True)
+        )
 
     def elementary(self, name: str, value: Value) -> Value:
         match name:
