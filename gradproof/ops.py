@@ -73,6 +73,13 @@ def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
     return value if keepdims else np.squeeze(value, axis)
 
 
+def one_hot(index: Any, size: int) -> Any:
+    """For each integer a row of zeros with a one at its position; the new axis is the last."""
+    if isinstance(index, Face):
+        return index.operate("one_hot", (index,), size=size)
+    return (np.asarray(index)[..., None] == np.arange(size)).astype(np.float64)
+
+
 def _moving(x: Any, *others: Any, name: str, **attributes: Any) -> Any:
     """An operation on windows: of a face by its own engine, of plain arrays by NumPy."""
     face = next((one for one in (x, *others) if isinstance(one, Face)), None)
@@ -159,6 +166,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: ElementwiseFunction(record) for name, record in ELEMENTWISE_BY_NAME.items()},
     "softmax": softmax,
     "logsumexp": logsumexp,
+    "one_hot": one_hot,
     "conv1d": conv1d,
     "conv2d": conv2d,
     "conv_transpose2d": conv_transpose2d,

@@ -64,7 +64,14 @@ from gradproof.report.report import (
 )
 from gradproof.report.sheet import Sheet, sheet_of
 from gradproof.trace.paper import trace
-from gradproof.trace.signature import Signature, read_signature, symbols, tensors, where_defined
+from gradproof.trace.signature import (
+    Signature,
+    positions_of,
+    read_signature,
+    symbols,
+    tensors,
+    where_defined,
+)
 from gradproof.trace.source import Source
 from gradproof.trace.uniform import trace_uniformly
 from gradproof.write.convention import Convention, shape_text
@@ -373,7 +380,10 @@ def capture_of(traced: Traced, engine: Engine) -> Capture:
 
     def capture(sizes: Mapping[str, int]) -> BackwardProgram | None:
         arrays = {
-            tensor.name: np.full(tuple(number_of(size, sizes) for size in tensor.shape), 0.5)
+            tensor.name: np.full(
+                tuple(number_of(size, sizes) for size in tensor.shape),
+                0 if positions_of(tensor) is not None else 0.5,
+            )
             for tensor in tensors(signature)
         }
         arguments = by_parameter(signature, arrays)
@@ -443,7 +453,13 @@ def _batch(
 
 def _constants(paper: Paper, dtype: str) -> dict[str, np.ndarray]:
     """The plain arrays that the functions brought along."""
-    return {n: in_dtype(np.asarray(a), dtype) for n, a in paper.constants.items()}
+    return {
+        # Whole numbers, such as an axis' positions, are compared and stay exact.
+        n: a
+        if np.asarray(a).dtype.kind in "iu" and n.startswith("range(")
+        else in_dtype(np.asarray(a), dtype)
+        for n, a in paper.constants.items()
+    }
 
 
 def bench_of(

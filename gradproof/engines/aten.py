@@ -27,6 +27,10 @@ FUSED: Mapping[str, str] = {
     "aten._softmax": "exp x / Σ exp x",
     "aten._softmax_backward_data": "y·(g − Σ g·y)",
     "aten.logsumexp": "log Σ exp x",
+    "aten.silu": "x·σ(x)",
+    "aten.silu_backward": "g·σ(x)·(1 + x·(1−σ(x)))",
+    "aten.gelu": "x·Φ(x), or its form by tanh",
+    "aten.gelu_backward": "g·(Φ(x) + x·φ(x)), or the derivative of the form by tanh",
 }
 """What several operations in one kernel are taken as."""
 
@@ -209,6 +213,10 @@ def _addmm(i: Interpreter, o: Operation, c: Real, a: Real, b: Real, beta: Real, 
     return i.add(i.multiply(beta, c), product)
 
 
+def _gelu(o: Operation) -> str:
+    return "gelu_tanh" if o.attributes.get("approximate") == "tanh" else "gelu"
+
+
 def _same(i: Interpreter, o: Operation, x: Any) -> Any:
     return x
 
@@ -242,6 +250,17 @@ ATEN: Mapping[str, Meaning] = {
     "aten.exp": lambda i, o, x: i.exp(x),
     "aten.log": lambda i, o, x: i.log(x),
     "aten.tanh": lambda i, o, x: i.apply("tanh", x),
+    "aten.sin": lambda i, o, x: i.apply("sin", x),
+    "aten.cos": lambda i, o, x: i.apply("cos", x),
+    "aten.sinh": lambda i, o, x: i.apply("sinh", x),
+    "aten.cosh": lambda i, o, x: i.apply("cosh", x, positive=True),
+    "aten.erf": lambda i, o, x: i.apply("erf", x),
+    "aten.log1p": lambda i, o, x: i.log(i.add(i.constant(ONE), x)),
+    "aten.expm1": lambda i, o, x: i.subtract(i.exp(x), i.constant(ONE)),
+    "aten.silu": lambda i, o, x: i.apply("silu", x),
+    "aten.silu_backward": lambda i, o, g, x: i.multiply(g, i.apply("silu", x, order=1)),
+    "aten.gelu": lambda i, o, x: i.apply(_gelu(o), x),
+    "aten.gelu_backward": lambda i, o, g, x: i.multiply(g, i.apply(_gelu(o), x, order=1)),
     "aten.sigmoid": lambda i, o, x: i.apply("sigmoid", x, positive=True),
     "aten.relu": lambda i, o, x: i.maximum(x, i.constant(Fraction(0))),
     "aten.abs": lambda i, o, x: i.abs(x),

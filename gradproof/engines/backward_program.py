@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.prims.number import Constant, constant
+
 LARGEST_DENOMINATOR = 10_000
 
 
@@ -27,8 +29,9 @@ class Table:
     array: np.ndarray
 
 
-Operand = Numbered | Table | Fraction | float
-"""A value, an array, or one number: a rational, or a float that is infinite."""
+Operand = Numbered | Table | Fraction | Constant | float
+"""A value, an array, or one number: a rational, one with π or a root in it, or a float that is
+infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,9 @@ class Unattempted(Exception):
     """The program has something that cannot be read over exact numbers; says what."""
 
 
-def read_back(value: float) -> Fraction | float:
-    """The number that a float64 stands for: 0.3333333333333333 is 1/3, and 0.1 is 1/10.
+def read_back(value: float) -> Fraction | Constant | float:
+    """The number that a float64 stands for: 0.3333333333333333 is 1/3, 0.1 is 1/10, and
+    1.1283791670955126 is 2/√π.
 
     An infinity stays a float.
 
@@ -75,7 +79,10 @@ def read_back(value: float) -> Fraction | float:
     if value != value:
         raise Unattempted("the constant NaN")
     simple = Fraction(value).limit_denominator(LARGEST_DENOMINATOR)
-    return simple if float(simple) == value else Fraction(repr(value))
+    if float(simple) == value:
+        return simple
+    found = constant(value)
+    return Fraction(repr(value)) if found.half == 0 and found.root == 1 else found
 
 
 def trimmed(program: BackwardProgram, wanted: Collection[str]) -> BackwardProgram:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
@@ -110,13 +110,30 @@ class Tensor(Face):
         number = recording.count
         recording.count += 1
         whole = self.whole and name in _MOVES
-        natives = (self.native,) if whole else tuple(recording.operand(o) for o in operands)
+        natives = (self.native,) if whole else tuple(self._operands(name, operands, recording))
         result = compute(recording, name, natives, attributes)
         if number in recording.wanted:
             if not whole:
                 result = recording.meet(number, result)
             recording.kept[number] = result
         return recording.face(result, whole=whole)
+
+    def _operands(
+        self, name: str, operands: tuple[Any, ...], recording: Recording
+    ) -> Iterator[Any]:
+        """The framework's tensors; of an operation that picks by integers, these as they are."""
+        indices = {"gather": 1, "one_hot": 0}.get(name, len(operands))
+        for number, operand in enumerate(operands):
+            if number < indices:
+                yield recording.operand(operand)
+            elif isinstance(operand, Tensor) and not operand.whole:
+                raise DataError(
+                    "An index must be made of integers.",
+                    advice='Annotate it, as in  y: "n, index 10"',
+                    place=place(),
+                )
+            else:
+                yield operand.native if isinstance(operand, Tensor) else np.asarray(operand)
 
     def __repr__(self) -> str:
         return f"<tensor of shape {self.shape}>"
@@ -130,6 +147,8 @@ def compute(
     record = ELEMENTWISE_BY_NAME.get(name)
     if name == "power":
         return _power(recording, operands[0], attributes["exponent"])
+    if name == "one_hot":
+        return recording.arithmetic.cast(functions[name](*operands, **attributes), recording.dtype)
     if name == "sum" and not attributes["axes"]:
         return operands[0]  # torch takes no axes for all axes
     order = attributes["order"] if record else 0

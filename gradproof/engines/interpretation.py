@@ -17,6 +17,7 @@ from gradproof.engines.arithmetic import Arithmetic, Value, structural
 from gradproof.engines.backward_program import Unattempted
 from gradproof.engines.evaluate import Room, evaluate_term
 from gradproof.engines.known import Choice, Known, Real, Truth, cases, common, origin, same
+from gradproof.prims.number import Constant
 
 ZERO, ONE = Fraction(0), Fraction(1)
 
@@ -51,6 +52,17 @@ class Interpreter:
         scalar = self.arithmetic.number(value)
         full = structural(scalar, lambda part: np.broadcast_to(part, (1, *shape)))
         return Real(full, constant=value, positive=value > 0)
+
+    def irrational(self, number: Constant) -> Real:
+        """A number with π or a root in it."""
+        a = self.arithmetic
+        root = a.power(a.number(Fraction(number.root)), Fraction(1, 2))
+        value = a.multiply(a.number(number.ratio), root)
+        if number.half:
+            value = a.multiply(value, a.power(a.pi(), Fraction(number.half, 2)))
+        return Real(
+            structural(value, lambda part: np.reshape(part, (1,))), positive=number.ratio > 0
+        )
 
     def known(self, holds: bool, shape: tuple[int, ...] = ()) -> Truth:
         """The same truth value in every element."""
@@ -237,14 +249,14 @@ class Interpreter:
 
     # --- functions ------------------------------------------------------------------------------
 
-    def apply(self, name: str, *arguments: Real, positive: bool = False) -> Real:
-        """An elementwise function of the dictionary."""
+    def apply(self, name: str, *arguments: Real, positive: bool = False, order: int = 0) -> Real:
+        """An elementwise function of the dictionary, or its derivative."""
         values = self._aligned(*arguments)
         shape = (max(value[0].shape[0] for value in values), *common(*values))
         axes = tuple(Index(k, length) for k, length in enumerate(shape))
         places = tuple(at(axis) for axis in axes)
         room = Room({f"#{k}": v for k, v in enumerate(values)}, {}, self.arithmetic)
-        term = Apply(name, tuple(Read(tensor, places) for tensor in room.tensors))
+        term = Apply(name, tuple(Read(tensor, places) for tensor in room.tensors), order)
         return Real(evaluate_term(term, room).value, positive=positive)
 
     def exp(self, x: Real) -> Real:

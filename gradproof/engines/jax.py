@@ -30,6 +30,7 @@ from gradproof.engines.face import (
     read_kept,
     read_loss,
 )
+from gradproof.prims.gather import numpy_key
 from gradproof.prims.window import FIRST, Sliding
 
 try:
@@ -122,6 +123,8 @@ JAX = Arithmetic(
         "equal": _mask(jnp.equal),
         "transpose": lambda x, order: jnp.transpose(x, order),
         "getitem": lambda x, key: x[key],
+        "gather": lambda x, *indices, key: x[numpy_key(key, indices, x.shape)],
+        "one_hot": lambda index, size: jax.nn.one_hot(index, size),
         "reshape": lambda x, sizes: jnp.reshape(x, sizes),
         "broadcast": lambda x, sizes: jnp.broadcast_to(x, sizes),
         "concatenate": lambda *xs, axis: jnp.concatenate(xs, axis=axis),

@@ -39,8 +39,11 @@ __all__ = ["Modular", "UnluckyPoint"]
 class Modular(Arithmetic):
     """Elements of a finite field; its prime and its random functions come from a secret key."""
 
-    def __init__(self, key: bytes, *, rooted: bool = False, points: int | None = None) -> None:
-        """With `rooted` every number has a square root.
+    def __init__(
+        self, key: bytes, *, rooted: bool = False, points: int | None = None, ties: bool = False
+    ) -> None:
+        """With `rooted` every number has a square root. With `ties` two numbers that are compared
+        are never equal by accident: what then holds, holds but for ties.
 
         With `points`, the first axis of what depends on a point has their number, and a root is
         taken only where its sign cannot matter; without, as it comes: not for a proof.
@@ -49,6 +52,7 @@ class Modular(Arithmetic):
         self._key = key
         self._field: Field = QuadraticField(prime) if rooted else PrimeField(prime)
         self._roots = None if points is None else Roots(self._field, points)
+        self._ties = ties
         self._exponentials: list[tuple[Element, Element]] = []
         self._signs: dict[tuple[int, ...], Element] = {}
         self._choices: dict[tuple[int, ...], int] = {}
@@ -266,9 +270,16 @@ class Modular(Arithmetic):
         return tuple(changed[:, k].reshape(steps[0].shape) for k in range(len(steps)))
 
     def _equal(self, left: Value, right: Value) -> Value:
-        """1 where equal; but the largest of a row equals each of its elements by its choice."""
+        """1 where equal, and elsewhere a random even function of the difference: numbers that may
+        be equal, as labels are, seldom are at a random point, and a formula must be right there,
+        too. But the largest of a row equals each of its elements by its choice."""
         parts = [np.broadcast_arrays(x, y) for x, y in zip(left, right, strict=True)]
-        equal = np.logical_and.reduce([x == y for x, y in parts]).astype(np.uint64)
+        same = np.logical_and.reduce([x == y for x, y in parts])
+        if self._ties:
+            equal = same.astype(np.uint64)
+        else:
+            _, smaller = self._halved(self._field.add(left, self._field.negate(right)))
+            equal = np.where(same, np.uint64(1), self._random(b"equal", smaller)[0])
         if self._choices:
             ours = _rows(tuple(x for x, _ in parts))
             theirs = _rows(tuple(y for _, y in parts))

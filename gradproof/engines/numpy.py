@@ -28,6 +28,7 @@ from gradproof.prims.along import ALONG
 from gradproof.prims.elementwise import ELEMENTWISE
 from gradproof.prims.error_function import erf
 from gradproof.prims.fold import FOLDS
+from gradproof.prims.gather import numpy_key
 
 # --- NumPy alone ----------------------------------------------------------------------------
 
@@ -91,6 +92,8 @@ def _table(np: Any) -> dict[str, Callable[..., Any]]:
         "sum": lambda x, axes, keepdims: np.sum(x, axis=axes, keepdims=keepdims),
         "transpose": lambda x, order: np.transpose(x, order),
         "getitem": lambda x, key: x[key],
+        "gather": lambda x, *indices, key: x[numpy_key(key, indices, x.shape)],
+        "one_hot": lambda index, size: (index[..., None] == np.arange(size)).astype(float),
         "reshape": lambda x, sizes: np.reshape(x, sizes),
         "broadcast": lambda x, sizes: x + np.zeros(sizes, x.dtype),
         "concatenate": lambda *xs, axis: np.concatenate(xs, axis),

@@ -20,6 +20,7 @@ from gradproof.engines.backward_program import (
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.jaxpr import Meaning
 from gradproof.engines.known import Known, Real
+from gradproof.prims.number import Constant
 
 MEANINGS: Mapping[str, Meaning] = {**jaxpr.JAXPR, **aten.ATEN}
 """Every operation that can be read; the names of jaxprs and of aten are apart."""
@@ -99,6 +100,8 @@ def _operand(operand: Operand, known: Mapping[int, Known], interpreter: Interpre
             return Real(structural(lifted, lambda part: np.asarray(part)[None]))
         case Fraction():
             return interpreter.constant(operand)
+        case Constant():
+            return interpreter.irrational(operand)
         case float():
             return operand
 

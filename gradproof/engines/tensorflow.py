@@ -48,6 +48,7 @@ from gradproof.engines.face import (  # noqa: E402
     read_kept,
     read_loss,
 )
+from gradproof.prims.gather import numpy_key  # noqa: E402
 from gradproof.prims.window import FIRST, Sliding  # noqa: E402
 
 
@@ -70,6 +71,18 @@ def _mask(compare: Callable[..., Any]) -> Callable[..., Any]:
 
 def _array(tensor: Any) -> np.ndarray:
     return np.array(tf.cast(tensor, tf.float32) if tensor.dtype == tf.bfloat16 else tensor)
+
+
+def _gather(x: Any, *indices: Any, key: tuple[Any, ...]) -> Any:
+    """NumPy's indexing by integers: the axes that are picked from go first, and come back."""
+    picked = [axis for axis, part in enumerate(key) if not isinstance(part, slice)]
+    kept = [axis for axis in range(len(key)) if axis not in picked]
+    parts = numpy_key(key, indices, x.shape)
+    places = tf.stack([tf.cast(parts[axis], tf.int64) for axis in picked], axis=-1)
+    found = tf.gather_nd(tf.transpose(x, [*picked, *kept]), places)
+    rank, first = len(places.shape) - 1, picked[0]
+    order = [*range(rank, rank + first), *range(rank), *range(rank + first, rank + len(kept))]
+    return tf.transpose(found, order)
 
 
 def _setitem(x: Any, new: Any, key: tuple[Any, ...]) -> Any:
@@ -189,6 +202,8 @@ TENSORFLOW = Arithmetic(
         "concatenate": lambda *xs, axis: tf.concat(xs, axis=axis),
         "einsum": lambda *xs, signature: tf.einsum(signature, *xs),
         "setitem": _setitem,
+        "gather": _gather,
+        "one_hot": lambda index, size: tf.one_hot(index, int(size)),
         "convolve": _convolve,
         "convolve_transposed": _convolve_transposed,
         "average_windows": _pool(tf.nn.avg_pool2d),

@@ -28,6 +28,7 @@ from gradproof.engines.face import (
     read_kept,
     read_loss,
 )
+from gradproof.prims.gather import numpy_key
 from gradproof.prims.window import FIRST, Sliding
 
 
@@ -139,6 +140,13 @@ TORCH = Arithmetic(
         "equal": _mask(torch.eq),
         "transpose": lambda x, order: torch.permute(x, order),
         "getitem": _getitem,
+        "gather": lambda x, *indices, key: x[
+            tuple(
+                part if isinstance(part, slice) else torch.as_tensor(part)
+                for part in numpy_key(key, indices, x.shape)
+            )
+        ],
+        "one_hot": lambda index, size: torch.as_tensor(index)[..., None] == torch.arange(int(size)),
         "reshape": lambda x, sizes: torch.reshape(x, sizes),
         "broadcast": lambda x, sizes: torch.broadcast_to(x, sizes),
         "concatenate": lambda *xs, axis: torch.cat(xs, dim=axis),

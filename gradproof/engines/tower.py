@@ -237,12 +237,20 @@ class Tower(Arithmetic):
         return self._rebuilt([one(t) for t in difference[-1].reshape(-1)], difference)
 
     def _equal(self, left: Value, right: Value) -> Value:
+        """As modulo one prime: 1, a choice, or a random even function of the difference."""
         levels = min(len(left), len(right))
         a, b = np.broadcast_arrays(left[-1], right[-1])
-        rows = [
-            self._choices.get((x, y), (int(x == y),) * LEVELS)[-levels:]
-            for x, y in zip(a.reshape(-1), b.reshape(-1), strict=True)
-        ]
+        prime, moduli = self._primes[-1], self._primes[LEVELS - levels :]
+
+        def one(x: int, y: int) -> tuple[int, ...]:
+            if x == y:
+                return (1,) * levels
+            if (x, y) in self._choices:
+                return self._choices[(x, y)][-levels:]
+            apart = min((x - y) % prime, (y - x) % prime)
+            return tuple(self._hashed("equal", apart, p) for p in moduli)
+
+        rows = [one(x, y) for x, y in zip(a.reshape(-1), b.reshape(-1), strict=True)]
         like = tuple(np.broadcast_to(part, a.shape) for part in left[-levels:])
         return self._rebuilt(rows, like)
 

@@ -11,7 +11,7 @@ from gradproof.core.errors import DataError, ShapeError
 from gradproof.core.index import Size
 from gradproof.core.program import Tensor
 from gradproof.engines.dtype import in_dtype
-from gradproof.trace.signature import Signature, symbols, tensors
+from gradproof.trace.signature import Signature, positions_of, symbols, tensors
 
 POOL = (5, 3, 7, 6, 4, 8, 9, 11, 10, 12, 13)
 """Sizes to choose from, in this order: at least 2, because a batch of one hides a missing Σ."""
@@ -123,11 +123,51 @@ def draw(
     found: dict[str, np.ndarray] = {}
     for tensor in tensors(signature):
         shape = tuple(size if isinstance(size, int) else sizes[size] for size in tensor.shape)
+        named = positions_of(tensor)
+        if named is not None:
+            most = named if isinstance(named, int) else sizes[named]
+            found[tensor.name] = _positions(tensor, shape, most, given.get(tensor.name), random)
+            continue
         drawn = in_dtype(_drawn(tensor, shape, random, dtype), dtype)
         found[tensor.name] = (
             _checked(tensor, given[tensor.name], dtype) if tensor.name in given else drawn
         )
     return found
+
+
+def _positions(
+    tensor: Tensor,
+    shape: tuple[int, ...],
+    size: int,
+    given: Any,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """Integers that are positions along an axis: given, or drawn so that some stand twice where
+    there are two, because each standing once hides that repeated ones add up.
+
+    Raises:
+        DataError: they are no integers, or no positions along the axis.
+    """
+    if given is None:
+        drawn = random.integers(0, size, shape)
+        flat = drawn.reshape(-1)
+        if flat.size > 1 and len(set(flat.tolist())) == flat.size:
+            flat[-1] = flat[0]
+        return drawn
+    array = np.asarray(given)
+    if array.dtype.kind not in "iu":
+        raise DataError(
+            f"{tensor.name} has the dtype {array.dtype}; it names positions.",
+            advice=f"Convert it: {tensor.name}.astype(np.int64)",
+        )
+    wrong = np.argwhere((array < 0) | (array >= size))
+    if len(wrong):
+        index = tuple(int(k) for k in wrong[0])
+        raise DataError(
+            f"{tensor.name}{list(index)} is {array[index]}, and the axis has the positions 0 to "
+            f"{size - 1}."
+        )
+    return array.astype(np.int64)
 
 
 def _drawn(

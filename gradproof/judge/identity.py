@@ -14,6 +14,7 @@ import numpy as np
 
 from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor, shapes
 from gradproof.core.term import Apply, Compare, Fold, Power, Read, Term, reads, walk
+from gradproof.judge.choices import choices, with_choices
 from gradproof.judge.normal_form import Stage, equal, named_functions, stages
 from gradproof.judge.pieces import TIES, piecewise_values
 from gradproof.judge.points import Answer, Question, answer
@@ -57,6 +58,7 @@ def prove(paper: Paper, derivation: Derivation, seed: bytes | None = None) -> di
         derivation: its right gradients.
         seed: for a repetition; without it randomness comes from the system, after the formulas.
     """
+    paper, derivation = with_choices(paper, derivation)
     links = stages(paper, derivation)
     known = named_functions(paper.forward)
     found = {claim.of: Proof(claim.of) for claim in paper.claims}
@@ -68,7 +70,8 @@ def prove(paper: Paper, derivation: Derivation, seed: bytes | None = None) -> di
             hypotheses = (*_domain(terms, paper.forward), *ties)
             found[of] = Proof(of, own=True, method=NORMAL_FORM, hypotheses=hypotheses)
     laws = frozenset(t.name for t in paper.forward.inputs if t.law in ("probabilities", "one-hot"))
-    for assumed in (frozenset[str](), laws) if laws else (frozenset[str](),):
+    always = choices(paper)
+    for assumed in (always, laws) if laws > always else (always,):
         _link_by_points(found, links, paper, derivation, assumed, seed)
         found = _chained(found, links)
         _whole_by_points(found, paper, derivation, assumed, seed)
@@ -77,7 +80,8 @@ def prove(paper: Paper, derivation: Derivation, seed: bytes | None = None) -> di
 
 
 def _said(laws: Iterable[str]) -> tuple[str, ...]:
-    return tuple(f"each row of {name} sums to 1" for name in sorted(laws))
+    # Of a choice, which is named in brackets, that is no hypothesis: it is made so.
+    return tuple(f"each row of {name} sums to 1" for name in sorted(laws) if name[0] != "[")
 
 
 def _proof(of: str, found: Answer, hypotheses: tuple[str, ...], *, chain: bool) -> Proof:

@@ -18,7 +18,7 @@ import numpy as np
 from gradproof.core.errors import GradproofError, NotYet
 from gradproof.core.index import Size
 from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor, shapes
-from gradproof.core.term import Power, SizeOf, walk
+from gradproof.core.term import Compare, Power, SizeOf, walk
 from gradproof.engines.arithmetic import Arithmetic, Value, structural
 from gradproof.engines.backward_program import (
     BackwardProgram,
@@ -218,7 +218,8 @@ def _round(
 ) -> tuple[Modular, frozenset[str], frozenset[str]]:
     """What is equal at a few points modulo one prime."""
     for attempt in range(MOST_TRIES):
-        machine = Modular(key + bytes([attempt]), rooted=points > 1, points=points)
+        ties = not _compares_equal(question.paper.forward)
+        machine = Modular(key + bytes([attempt]), rooted=points > 1, points=points, ties=ties)
         try:
             return machine, *_agreeing(question, wanted, machine, points)
         except UnluckyPoint:
@@ -226,6 +227,16 @@ def _round(
         except NotYet as why:
             raise Unattempted(why.why) from why
     raise Unattempted("a division by zero, whatever is drawn")
+
+
+def _compares_equal(program: Program) -> bool:
+    """Whether a network asks if two numbers are equal, as labels are. Where none does, an engine
+    that asks means a tie, and a hypothesis says that there is none."""
+    return any(
+        isinstance(node, Compare) and node.relation == "=="
+        for equation in program.equations
+        for node in walk(equation.term)
+    )
 
 
 def _check_work(question: Question, points: int) -> None:

@@ -8,7 +8,18 @@ from fractions import Fraction
 from gradproof.core.index import Affine, Index, at, combine, extent, shift
 from gradproof.core.normal import highest, product
 from gradproof.core.program import Equation
-from gradproof.core.term import Bracket, Power, Sum, Term, free, size_term, substitute
+from gradproof.core.term import (
+    ZERO,
+    Bracket,
+    Compare,
+    Power,
+    Product,
+    Sum,
+    Term,
+    free,
+    size_term,
+    substitute,
+)
 from gradproof.mistakes.constants import called
 from gradproof.mistakes.record import Mistake, Scene, Wrong, spots, wrong
 
@@ -26,6 +37,22 @@ def before_last(index: Index) -> Bracket:
 def after_first(index: Index) -> Bracket:
     """1 everywhere but at the first position."""
     return Bracket(">=", shift(at(index), -1))
+
+
+def _assigned(scene: Scene) -> Iterator[Wrong]:
+    """What is added where an index names a position, written there instead: the last one stays."""
+    for node, m, put in _each_sum(scene):
+        factors = node.body.factors if isinstance(node.body, Product) else (node.body,)
+        chosen = [
+            f for f in factors if isinstance(f, Compare) and f.relation == "==" and m in free(f)
+        ]
+        if not chosen or len(node.over) != 1:
+            continue
+        k = Index(highest(scene.right.term, scene.right.free) + 1, m.size)
+        later = Bracket(">=", shift(combine(at(k), at(m), -1), -1))
+        again = product(later, *(substitute(one, {m: at(k)}) for one in chosen))
+        last = Compare("==", Sum((k,), again), ZERO)
+        yield wrong(scene, put(Sum(node.over, product(node.body, last))), size=called(m.size))
 
 
 def _without(over: tuple[Index, ...], index: Index, body: Term) -> Term:
@@ -157,6 +184,12 @@ SUMS = (
         "only the last",
         "Only the last of the {size} terms was taken, instead of the sum over them.",
         _only_last,
+    ),
+    Mistake(
+        "assigned for added",
+        "What belongs to one position was written there one after the other, so that only the last "
+        "is left; it must be added up (np.add.at).",
+        _assigned,
     ),
     Mistake("last left out", "The last of the {size} terms is missing in a sum.", _last_left_out),
     Mistake(

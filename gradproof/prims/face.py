@@ -27,6 +27,7 @@ names of elementwise records         the record's arguments; ``order=1`` is the 
 names of folds                       ``axis``, ``keepdims``
 names of along records               ``axis``
 those of `gradproof.prims.arrange`   see there
+those of `gradproof.prims.gather`    see there
 ===================================  ========================================================
 """
 
@@ -46,6 +47,7 @@ from gradproof.core.errors import Never, NotYet, ShapeError
 from gradproof.prims.arrange import ARRANGEMENTS, axis_of, ravel, reshape, squeeze
 from gradproof.prims.caller import place
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME, FOLD_BY_NAME
+from gradproof.prims.gather import gathering, is_gathering
 from gradproof.prims.number import rational
 from gradproof.prims.window import NUMPY_FUNCTIONS
 
@@ -111,6 +113,8 @@ class Face(NDArrayOperatorsMixin, ABC):
     @final
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **extra: Any) -> Any:
         name = ufunc.__name__
+        if name == "add" and method == "at":
+            return _add_at(*inputs)
         out = extra.pop("out", None)
         if out is not None and (method != "__call__" or out[0] is not inputs[0]):
             raise Never(
@@ -207,7 +211,15 @@ class Face(NDArrayOperatorsMixin, ABC):
         """The matrix product."""
         return _dot(self, other)
 
+    @property
+    def is_mask(self) -> bool:
+        """Whether the elements are truth values."""
+        return False
+
     def __getitem__(self, key: Any) -> Face:
+        if is_gathering(key):
+            entries, indices = gathering(self, key)
+            return self.operate("gather", (self, *indices), key=entries)
         full = _full_key(self, key)
         return _view(self, self.operate("getitem", (self,), key=full), full)
 
@@ -245,6 +257,9 @@ class Face(NDArrayOperatorsMixin, ABC):
                     return
             else:
                 self._plain = None
+        if is_gathering(key):
+            _put(self, key, value)
+            return
         full = _full_key(self, key)
         of = value._of if isinstance(value, Face) else None
         if of is not None and of[0] is self and of[1] == full:
@@ -321,6 +336,52 @@ def _write(whole: Face, key: tuple[Any, ...], value: Any, through: Face | None =
             )
     whole._views = [ref for ref, view in zip(whole._views, views, strict=True) if view is not None]
     _replace(whole, whole.operate("setitem", (whole, value), key=key))
+
+
+def _put(target: Face, key: Any, value: Any) -> None:
+    """``a[mask] = number`` and ``a[indices] = b``.
+
+    Raises:
+        NotYet: another tensor shares memory with what is written.
+    """
+    if any(view() is not None for view in target._views):
+        raise NotYet(
+            "This writes into an array of which another variable is a view.",
+            advice="Copy what is still needed first: b = a[0].copy()",
+            place=place(),
+        )
+    if isinstance(key, Face) and key.is_mask:
+        if np.ndim(value) or key.shape != target.shape:
+            raise NotYet(
+                "Behind a mask only one number can be written, for all elements that it chooses.",
+                advice="Write  a = np.where(mask, b, a)",
+                place=place(),
+            )
+        _replace(target, target.operate("where", (key, value, target), order=0))
+        return
+    entries, indices = gathering(target, key)
+    _replace(target, target.operate("put", (target, value, *indices), key=entries))
+
+
+def _add_at(target: Any, key: Any, value: Any) -> None:
+    """``np.add.at``: where an index stands twice, both are added."""
+    if not isinstance(target, Face):
+        raise NotYet(
+            "np.add.at on a plain array that tensors are added to.",
+            advice="Make the array with np.zeros, np.zeros_like or np.ones.",
+            place=place(),
+        )
+    entries, indices = gathering(target, key)
+    _replace(target, target.operate("add_at", (target, value, *indices), key=entries))
+
+
+def _take(x: Face, indices: Any, axis: Any = None) -> Face:
+    if axis is None:
+        raise NotYet("np.take without an axis is not supported yet.", place=place())
+    key = (slice(None),) * axis_of(axis, x.ndim)
+    if np.ndim(indices) == 0 and not isinstance(indices, Face):
+        return x[(*key, int(indices))]
+    return x[(*key, indices)]
 
 
 def _fits(new: tuple[int, ...], there: tuple[int, ...]) -> bool:
@@ -565,6 +626,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "dot": _dot,
     "where": _where,
     "clip": _clip,
+    "take": _take,
     "swapaxes": _swap,
     "expand_dims": _expand,
     "zeros_like": _zeros_like,

@@ -22,6 +22,8 @@ from gradproof.core.term import (
 )
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.trace.arrangement import NAMES, arranged_term
+from gradproof.trace.gathered import gathered_term
+from gradproof.trace.gathered_shapes import NAMES as GATHERED
 from gradproof.trace.graph import Node
 from gradproof.trace.window_shapes import OPERATIONS as WINDOWED
 from gradproof.trace.windowed import window_term
@@ -176,8 +178,10 @@ def _to_name(writer: Writer, node: Node) -> list[Node]:
             found = [o for o in operands if _heavy(term(o))]
         case "add" | "subtract" | "negative" | "sum" | "transpose" | "getitem":
             found = []
-        case "windows" | "pad":
+        case "windows" | "pad" | "one_hot":
             found = []
+        case "gather":
+            found = [o for o in operands[:1] if _heavy(term(o))]
         case _:
             found = [o for o in operands if _heavy(term(o))]
     return list({o.number: o for o in found if not isinstance(term(o), Read)}.values())
@@ -215,6 +219,8 @@ def _term(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
             return _getitem(writer, node, axes)
         case name if name in NAMES:
             return _arranged(writer, node, axes)
+        case name if name in GATHERED:
+            return gathered_term(writer, node, axes)
         case "setitem":
             return write_into(writer, node, axes)
         case name if name in WINDOWED:

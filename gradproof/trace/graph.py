@@ -11,12 +11,15 @@ import numpy as np
 
 from gradproof.core.errors import DataError, Never, NotYet, Place, ShapeError
 from gradproof.core.index import Size
+from gradproof.core.program import Tensor
 from gradproof.core.term import ONE, SizeOf, Term
 from gradproof.prims.caller import place, place_of, user_frame
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.face import Face
 from gradproof.prims.number import was_computed
 from gradproof.trace.arrangement import NAMES, arranged_shape
+from gradproof.trace.gathered_shapes import NAMES as GATHERED
+from gradproof.trace.gathered_shapes import counted_sizes, gathered_shape
 from gradproof.trace.names import Namer
 from gradproof.trace.sizes import SizeRatio, number_of, term_of
 from gradproof.trace.window_shapes import OPERATIONS, show_shape, window_shape
@@ -53,6 +56,7 @@ class Recording:
     outside: Mapping[int, str] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
+    counts: dict[str, Size] = field(default_factory=dict)
     given: dict[int, str] = field(default_factory=dict)
     operations: dict[int, int] = field(default_factory=dict)
     namer: Namer = field(default_factory=Namer)
@@ -78,6 +82,21 @@ class Recording:
         made = self.node("input", (), shape, boolean=boolean)
         self.given[made.number] = name
         return Traced(self, made)
+
+    def counted(self, size: Size) -> str:
+        """The name of the numbers of an axis' positions, 0, 1, 2, …: data of the program's own."""
+        name = f"range({size})"
+        if name not in self.known:
+            self.constants[name] = np.arange(number_of(size, self.sizes))
+            self.counts[name] = size
+        return name
+
+    def data(self) -> tuple[Tensor, ...]:
+        """The plain arrays that the function brought along, as tensors."""
+        return tuple(
+            Tensor(name, (self.counts[name],) if name in self.counts else array.shape, role="data")
+            for name, array in self.constants.items()
+        )
 
     def blank(self, shape: tuple[int, ...], value: Any) -> Traced:
         """A tensor of one number everywhere, which is no operation of any engine's."""
@@ -110,6 +129,10 @@ class Traced(Face):
         self.node = node
 
     @property
+    def is_mask(self) -> bool:
+        return self.node.boolean
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return tuple(number_of(size, self.recording.sizes) for size in self.node.shape)
 
@@ -137,6 +160,11 @@ class Traced(Face):
         recording.namer.look(frame)
         where = place_of(frame)
         nodes = tuple(_operand(recording, operand) for operand in operands)
+        if name in GATHERED:
+            if name == "one_hot":
+                attributes["size"] = _size_of(attributes["size"])
+            sizes = counted_sizes(name, [node.shape for node in nodes], attributes)
+            attributes["ranges"] = [recording.counted(size) for size in sizes]
         shape = result_shape(name, nodes, attributes, where)
         boolean = result_boolean(name, nodes, where)
         node = recording.node(name, nodes, shape, where, boolean=boolean, **attributes)
@@ -231,6 +259,8 @@ def result_shape(
             return _written_shape(shapes[0], shapes[1], attributes["key"], where)
         case "power" | "negative":
             return shapes[0]
+        case name if name in GATHERED:
+            return gathered_shape(name, shapes, attributes, where)
         case name if name in NAMES:
             return arranged_shape(name, shapes, attributes, where)
         case "add" | "subtract" | "multiply" | "divide" | "greater" | "greater_equal" | "equal":

@@ -227,9 +227,7 @@ def _unused(name: str, taken: set[str]) -> str:
 def _program(
     recording: Recording, writer: Writer, signature: Signature, outputs: tuple[str, ...]
 ) -> Program:
-    data = tuple(
-        Tensor(name, tuple(array.shape), role="data") for name, array in recording.constants.items()
-    )
+    data = recording.data()
     return check(Program((*tensors(signature), *data), tuple(writer.equations), outputs))
 
 
@@ -313,9 +311,7 @@ def _trace_backward(
         for own, (label, of, value) in zip(labels, found, strict=True)
     )
     equations = [*writer.equations, *aliases]
-    data = tuple(
-        Tensor(name, tuple(array.shape), role="data") for name, array in recording.constants.items()
-    )
+    data = recording.data()
     inputs = (*(Tensor(name, shape) for name, shape in known.items()), *data)
     program = check(Program(inputs, tuple(equations), tuple(c.name for c in claims)))
     parameters = {name: _tensor_names(value, recording) for name, value in arguments.items()}

@@ -17,6 +17,9 @@ from gradproof.core.program import LAWS, Tensor
 DATA = "data"
 """Said after a comma of what is given and not differentiated: ``"n 3, data"``."""
 
+INDEX = "index "
+"""Said of integers that are positions along an axis: ``"n, index v"``."""
+
 Signature = dict[str, Tensor | list[Tensor]]
 """Parameter name to its tensor, or to the tensors of a list of weights."""
 
@@ -113,10 +116,11 @@ def _tensor(name: str, annotation: Any, place: Place | None) -> Tensor:
         )
     shape_text, *promises = (part.strip() for part in annotation.split(","))
     for promise in promises:
-        if promise not in (*LAWS, DATA):
+        if promise not in (*LAWS, DATA) and not _names_positions(promise):
             raise ShapeError(
                 f"{name} promises {promise!r}, which gradproof does not know.",
-                advice=f"It knows: {', '.join((*LAWS, DATA))}.",
+                advice=f"It knows: {', '.join((*LAWS, DATA))}, and index v for integers from 0 to "
+                "v − 1.",
                 place=place,
             )
     law = next((promise for promise in promises if promise != DATA), "")
@@ -131,7 +135,22 @@ def _tensor(name: str, annotation: Any, place: Place | None) -> Tensor:
                 f"The size {part!r} of {name} is neither a symbol nor a number above 0.",
                 place=place,
             )
-    return Tensor(name, tuple(sizes), law, "data" if DATA in promises else "input")
+    given = DATA in promises or law.startswith(INDEX)
+    return Tensor(name, tuple(sizes), law, "data" if given else "input")
+
+
+def _names_positions(promise: str) -> bool:
+    """``index v`` or ``index 7``: integers that are positions along an axis of that size."""
+    size = promise.removeprefix(INDEX)
+    return size != promise and (size.isidentifier() or (size.isdecimal() and int(size) > 0))
+
+
+def positions_of(tensor: Tensor) -> Size | None:
+    """The size of the axis whose positions a tensor's elements are; `None` for other tensors."""
+    if not tensor.law.startswith(INDEX):
+        return None
+    size = tensor.law.removeprefix(INDEX)
+    return int(size) if size.isdecimal() else size
 
 
 def tensors(signature: Signature) -> tuple[Tensor, ...]:
@@ -147,4 +166,6 @@ def symbols(signature: Signature) -> tuple[str, ...]:
     seen: dict[str, None] = {}
     for tensor in tensors(signature):
         seen.update((size, None) for size in tensor.shape if isinstance(size, str))
+        named = positions_of(tensor)
+        seen.update({named: None} if isinstance(named, str) else {})
     return tuple(seen)
