@@ -33,6 +33,7 @@ from gradproof.engines.field import UnluckyPoint
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.modular import Modular
 from gradproof.engines.program_evaluation import assumptions, evaluate_program, meaning_of
+from gradproof.judge.choices import INDEX
 from gradproof.judge.logarithms import without_logarithms
 from gradproof.judge.pieces import TIES
 from gradproof.judge.points import MOST_ROUNDS, POINT, Doubt, doubt, with_points
@@ -105,6 +106,8 @@ def _proved(
     wanted: tuple[str, ...],
     seed: bytes | None,
 ) -> ProgramProof | None:
+    if any(tensor.law.startswith(INDEX) for tensor in paper.forward.inputs):
+        raise Unattempted("what is picked depends on integers that are data")
     equal = frozenset(wanted)
     worst = 0.0
     hypotheses: frozenset[str] = frozenset()

@@ -60,6 +60,11 @@ REFUSED = {
     ("max_pool", "jax"): "operation reduce_window_max",
     ("max_pool", "torch"): "operation aten.max_pool2d_with_indices.default",
     **{
+        (name, engine): "what is picked depends on integers that are data"
+        for name in ("embedding", "sparse_cross_entropy")
+        for engine in ("jax", "torch")
+    },
+    **{
         (name, engine): operation
         for name in ("conv2d", "conv2d_stride", "conv_transpose", "cnn")
         for engine, operation in CONVOLUTION.items()
