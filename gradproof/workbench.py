@@ -40,11 +40,11 @@ from gradproof.judge.formula import judge_formula
 from gradproof.judge.generic import by_parameter, choose_sizes, draw
 from gradproof.judge.heat import shares
 from gradproof.judge.identity import Proof, prove
-from gradproof.judge.kink import kinks
+from gradproof.judge.kink import Kink, kinks, sentence
 from gradproof.judge.layers import Layers, judge_layer, run_layers
 from gradproof.judge.normal_form import claims_written_out
 from gradproof.judge.program_identity import Capture, ProgramProof, prove_program
-from gradproof.judge.stage import judge_stage
+from gradproof.judge.stage import judge_stage, stage_middle
 from gradproof.judge.truth import TrueValues, middle, true_values
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.prims.caller import reported
@@ -409,7 +409,7 @@ class Bench:
     layers: Layers | None
     hand: Mapping[str, np.ndarray]
     written: Mapping[str, Equation]
-    kinks: Mapping[str, str]
+    kinks: Mapping[str, Kink]
     proofs: Mapping[str, Proof]
     claims: Mapping[str, Claim]
     shapes: Mapping[str, tuple[Size, ...]]
@@ -600,6 +600,21 @@ def _heat(equation: Equation, computed: np.ndarray, bench: Bench) -> np.ndarray 
     return shares(equation, computed, bench.operands, bench.sizes, bench.contract)
 
 
+def _beside_kink(
+    kink: Kink, equation: Equation, verdict: EngineVerdict, bench: Bench, true: Value
+) -> EngineVerdict:
+    """The verdict where an engine chose a slope: what is no kink is judged as ever."""
+    computed = bench.run.gradients[kink.tensor]
+    if kink.spots is not None:
+        exact = stage_middle(equation, bench.operands, bench.sizes, bench.contract)
+        elsewhere = np.where(kink.spots, exact, computed).astype(computed.dtype)
+        beside = judge_stage(equation, elsewhere, bench.operands, bench.sizes, bench.contract, true)
+        if beside.kind == "refuted" and np.all(np.isfinite(elsewhere)):
+            return beside
+    said = sentence(kink, load(bench.run.engine), bench.contract.dtype)
+    return replace(verdict, kind="undecided", because=said)
+
+
 def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> GradientRow:
     derivation, layout = bench.traced.derivation, bench.traced.layout
     symbol, of = step.equation.target, step.of
@@ -607,7 +622,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
     uncollected = Equation(symbol, step.equation.free, step.raw)
     verdict = _judged(uncollected, bench.run.gradients[of], bench.operands, bench, true)
     if verdict.kind != "agrees" and of in bench.kinks:
-        verdict = replace(verdict, kind="undecided", because=bench.kinks[of])
+        verdict = _beside_kink(bench.kinks[of], uncollected, verdict, bench, true)
     claim = bench.claims.get(of)
     if claim is None:
         claimed, line, formula = None, "", FormulaVerdict("derived", "no formula of yours")

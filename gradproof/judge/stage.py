@@ -135,6 +135,17 @@ def evaluated(
     return evaluate_equation(equation, room)
 
 
+def stage_middle(
+    equation: Equation,
+    operands: Mapping[str, np.ndarray],
+    sizes: Mapping[str, int],
+    contract: Contract,
+) -> np.ndarray:
+    """The exact stage on an engine's operands, to float64."""
+    with np.errstate(all="ignore"):
+        return evaluated(equation, operands, sizes, Ball(contract))[0]
+
+
 def _sharp_difference(
     equation: Equation,
     exact: np.ndarray,
