@@ -63,11 +63,11 @@ def judge_stage(
     grain = LITTLE[contract.dtype]
     with np.errstate(all="ignore"):
         middle, radius, bound = evaluated(equation, operands, sizes, Ball(contract))
-        found = _compared(computed, middle, lambda e, m, r: np.abs(e - m) + r, radius, bound, grain)
+        found = _compared(computed, middle, _from_a_ball, radius, bound, grain)
         if not found.share <= 1:
             exact = computed.astype(np.float64)
             sharp = _sharp_difference(equation, exact, operands, sizes, bound)
-            found = _compared(exact, middle, lambda e, m, d: d, sharp, bound, grain)
+            found = _compared(exact, middle, _known, sharp, bound, grain)
     return _verdict(found, grain, computed.shape, digits_in_common(computed, truth))
 
 
@@ -96,7 +96,7 @@ def judge_enclosed(
     grain = LITTLE[contract.dtype]
     with np.errstate(all="ignore"):
         parts = tuple(np.broadcast_to(part, middle.shape) for part in (radius, bound))
-        found = _compared(computed, middle, lambda e, m, r: np.abs(e - m) + r, *parts, grain)
+        found = _compared(computed, middle, _from_a_ball, *parts, grain)
         if not found.share <= 1 and found.finite:
             found = _compared_nearer(computed.astype(np.float64), middle, *parts, grain, truth)
     return _verdict(found, grain, computed.shape, digits_in_common(computed, truth))
@@ -115,11 +115,11 @@ def _compared_nearer(
     at_most = np.abs(exact - middle) * (1 + 2.0**-50) + radius
     if truth is not None:
         at_most = np.fmin(at_most, farthest(truth, exact))
-    found = _compared(exact, middle, lambda e, m, d: d, at_most, bound, grain)
+    found = _compared(exact, middle, _known, at_most, bound, grain)
     if found.share <= 1:
         return found
     at_least = np.maximum(np.abs(exact - middle) * (1 - 2.0**-50) - radius, 0.0)
-    outside = _compared(exact, middle, lambda e, m, d: d, at_least, bound, grain)
+    outside = _compared(exact, middle, _known, at_least, bound, grain)
     return replace(found, unsure=outside.share <= 1)
 
 
@@ -181,6 +181,18 @@ class _Compared:
     unsure: bool = False
 
 
+def _from_a_ball(computed: np.ndarray, middle: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """At most so far from any number of a ball, but for the roundings here."""
+    distance = computed - middle
+    np.abs(distance, out=distance)
+    distance += radius
+    return distance
+
+
+def _known(computed: np.ndarray, middle: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    return distance.copy()
+
+
 def _compared(
     computed: np.ndarray,
     middle: np.ndarray,
@@ -193,7 +205,8 @@ def _compared(
 
     A zero has no relative error: it is measured by the largest element, and where all are zero
     any other number would not have passed but for underflows. Block by block, because a dozen
-    passes over a large tensor cost more than its matrix product when they leave the cache.
+    passes over a large tensor cost more than its matrix product when they leave the cache; so what
+    `distance` returns is used up.
     """
     # The axes in the order of memory: a product may be that of the transposed matrices.
     order = np.argsort([-abs(stride) for stride in middle.strides], kind="stable")
@@ -202,20 +215,23 @@ def _compared(
     at_zero = []
     for start in range(0, computed.size, BLOCK):
         e, m, r, b = (part[start : start + BLOCK].astype(np.float64, copy=False) for part in flat)
-        # Subtracting and adding were rounded: both by less than this.
-        d = distance(e, m, r) * (1 + 2.0**-50)
+        d = distance(e, m, r)
+        d *= 1 + 2.0**-50  # subtracting and adding were rounded: both by less than this
         shares = d / b
-        if not b.all():  # values that are only copied or selected
+        least, most = float(b.min()), float(b.max())
+        if not least > 0:  # values that are only copied or selected
             shares[(b == 0) & (d <= 2.0**-950)] = 0.0
         spot = int(np.argmax(shares))
         if not shares[spot] <= share:
             share, worst = float(shares[spot]), start + spot
-        finite = finite and bool(np.isfinite(b.max()))
-        size = np.abs(m)
+        finite = finite and bool(np.isfinite(most))
+        size = np.abs(m, out=shares)
         largest = max(largest, float(size.max()))
-        seen += int(np.count_nonzero(d + b < grain * size))
+        d += b
         if not size.all():
             at_zero.append(b[(size == 0) & (e == 0)])
+        size *= grain
+        seen += int(np.count_nonzero(d < size))
     for b in at_zero:
         seen += int(np.count_nonzero(b < (grain * largest if largest else 2.0**-20)))
     lengths = [computed.shape[axis] for axis in order]

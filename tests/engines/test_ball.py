@@ -125,6 +125,59 @@ def test_an_error_that_is_too_small_is_found(name, monkeypatch):
     assert sum(outside(name, seed, 0.0) for seed in range(4)) > 0
 
 
+# --- large products, whose absolute values are added up in float32 -------------------------------
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_lies_outside_a_product_bounded_in_float32(width, monkeypatch):
+    monkeypatch.setattr(ball_room, "MANY", 0)
+    assert sum(outside("matmul", seed, width) for seed in range(4)) == 0
+
+
+def sizes_of_both(count, lowest, random):
+    """`|A||B|` as it is bounded in float32, and exactly; operands over many exponents."""
+    a, b = (
+        np.exp2(random.uniform(lowest, 9, shape)) * random.choice([-1, 1], shape)
+        for shape in ((8, count), (count, 8))
+    )
+    part, growth, lost = Ball(CONTRACT)._sizes(a, b)
+    assert part.dtype == np.float32
+    exact = [
+        [sum(Fraction(abs(x)) * Fraction(abs(y)) for x, y in zip(row, column, strict=True))]
+        for row in a
+        for column in b.T
+    ]
+    bound = [Fraction(float(one)) * Fraction(growth) + Fraction(lost) for one in part.ravel()]
+    return bound, [one for (one,) in exact]
+
+
+@pytest.mark.parametrize("lowest", [8, -20, -150, -400])
+@pytest.mark.parametrize("count", [1, 2, 100, 3000])
+def test_sums_of_sizes_in_float32_are_no_less_than_exact_ones(count, lowest, monkeypatch):
+    monkeypatch.setattr(ball_room, "MANY", 0)
+    bound, exact = sizes_of_both(count, lowest, np.random.default_rng(count))
+    assert all(
+        x <= y <= x * Fraction(1001, 1000) + Fraction(2) ** -120
+        for x, y in zip(exact, bound, strict=True)
+    )
+
+
+def test_sums_of_sizes_rounded_down_in_float32_are_found(monkeypatch):
+    monkeypatch.setattr(ball_room, "MANY", 0)
+    monkeypatch.setattr(ball_room, "_HALF", 0.0)
+    bound, exact = sizes_of_both(100, -20, np.random.default_rng(0))
+    assert any(x > y for x, y in zip(exact, bound, strict=True))
+
+
+@pytest.mark.parametrize("large", [2.0**10, 2.0**70, 1e300, np.inf])
+def test_operands_too_large_for_float32_are_added_up_in_float64(large, monkeypatch):
+    monkeypatch.setattr(ball_room, "MANY", 0)
+    a = np.full((2, 3), large)
+    with np.errstate(invalid="ignore"):
+        part, growth, lost = Ball(CONTRACT)._sizes(a, np.ones((3, 2)))
+    assert (part.dtype, growth, lost) == (np.float64, 1.0, 0.0)
+
+
 # --- what an engine may do with sums and small numbers ------------------------------------------
 
 
