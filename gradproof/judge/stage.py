@@ -31,6 +31,13 @@ than 1e-3, and what should be seen is a mistake: factors of 2, ½, or a missing 
 BLOCK = 2**15
 """Elements whose dozen float64 arrays stay in a processor's cache."""
 
+KEPT = 2**25 - 2**16
+"""Bytes: an array of so many, made and dropped once, untouched, has the C library of Linux keep
+twice as many for the next arrays. Without it each large one is new memory, and a third of a check
+goes into the kernel's clearing of it."""
+
+np.empty(KEPT, dtype=np.uint8)
+
 LEAST_POWER = 0.1
 """The share of the elements that must see it; docs/design.md has the reason."""
 
