@@ -31,19 +31,16 @@ REASONS: Mapping[str, str] = {
 Outcomes = dict[tuple[str, str], list[Outcome]]
 
 
-def survey(names: Sequence[str], engines: Sequence[str], seeds: range) -> Outcomes:
-    """The outcomes of each network on each engine, over the dtypes and the seeds."""
-    found: Outcomes = {(name, engine): [] for name in names for engine in engines}
-    began = time.time()
+def survey(outcomes: Outcomes, names: Sequence[str], engines: Sequence[str], seed: int) -> None:
+    """Adds the outcomes of each network on each engine, in each dtype, with one seed."""
     for engine in engines:
         for dtype in DTYPES:
-            for seed in seeds:
-                for one in verify_all((engine,), dtype, seed, networks=names).outcomes:
-                    found[one.network, engine].append(one)
-                    for problem in (*one.problems, *filter(None, (one.failed,))):
-                        print(f"{one.network} on {engine} in {dtype}, seed {seed}: {problem}")
-                print(f"{engine} {dtype} seed {seed}: {time.time() - began:.0f} s", flush=True)
-    return found
+            began = time.time()
+            for one in verify_all((engine,), dtype, seed, networks=names).outcomes:
+                outcomes[one.network, engine].append(one)
+                for problem in (*one.problems, *filter(None, (one.failed,))):
+                    print(f"{one.network} on {engine} in {dtype}, seed {seed}: {problem}")
+            print(f"{engine} {dtype} seed {seed}: {time.time() - began:.0f} s", flush=True)
 
 
 def unexplained(outcomes: Outcomes) -> list[str]:
@@ -138,12 +135,14 @@ def main() -> int:
     options = parser.parse_args()
     engines = [name for name, here in installed().items() if here]
     names = tuple(options.networks) or catalogue.names()
-    outcomes = survey(names, engines, range(options.seeds))
-    written = page(names, engines, outcomes, options.seeds)
-    if options.networks:
-        print(written)
-    else:
-        PAGE.write_text(written, encoding="utf-8")
+    outcomes: Outcomes = {(name, engine): [] for name in names for engine in engines}
+    for seed in range(options.seeds):
+        survey(outcomes, names, engines, seed)
+        written = page(names, engines, outcomes, seed + 1)
+        if options.networks:
+            print(written)
+        else:
+            PAGE.write_text(written, encoding="utf-8")
     bad = unexplained(outcomes)
     print("\n".join(bad) if bad else "All hold.")
     return 1 if bad else 0
