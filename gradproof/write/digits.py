@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
-from gradproof.core.index import Affine, Index, affine, at, digits_of, indices_of
-from gradproof.core.normal import product
+from gradproof.core.index import Affine, Index, affine, at, indices_of
+from gradproof.core.normal import highest, product
 from gradproof.core.program import Equation
 from gradproof.core.term import Bracket, Product, Sum, reads, substitute
 from gradproof.write.indexed import write_at
@@ -34,22 +35,25 @@ def write_placed(equation: Equation, names: Mapping[str, str]) -> Equality | Non
 def _placed(equation: Equation) -> _Placed | None:
     over, body = _summed(equation)
     made: dict[Index, Affine] = {}
-    digits: set[Index] = set()
     kept = []
+    fresh = highest(equation.term, equation.free) + 1
     for factor in body.factors:
-        found = digits_of(factor.position) if isinstance(factor, Bracket) else None
+        found = _digits(factor.position, fresh) if isinstance(factor, Bracket) else None
         if found is None or factor.relation != "==":
             kept.append(factor)
             continue
-        whole, parts = found
-        new = set(parts) <= over and not digits & set(parts)
-        if whole not in equation.free or whole in made or not new:
+        one, other = found
+        if one.keys() <= over:
+            one, other = other, one
+        if not one.keys() <= set(equation.free) or not other.keys() <= over:
             return None
-        made[whole] = _without(factor.position, whole)
-        digits |= set(parts)
+        if made.keys() & (one.keys() | other.keys()):
+            return None
+        made |= one | other
+        fresh += len(one) + len(other)
     if not made:
         return None
-    rest = tuple(i for i in _in_order(over) if i not in digits)
+    rest = tuple(i for i in _in_order(over) if i not in made)
     term = substitute(product(*kept), made)
     term = Sum(rest, term) if rest else term
     places = tuple(made.get(index, at(index)) for index in equation.free)
@@ -57,6 +61,50 @@ def _placed(equation: Equation) -> _Placed | None:
     read = [i for one in reads(term) for place in one.at for i in indices_of(place)]
     order = dict.fromkeys([*(i for i in read if i in standing), *standing])
     return _Placed(places, Equation(equation.target, tuple(order), term, equation.place))
+
+
+def _digits(position: Affine, fresh: int) -> tuple[dict[Index, Affine], dict[Index, Affine]] | None:
+    """The indices on both sides of ``12i + j = 4k + p``, made of common digits a, b and c: i is a,
+    j is 4b + c, k is 3a + b, p is c; `None` where a side does not run over all numbers, each once.
+
+    Args:
+        position: the one side less the other.
+        fresh: the number of the first digit.
+    """
+    sides: tuple[dict[Index, int], dict[Index, int]] = ({}, {})
+    for variable, coefficient in position.terms:
+        if not isinstance(variable, Index) or not isinstance(variable.size, int):
+            return None
+        sides[coefficient < 0][variable] = abs(coefficient)
+    ends = [_end(side) for side in sides]
+    if position.constant or None in ends or ends[0] != ends[1] or not ends[0]:
+        return None
+    steps = sorted({*sides[0].values(), *sides[1].values(), ends[0]})
+    if any(above % below for below, above in pairwise(steps)):
+        return None
+    digits = {
+        below: Index(fresh + n, above // below)
+        for n, (below, above) in enumerate(reversed(list(pairwise(steps))))
+    }
+
+    def made(index: Index, step: int) -> Affine:
+        assert isinstance(index.size, int)
+        inside = [below for below in digits if step <= below < step * index.size]
+        return affine({digits[below]: below // step for below in inside})
+
+    one, other = ({i: made(i, step) for i, step in side.items()} for side in sides)
+    return one, other
+
+
+def _end(side: Mapping[Index, int]) -> int | None:
+    """How many numbers a side runs over: its smallest step is 1, and the next begins where one
+    ends."""
+    end = 1
+    for index, step in sorted(side.items(), key=lambda pair: pair[1]):
+        if step != end or not isinstance(index.size, int):
+            return None
+        end *= index.size
+    return end
 
 
 def _summed(equation: Equation) -> tuple[frozenset[Index], Product]:
@@ -67,12 +115,6 @@ def _summed(equation: Equation) -> tuple[frozenset[Index], Product]:
         return frozenset(), Product(factors)
     body = sums[0].body.factors if isinstance(sums[0].body, Product) else (sums[0].body,)
     return frozenset(sums[0].over), Product((*(f for f in factors if f not in sums), *body))
-
-
-def _without(position: Affine, whole: Index) -> Affine:
-    """What an index is, from a position that is zero."""
-    (sign,) = (c for v, c in position.terms if v == whole)
-    return affine({v: -sign * c for v, c in position.terms if v != whole}, 0)
 
 
 def _in_order(over: frozenset[Index]) -> list[Index]:

@@ -276,6 +276,13 @@ def placed(draw: st.DrawFn) -> tuple[Equation, dict[str, tuple[Size, ...]]]:
         brackets.append(Bracket("==", affine(made)))
         over += digits
         left.insert(draw(st.integers(0, len(left))), whole)
+    if draw(st.booleans()):  # two axes to two others, as groups of channels
+        a, b, c = (draw(st.integers(1, 2)) for _ in range(3))
+        groups = [Index(980, a), Index(981, b * c)]
+        channels = [Index(970, a * b), Index(971, c)]
+        made = {groups[0]: b * c, groups[1]: 1, channels[0]: -c, channels[1]: -1}
+        brackets.append(Bracket("==", affine(made)))
+        over, left = [*over, *channels], [*left, *groups]
     inside = draw(st.permutations((*free, *over)))
     body = maker.term(tuple(inside[: draw(st.integers(1, len(inside)))]), draw(st.integers(0, 2)))
     more = draw(st.sampled_from(((), (maker.index(),))))
@@ -301,6 +308,15 @@ def test_a_reshape_is_written_by_where_it_puts_each_element(convention):
     into = Bracket("==", affine({k: 1, i: -3, j: -1}))
     equation = Equation("y", (n, k), Sum((i, j), Product((Read("x", (at(n), at(i), at(j))), into))))
     assert text(write(equation, convention)) == "y[n,3i+j] = x[n,i,j]"
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda c: c.vectors)
+def test_a_reshape_of_two_axes_to_two_is_written_with_their_common_digits(convention):
+    n, i, j, k, p = (Index(number, size) for number, size in enumerate(("n", 2, 12, 6, 4)))
+    into = Bracket("==", affine({i: 12, j: 1, k: -4, p: -1}))
+    term = Sum((k, p), Product((Read("x", (at(n), at(k), at(p))), into)))
+    equation = Equation("y", (n, i, j), term)
+    assert text(write(equation, convention)) == "y[n,i,4j+k] = x[n,3i+j,k]"
 
 
 def test_windows_that_overlap_are_a_sum_over_those_that_meet_an_element():
