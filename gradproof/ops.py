@@ -80,6 +80,68 @@ def one_hot(index: Any, size: int) -> Any:
     return (np.asarray(index)[..., None] == np.arange(size)).astype(np.float64)
 
 
+def scan(
+    step: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    *,
+    length: int | None = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """A recurrence: ``carry, y = step(carry, x)`` for each x along the first axis of `xs`.
+
+    The same as a loop, for those who prefer to say so, as in `jax.lax.scan`. Returns the last carry
+    and the ys, stacked along a new first axis; ``None`` in the place of the ys where every y is.
+
+    Args:
+        step: takes the carry (an array, or a tuple of arrays) and one x, and returns both.
+        init: the first carry.
+        xs: an array, a tuple or list of arrays, each read along its first axis, or ``None``.
+        length: how many turns, where there are no xs.
+        reverse: from the last x to the first; ys stay in the order of the xs.
+
+    Raises:
+        ShapeError: there is nothing to count, or the xs have different lengths.
+    """
+    turns = _turns(xs, length)
+    carry, ys = init, []
+    for t in reversed(range(turns)) if reverse else range(turns):
+        carry, y = step(carry, _at(xs, t))
+        ys.append(y)
+    # The last carry is one of the turns, not what the caller names it.
+    for one in carry if isinstance(carry, tuple) else (carry,):
+        if isinstance(one, Face):
+            one.keep_name()
+    if reverse:
+        ys.reverse()
+    return carry, _stacked(ys)
+
+
+def _turns(xs: Any, length: int | None) -> int:
+    several = isinstance(xs, tuple | list)
+    lengths = {len(x) for x in (xs if several else [xs] if xs is not None else [])}
+    if length is not None:
+        lengths.add(int(length))
+    if len(lengths) != 1:
+        said = " and ".join(map(str, sorted(lengths))) or "nothing"
+        raise ShapeError(f"scan has {said} to go by.", advice="Give xs of one length, or length=.")
+    return lengths.pop()
+
+
+def _at(xs: Any, t: int) -> Any:
+    if isinstance(xs, tuple | list):
+        return type(xs)(x[t] for x in xs)
+    return None if xs is None else xs[t]
+
+
+def _stacked(ys: list[Any]) -> Any:
+    if not ys or ys[0] is None:
+        return None
+    if isinstance(ys[0], tuple):
+        return tuple(np.stack(list(parts)) for parts in zip(*ys, strict=True))
+    return np.stack(ys)
+
+
 def _moving(x: Any, *others: Any, name: str, **attributes: Any) -> Any:
     """An operation on windows: of a face by its own engine, of plain arrays by NumPy."""
     face = next((one for one in (x, *others) if isinstance(one, Face)), None)
@@ -167,6 +229,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "softmax": softmax,
     "logsumexp": logsumexp,
     "one_hot": one_hot,
+    "scan": scan,
     "conv1d": conv1d,
     "conv2d": conv2d,
     "conv_transpose2d": conv_transpose2d,

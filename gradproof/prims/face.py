@@ -102,6 +102,9 @@ class Face(NDArrayOperatorsMixin, ABC):
     def constant(self, array: np.ndarray) -> Face:
         """A plain array as a tensor of this kind."""
 
+    def keep_name(self) -> None:
+        """Says that an inner function's variable names this value, not an outer one's."""
+
     @final
     def remember(self, array: np.ndarray) -> None:
         """Notes the numbers of a tensor that holds nothing else yet: as long as only numbers are

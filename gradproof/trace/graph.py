@@ -139,6 +139,9 @@ class Traced(Face):
     def copy(self) -> Traced:
         return Traced(self.recording, self.node)
 
+    def keep_name(self) -> None:
+        self.recording.namer.keep(self.node.number)
+
     def constant(self, array: np.ndarray) -> Traced:
         return Traced(self.recording, _operand(self.recording, array))
 

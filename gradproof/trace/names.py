@@ -20,6 +20,7 @@ class Namer:
     kind: type = object
     frames: dict[int, tuple[FrameType, int]] = field(default_factory=dict)
     best: dict[int, tuple[int, int, str]] = field(default_factory=dict)
+    kept: set[int] = field(default_factory=set)
 
     def look(self, frame: FrameType | None) -> None:
         """Notes the tensors among a frame's locals."""
@@ -48,6 +49,14 @@ class Namer:
                     self._look_inside(name, value, depth)
         return outermost
 
+    def keep(self, number: int) -> None:
+        """Lets a value have the name that it has now, whatever outer variables call it."""
+        for frame, depth in list(self.frames.values()):
+            if depth > 0:
+                self.look(frame)
+        if number in self.best:
+            self.kept.add(number)
+
     def forget(self, number: int) -> None:
         """Drops the name of a value that no variable holds any more."""
         self.best.pop(number, None)
@@ -66,7 +75,7 @@ class Namer:
 
     def _note(self, number: int, depth: int, name: str) -> None:
         old = self.best.get(number)
-        if old is None or depth < old[0]:
+        if old is None or (depth < old[0] and number not in self.kept):
             self.best[number] = (depth, len(self.best), name)
 
     def _depth(self, frame: FrameType) -> int:

@@ -30,7 +30,6 @@ def trace_uniformly(
     wanted = symbols(signature)
     if not wanted:
         return trace(forward, backward, signature, sizes), signature
-    fixed = at_sizes(signature, sizes)
     try:
         paper = trace(forward, backward, signature, sizes)
     except GradproofError:
@@ -40,10 +39,16 @@ def trace_uniformly(
         chosen = [sizes[size] for size in wanted]
         if len(set(chosen)) < len(chosen) or set(chosen) & (set(numbers) | {1}):
             raise
-        try:
-            return _noted(trace(forward, backward, fixed, sizes), sizes, wanted), fixed
-        except GradproofError:
-            pass
+        for some in (*((symbol,) for symbol in wanted), wanted):
+            fixed = at_sizes(signature, {symbol: sizes[symbol] for symbol in some})
+            left = tuple(symbol for symbol in wanted if symbol not in some)
+            try:
+                paper = trace(forward, backward, fixed, sizes)
+            except GradproofError:
+                continue
+            others = _others(sizes, left) if left else ()
+            if all(_alike(paper, forward, backward, fixed, other) for other in others):
+                return _noted(paper, sizes, some), fixed
         raise
     if all(_alike(paper, forward, backward, signature, other) for other in _others(sizes, wanted)):
         return paper, signature
