@@ -106,7 +106,7 @@ class Ball(Arithmetic):
         exact = np.asarray(array, dtype=np.float64)
         nothing = np.broadcast_to(_ZERO, exact.shape)
         size = np.abs(array)
-        if size.min(initial=np.inf) >= self.tiny:
+        if not size.size or size.min() >= self.tiny:
             return exact, nothing, nothing
         small, size = size < self.tiny, np.abs(exact)
         flushed = self.contract.flush_to_zero
