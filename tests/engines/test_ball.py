@@ -246,6 +246,6 @@ def test_the_least_of_float64_rounds_up():
 
 def test_whole_numbers_such_as_indices_are_exact():
     for array in (np.array([[0, 2, 1]]), np.zeros((0, 3), dtype=np.int64)):
-        exact, radius, error = Ball(contract("numpy", "float32")).lift(array)
+        exact, radius, error = Ball(CONTRACTS["numpy", "float32"]).lift(array)
         assert np.array_equal(exact, array)
         assert not np.any(radius) and not np.any(error)
