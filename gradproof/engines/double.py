@@ -6,7 +6,8 @@ floating-point technique for extending the available precision", Numer. Math. 18
 they leave is counted after the fact: the radius holds for whatever cancelled. Matrix products are
 sums of exact products of slices (K. Ozaki, T. Ogita, S. Oishi and S. M. Rump, "Error-free
 transformations of matrix multiplication by using fast routines of matrix multiplication and its
-applications", Numer. Algorithms 59, 2012). All else is Arb's.
+applications", Numer. Algorithms 59, 2012). exp, the sigmoid and tanh are series of such balls where
+their operands are moderate. All else is Arb's.
 
 Trusted: IEEE round-to-nearest ``+ − ×`` of NumPy, and BLAS computing products and sums of whole
 numbers below 2^53 exactly, in whatever order.
@@ -14,8 +15,9 @@ numbers below 2^53 exactly, in whatever order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from math import factorial
 from typing import final
 
 import flint
@@ -148,13 +150,78 @@ class Double(Arithmetic):
             return from_arb(self._exact.pi())
 
     def elementary(self, name: str, value: Value) -> Value:
-        with precision(BITS):
-            return from_arb(self._exact.elementary(name, to_arb(value)))
+        def exact(some: Value) -> Value:
+            with precision(BITS):
+                return from_arb(self._exact.elementary(name, to_arb(some)))
+
+        return (
+            _divided(value, _is_moderate(value), self._exp, exact)
+            if name == "exp"
+            else exact(value)
+        )
+
+    def _exp(self, value: Value) -> Value:
+        """``e^x = 2^k (e^s)^256`` of moderate numbers, with ``x = k·log 2 + 256 s``.
+
+        With ``|high| < 600`` and a radius below 2^-10, ``|256 s| < 0.348`` and ``|s| < 2^-9``. So
+        the series to the tenth power leaves less than ``1.01·2^-99/11! < 2^-124``; all else is
+        arithmetic on balls. ``2^k`` is a power of two, and nothing here is near an underflow but
+        radii, which `_up` covers.
+        """
+        high = value[0]
+        k = np.rint(high * _LOG2E)
+        rest = _add(value, self.multiply(self.lift(-k), _LOG2))
+        s = (rest[0] / 256, rest[1] / 256, _up(rest[2] / 256))
+        series = self.number(_TAYLOR[0])
+        for coefficient in _TAYLOR[1:]:
+            series = _add(self.multiply(series, s), self.number(coefficient))
+        result = (series[0], series[1], series[2] + 2.0**-124)
+        for _ in range(8):
+            result = self.multiply(result, result)
+        power = k.astype(np.int64)
+        scaled = [np.ldexp(part, power) for part in result]
+        return scaled[0], scaled[1], _up(scaled[2])
+
+    def _inverse(self, value: Value) -> Value:
+        """``1/x``, by one step of Newton's: with ``e = 1 − qx`` it is ``q(1 + e)``, and at most
+        ``|q|e²/(1 − |e|)`` more."""
+        q = self.lift(1 / (value[0] + value[1]))
+        e = _add(self.number(Fraction(1)), self.multiply((-q[0], q[1], q[2]), value))
+        high, low, radius = self.multiply(q, _add(self.number(Fraction(1)), e))
+        most = _up(np.abs(e[0]) + np.abs(e[1]) + e[2])
+        left = np.where(most < 0.5, 2 * np.abs(q[0]) * most * most, np.inf)
+        return high, low, _up(radius + left)
+
+    def _through_exp(self, name: str, value: Value, order: int) -> Value:
+        """``σ(x) = 1/(1 + e^−x)`` and ``tanh x = 2σ(2x) − 1``, or their slopes: ``σ′(x)`` is
+        ``e^−x σ(x)²``, and ``tanh′ x = 4σ′(2x)``."""
+        scale = 1.0 if name == "sigmoid" else 2.0
+        one = self.number(Fraction(1))
+        found = self._exp(_scaled(value, -scale))
+        sigmoid = self._inverse(_add(one, found))
+        if order == 1:
+            return _scaled(self.multiply(self.multiply(found, sigmoid), sigmoid), scale**2)
+        return sigmoid if name == "sigmoid" else _add(_scaled(sigmoid, 2.0), _scaled(one, -1.0))
 
     def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
-        with precision(BITS):
-            found = self._exact.function(name, tuple(map(to_arb, arguments)), order)
-            return None if found is None else from_arb(found)
+        def exact(*some: Value) -> Value | None:
+            with precision(BITS):
+                found = self._exact.function(name, tuple(map(to_arb, some)), order)
+                return None if found is None else from_arb(found)
+
+        if name not in ("sigmoid", "tanh") or order > 1:
+            return exact(*arguments)
+
+        def known(some: Value) -> Value:
+            found = exact(some)
+            assert found is not None
+            return found
+
+        (value,) = arguments
+        fits = _is_moderate(value)
+        if (name, order) == ("tanh", 0):  # near 0 the subtraction cancels
+            fits = fits & (np.abs(value[0]) >= 2.0**-12)
+        return _divided(value, fits, lambda some: self._through_exp(name, some, order), known)
 
     def compare(self, relation: Relation, left: Value, right: Value) -> Value:
         with precision(BITS):
@@ -182,6 +249,34 @@ def _add(left: Value, right: Value) -> Value:
     small = t + lows
     high, low = _two_sum(s, small)
     return high, low, _up(r1 + r2 + U * (np.abs(lows) + np.abs(small)))
+
+
+def _scaled(value: Value, power: float) -> Value:
+    """Times a power of two or its negative."""
+    high, low, radius = value
+    return power * high, power * low, abs(power) * radius
+
+
+def _is_moderate(value: Value) -> np.ndarray:
+    """Where `_exp` holds, of the number and of its double."""
+    return np.asarray((np.abs(value[0]) < 300) & (value[2] < 2.0**-11))
+
+
+def _divided(
+    value: Value,
+    fits: np.ndarray,
+    fast: Callable[[Value], Value],
+    exact: Callable[[Value], Value],
+) -> Value:
+    """A function by one way where that fits, and by another one elsewhere."""
+    if fits.all():
+        return fast(value)
+    whole = np.broadcast_arrays(*value)
+    parts = [np.empty(fits.shape) for _ in whole]
+    for where, way in ((fits, fast), (~fits, exact)):
+        for part, found in zip(parts, way(tuple(p[where] for p in whole)), strict=True):
+            part[where] = found
+    return tuple(parts)
 
 
 def _total(value: Value, axis: int) -> Value:
@@ -247,3 +342,9 @@ def from_arb(value: Value) -> Value:
     stacked = np.array(found, dtype=np.float64).reshape((*value[0].shape, 3))
     radius = stacked[..., 2]
     return stacked[..., 0], stacked[..., 1], np.where(radius > 0, _up(radius), 0.0)
+
+
+with precision(BITS):
+    _LOG2 = from_arb((each(lambda two: flint.arb(two).log(), np.array(2.0)),))
+_LOG2E = 1 / float(np.log(2.0))
+_TAYLOR = [Fraction(1, factorial(k)) for k in range(10, -1, -1)]

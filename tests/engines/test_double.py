@@ -20,6 +20,11 @@ OPERATIONS = {
     "repeat": lambda a, x, y: a.repeat(x, 7),
     "matmul": lambda a, x, y: a.matmul(x, y),
     "tanh": lambda a, x, y: a.function("tanh", (x,), 0),
+    "sigmoid": lambda a, x, y: a.function("sigmoid", (x,), 0),
+    "slope of tanh": lambda a, x, y: a.function("tanh", (x,), 1),
+    "slope of the sigmoid": lambda a, x, y: a.function("sigmoid", (x,), 1),
+    "exp": lambda a, x, y: a.elementary("exp", x),
+    "exp of large numbers": lambda a, x, y: a.elementary("exp", a.repeat(x, 8)),
     "softmax": lambda a, x, y: a.along("softmax", x),
     "logsumexp": lambda a, x, y: a.fold("logsumexp", x),
 }
@@ -82,6 +87,28 @@ def test_nothing_lies_outside_its_ball(name, width):
 def test_a_transformation_that_loses_its_error_is_found(name, function, wrong, monkeypatch):
     monkeypatch.setattr(double_room, function, wrong)
     assert sum(outside(name, seed, 0.0) for seed in range(4)) > 0
+
+
+@pytest.mark.parametrize("name", ["exp", "sigmoid", "slope of tanh"])
+def test_a_series_that_is_too_short_is_found(name, monkeypatch):
+    monkeypatch.setattr(double_room, "_TAYLOR", double_room._TAYLOR[3:])
+    assert sum(outside(name, seed, 0.0) for seed in range(4)) > 0
+
+
+@pytest.mark.parametrize("name", ["exp", "sigmoid", "tanh", "slope of tanh"])
+def test_series_are_sharp_element_by_element_and_not_arbs(name, monkeypatch):
+    high, _, nothing = drawn(0, 0.0)[0][0]
+    x = (np.where(np.abs(high) < 2.0**-12, 0.5, high), 2.0**-54 * high, nothing)
+    monkeypatch.setattr(double_room, "to_arb", None)
+    high, _, radius = OPERATIONS[name](Double(), x, x)
+    assert np.all(radius <= 2.0**-78 * np.abs(high))
+
+
+def test_nothing_moves_where_a_tanh_is_zero():
+    zero = Double().lift(np.array([0.0, 1.0]))
+    high, low, radius = Double().function("tanh", (zero,), 0)
+    assert (high[0], low[0], radius[0]) == (0, 0, 0)
+    assert radius[1] > 0
 
 
 def test_slices_that_are_too_long_are_found(monkeypatch):
