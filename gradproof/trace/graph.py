@@ -48,7 +48,8 @@ class Recording:
 
     ``constants`` are the plain arrays that the function brought along, ``known`` those of an
     earlier run, and ``outside`` the names that the function's globals have for arrays.
-    ``readings`` are the floats that were computed by Python, in order.
+    ``readings`` are the floats that were computed by Python, in order; ``positions`` the tensors
+    whose elements are positions along an axis.
     """
 
     sizes: dict[str, int]
@@ -61,6 +62,7 @@ class Recording:
     operations: dict[int, int] = field(default_factory=dict)
     namer: Namer = field(default_factory=Namer)
     readings: dict[float, None] = field(default_factory=dict)
+    positions: frozenset[str] = frozenset()
 
     def node(
         self,
@@ -108,6 +110,30 @@ class Recording:
         if not any(isinstance(size, str) for size in sizes):
             made.remember(np.full(shape, float(value)))
         return made
+
+
+def _check_index(recording: Recording, index: Node, where: Place | None) -> None:
+    """That what picks is made of integers, and not of numbers or truth values.
+
+    Raises:
+        NotYet: it is a mask, whose choice depends on data, or nothing says that it is integers.
+    """
+    if index.boolean:
+        raise NotYet(
+            "A mask picks as many elements as it happens to have: the shape depends on data.",
+            advice="Multiply by the mask, or use np.where.",
+            place=where,
+        )
+    while index.operation in ("getitem", "transpose", "reshape", "broadcast"):
+        (index,) = index.operands
+    name = recording.given.get(index.number, "")
+    array = recording.constants.get(name, recording.known.get(name))
+    if name not in recording.positions and (array is None or array.dtype.kind not in "iu"):
+        raise NotYet(
+            "Nothing says that this index is made of integers.",
+            advice=f'Annotate it, as in  {name or "y"}: "n, index 10"  for positions 0 to 9.',
+            place=where,
+        )
 
 
 def _size_of(value: int) -> Size:
@@ -164,6 +190,8 @@ class Traced(Face):
         where = place_of(frame)
         nodes = tuple(_operand(recording, operand) for operand in operands)
         if name in GATHERED:
+            for index in nodes[{"one_hot": 0, "gather": 1}.get(name, 2) :]:
+                _check_index(recording, index, where)
             if name == "one_hot":
                 attributes["size"] = _size_of(attributes["size"])
             sizes = counted_sizes(name, [node.shape for node in nodes], attributes)

@@ -30,7 +30,7 @@ from gradproof.prims.number import constant, words
 from gradproof.trace.equations import Writer, write_equations
 from gradproof.trace.graph import Node, Recording, Traced, show_shape
 from gradproof.trace.names import distinct
-from gradproof.trace.signature import Signature, tensors, where_defined
+from gradproof.trace.signature import Signature, positions_of, tensors, where_defined
 
 PREFIXES = ("my_dl_d", "dl_d", "grad_", "d_", "d")
 """How a claim is spelled: a prefix and the name of a value; the longest prefix is tried first."""
@@ -114,7 +114,8 @@ def _run(recording: Recording, function: Callable[..., Any], arguments: dict[str
 def _trace_forward(
     forward: Callable[..., Any], signature: Signature, sizes: Mapping[str, int]
 ) -> ForwardRun:
-    recording = Recording(dict(sizes), outside=_arrays_outside(forward))
+    named = frozenset(t.name for t in tensors(signature) if positions_of(t) is not None)
+    recording = Recording(dict(sizes), outside=_arrays_outside(forward), positions=named)
     arguments: dict[str, Any] = {}
     for name, entry in signature.items():
         if isinstance(entry, list):
@@ -261,7 +262,9 @@ def _trace_backward(
 ) -> tuple[Program, tuple[Claim, ...], dict[str, Any], Recording]:
     place = where_defined(backward)
     constants = first.recording.constants
-    recording = Recording(dict(sizes), constants, _arrays_outside(backward))
+    recording = Recording(
+        dict(sizes), constants, _arrays_outside(backward), positions=first.recording.positions
+    )
     known = shapes(first.program)
     entered = {name: recording.input(name, shape) for name, shape in known.items()}
     arguments = {}

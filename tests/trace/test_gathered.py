@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gradproof as gp
-from gradproof.core.errors import DataError, GradproofError, NotYet
+from gradproof.core.errors import DataError, NotYet
 
 E = np.random.default_rng(1).normal(size=(5, 3))
 IDX = np.array([4, 0, 4, 2])
@@ -159,5 +159,19 @@ def test_an_index_of_floats_and_a_slice_beside_an_index_are_refused_with_the_lin
     def floats(x: "4 4", y: "4, data"):
         return np.sum(x[y])
 
-    with pytest.raises(GradproofError, match="integers"):
-        gp.verify(floats, engine="numpy")
+    with pytest.raises(NotYet, match="index 10"):
+        gp.derive(floats)
+
+    def masked(x: "n"):
+        return np.sum(x[x > 0])
+
+    with pytest.raises(NotYet, match="depends on data"):
+        gp.derive(masked)
+
+
+def test_an_index_may_be_a_part_of_another():
+    def network(E: "5 3", idx: "4 2, index 5", g: "4 3, data"):
+        return np.sum(g * E[idx[:, 1]])
+
+    for engine in ("numpy", "torch"):
+        assert gp.verify(network, engine=engine).ok
