@@ -1,0 +1,135 @@
+"""Papers that were written to make a verdict lie: each gets the one that it deserves."""
+
+import numpy as np
+import pytest
+
+import gradproof as gp
+
+ATTACKS = []
+
+
+def attack(**deserved):
+    """A pair of functions, and the formula verdict that each claim of theirs must get."""
+
+    def enter(make):
+        ATTACKS.append(pytest.param(make, deserved, id=make.__name__))
+        return make
+
+    return enter
+
+
+@attack(x="refuted")
+def a_chain_through_a_name_that_is_bound_again():
+    def forward(x: "n 3"):
+        z = x**2
+        z = z + 1
+        return np.sum(z * z)
+
+    return forward, lambda x, z: {"dz": 2 * z, "dx": 2 * z * x}
+
+
+@attack(w="refuted")
+def a_sum_over_the_only_column():
+    def forward(x: "n 1", w: "1"):
+        return np.sum(x * w)
+
+    return forward, lambda x, w: {"dw": x.sum(axis=1)[:1]}
+
+
+@attack(x="refuted")
+def a_mean_over_the_other_axis_of_a_square():
+    def forward(x: "n n"):
+        return np.sum(np.mean(x, axis=0) ** 2)
+
+    return forward, lambda x: {"dx": 2 * np.mean(x, axis=1)[:, None] / x.shape[0] + 0 * x}
+
+
+@attack(x="refuted")
+def a_quadratic_form_taken_for_a_symmetric_one():
+    def forward(A: "n n", x: "n"):
+        return 0.5 * x @ A @ x
+
+    return forward, lambda A, x: {"dx": A @ x}
+
+
+@attack(x="refuted")
+def the_root_of_a_square_without_its_sign():
+    def forward(x: "n 3"):
+        return np.sum(np.sqrt(x**2))
+
+    return forward, lambda x: {"dx": 0 * x + 1}
+
+
+@attack(x="undecided")
+def twice_a_logarithm_of_a_negative_number():
+    def forward(x: "n 3"):
+        return np.sum(np.log(x**2) * x)
+
+    return forward, lambda x: {"dx": 2 * np.log(x) + 2}
+
+
+@attack(x="refuted")
+def a_number_that_was_typed_and_is_nearly_pi():
+    def forward(x: "n 3"):
+        return np.sum(np.exp(np.pi * x))
+
+    return forward, lambda x: {"dx": 3.14159265358979 * np.exp(np.pi * x)}
+
+
+@attack(x="proved")
+def a_number_that_was_computed_and_is_pi():
+    def forward(x: "n 3"):
+        return np.sum(np.exp(np.pi * x))
+
+    return forward, lambda x: {"dx": 2 * np.arccos(0.0) * np.exp(3.141592653589793 * x)}
+
+
+@attack(z="refuted")
+def the_first_row_of_the_choices_for_all_rows():
+    def forward(z: "n 4", y: "n, index 4"):
+        return np.sum(z[np.arange(z.shape[0]), y] ** 2)
+
+    return forward, lambda z, y: {"dz": 2 * z * gp.one_hot(y, 4)[0]}
+
+
+@attack(E="refuted")
+def as_many_choices_for_each_position():
+    def forward(E: "5 3", idx: "n, index 5"):
+        return np.sum(E[idx])
+
+    return forward, lambda E, idx: {"dE": 0 * E + np.sum(gp.one_hot(idx, 5)) / 5}
+
+
+@attack(c="proved")
+def the_number_of_all_choices():
+    def forward(idx: "n, index 5", c: ""):
+        return np.sum(gp.one_hot(idx, 5)) * c
+
+    return forward, lambda idx, c: {"dc": 0 * c + idx.shape[0]}
+
+
+@attack(x="refuted")
+def a_clipped_value_for_the_slope():
+    def forward(x: "n 3"):
+        return np.sum(np.clip(x, -0.5, 0.5) ** 2)
+
+    return forward, lambda x: {"dx": 2 * np.clip(x, -0.5, 0.5)}
+
+
+@attack(x="refuted")
+def a_gelu_by_its_cheaper_form():
+    def forward(x: "n 3"):
+        return np.sum(gp.gelu(x))
+
+    def backward(x):
+        s = gp.sigmoid(1.702 * x)
+        return {"dx": s + 1.702 * x * s * (1 - s)}
+
+    return forward, backward
+
+
+@pytest.mark.parametrize(("make", "deserved"), ATTACKS)
+def test_a_verdict_does_not_lie(make, deserved):
+    report = gp.verify(*make(), engine="numpy", seed=3)
+    found = {of: report[of].formula_verdict.kind for of in deserved}
+    assert found == deserved
