@@ -133,7 +133,9 @@ def _derive_parser(commands: Any) -> None:
     parser = commands.add_parser("derive", help="print the forward and the gradient equations")
     _network_arguments(parser)
     parser.add_argument("--convention", choices=("row", "column"), default="row")
-    parser.add_argument("--format", choices=("text", "latex"), default="text")
+    parser.add_argument(
+        "--format", choices=("text", "latex", "markdown", "html", "json"), default="text"
+    )
     parser.set_defaults(run=_derive)
 
 
@@ -376,7 +378,13 @@ def _derive(options: argparse.Namespace) -> int:
     from gradproof.workbench import derive_source
 
     page = derive_source(_source(options), _inputs(options), _sizes(options))
-    write = page.to_latex if options.format == "latex" else page.to_text
+    write = {
+        "text": page.to_text,
+        "latex": page.to_latex,
+        "markdown": page.to_markdown,
+        "html": page.to_html,
+        "json": page.to_json,
+    }[options.format]
     print(write(options.convention))
     return 0
 

@@ -1,4 +1,4 @@
-"""A derivation to a page of equations, as text or LaTeX."""
+"""A derivation to a page of equations, as text and in other formats."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from textwrap import wrap
 from gradproof.core.errors import DataError, UnknownName
 from gradproof.core.index import Size
 from gradproof.core.program import Derivation, shapes
-from gradproof.ink.latex import latex, plain_names
+from gradproof.ink.latex import plain_names
 from gradproof.ink.terminal import text
+from gradproof.report import formats
 from gradproof.report.sliding import PROVED, legend, sliding_forms
 from gradproof.write.convention import Convention, shape_text
 from gradproof.write.loops import uneven
 from gradproof.write.matrix import write
 from gradproof.write.orient import oriented
-from gradproof.write.rolled import Line, page_of, rolled, starts
+from gradproof.write.rolled import page_of, rolled, starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,32 +92,53 @@ class Equations:
 
     def to_latex(self, vectors: str = "row") -> str:
         """The equations for a paper, aligned at their equality signs."""
+        return formats.to_latex(self.rows(vectors))
+
+    def to_markdown(self, vectors: str = "row") -> str:
+        """The equations as Markdown with mathematics."""
+        return formats.to_markdown(self.rows(vectors))
+
+    def to_html(self, vectors: str = "row") -> str:
+        """The equations as a fragment of HTML, in MathML."""
+        return formats.to_html(self.rows(vectors))
+
+    def to_json(self, vectors: str = "row") -> str:
+        """The equations as JSON: text, LaTeX, shape and range of each."""
+        return formats.to_json(self.rows(vectors))
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
+    def _repr_latex_(self) -> str:
+        inside = self.to_latex().replace("{align*}", "{aligned}")
+        return f"$$\n{inside}\n$$"
+
+    def rows(self, vectors: str = "row") -> formats.Rows:
+        """The equations one by one, each loop once, after the form in which a window slides."""
         derivation = self.derivation
         convention = _layout(vectors, derivation)
         page = page_of(derivation, convention, self.words)
         sliding = sliding_forms(derivation, convention)
-        equations = (derivation.forward.equations, derivation.backward.equations)
-        written = [line for some in equations for line in rolled(some, page)]
-        everything = [line.equality for line in written] + list(sliding.values())
-        plain = plain_names(everything)
-        lines = []
-        for line in written:
-            both = [sliding[line.target]] if line.target in sliding else []
-            for one in (*both, line.equality):
-                lines.append(latex(one, plain=plain).replace("=", "&=", 1))
-            lines[-1] += _range_tex(line)
-        return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
+        found: list[formats.Row] = []
+        for part, program in (("forward", derivation.forward), ("gradients", derivation.backward)):
+            for line in rolled(program.equations, page):
+                both = (sliding[line.target],) if line.target in sliding else ()
+                shape = shape_text(line.target, self._sizes(line.shape), convention)
+                forms = (*both, line.equality)
+                found.append(formats.Row(part, line.target, forms, shape, line.range))  # type: ignore[arg-type]
+        inputs = tuple(
+            (t.name, shape_text(t.name, self._sizes(t.shape), convention))
+            for t in derivation.forward.inputs
+        )
+        plain = plain_names(one for row in found for one in row.forms)
+        return formats.Rows(self.network, vectors, inputs, tuple(found), plain, self.notes)
 
     def _sizes(self, shape: tuple[Size, ...]) -> tuple[Size, ...]:
         lengths = {n: word for n, word in self.words.items() if word.isidentifier()}
         return tuple(lengths.get(s, s) if isinstance(s, int) else s for s in shape)
-
-
-def _range_tex(line: Line) -> str:
-    if not line.range:
-        return ""
-    said = line.range.replace("…", r"\dots,").replace("−", "-").replace("= 1 ", "= 1, ")
-    return rf" && {said}"
 
 
 WIDTH = 100
