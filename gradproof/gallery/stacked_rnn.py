@@ -1,7 +1,8 @@
 """Two recurrent layers, one above the other, written as scans over time.
 
-Source: A. Graves, "Supervised Sequence Labelling with Recurrent Neural Networks" (2012), sections
-3.2 and 4.5; back-propagation through time: P. J. Werbos, Proceedings of the IEEE 78 (1990).
+Source: R. Pascanu, C. Gulcehre, K. Cho and Y. Bengio, "How to construct deep recurrent neural
+networks", ICLR (2014); back-propagation through time: P. J. Werbos, Proceedings of the IEEE 78
+(1990).
 Famous for getting wrong: what the upper layer sends down at every step left out of the lower one's
 sum.
 Hides: one step; initial states of zero.

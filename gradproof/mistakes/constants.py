@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from math import sqrt
 
 from gradproof.core.index import Size
-from gradproof.core.normal import product
+from gradproof.core.normal import power, product
 from gradproof.core.term import (
     Add,
     Number,
@@ -67,14 +66,8 @@ def _over_a_root(scene: Scene) -> Iterator[Wrong]:
 
 
 def _roots(size: Size, exponent: Fraction) -> Iterator[Term]:
-    """A root as it stands in code: of a number it is the nearest float."""
-    if isinstance(size, str):
-        yield Power(SizeOf(size), exponent)
-        return
-    root = sqrt(size)
-    # A literal in code is read as the decimal that it is written with.
-    for value in (Fraction(repr(root)), 1 / Fraction(repr(1 / root))):
-        yield Number(value if exponent > 0 else 1 / value)
+    """A root as it is read in code: exactly."""
+    yield power(SizeOf(size) if isinstance(size, str) else Number(Fraction(size)), exponent)
 
 
 def _one_less(size: Size) -> Term:

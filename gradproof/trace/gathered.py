@@ -62,7 +62,8 @@ def _gather(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
             over.append(position)
             conditions.append(_is(writer, node, part, indices[part], here, position))
             places.append(at(position))
-    return Sum(tuple(over), product(*conditions, writer.use(whole, tuple(places))))
+    element = writer.use(whole, tuple(places))
+    return ZERO if element == ZERO else Sum(tuple(over), product(*conditions, element))
 
 
 def _spots(

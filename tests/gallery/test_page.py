@@ -24,7 +24,7 @@ def test_the_list_fits_its_width_and_has_every_network_with_its_tensors(width):
 
 def test_the_list_says_which_frameworks_have_layers_for_a_network():
     lines = plain(listing(catalogue.contents(), 100))
-    assert next(ln for ln in lines if ln.startswith("fnn")).split()[-3:] == [
+    assert next(ln for ln in lines if ln.startswith("l1")).split()[-3:] == [
         "layers",
         "layers",
         "code",

@@ -1,15 +1,12 @@
-"""An embedding's gradient is assigned to the rows that were picked, where it must be added.
+"""An embedding's gradient is added in place, where rows that stand twice keep only the last.
 
-Source: backward passes of embeddings written with ``dW[idx] = dout``, as in the first edition of
-K. Saitoh, "Deep Learning from Scratch 2: natural language processing" (2018), section 4.1, which
-shows the mistake and mends it with ``np.add.at``.
-Wrong: dE[idx] = de; where idx names a row twice, only the last of its gradients is left.
+Source: issue 39 of HIPS/autograd (2015), on the gradient of ``x[[0, 0]]``, mended with
+``np.add.at``; the same in issue 57 of karpathy/nn-zero-to-hero (2024), on a language model.
+Wrong: dE[idx] += g; where idx names a row twice, only the last of its gradients is added.
 Hides: integers of which none stands twice.
 """
 
 import numpy as np
-
-__all__ = ["backward", "forward"]
 
 
 def forward(E: "7 d", idx: "n, index 7", g: "n d, data"):
@@ -19,7 +16,7 @@ def forward(E: "7 d", idx: "n, index 7", g: "n d, data"):
 
 def backward(E, idx, g):
     dE = np.zeros_like(E)
-    dE[idx] = g
+    dE[idx] += g
     return {"dE": dE}
 
 

@@ -1,17 +1,22 @@
 """A rotary embedding's gradient with the sine left outside of the rotation back.
 
-Source: the backward pass of rotary kernels in several public repositories, where ``dx = g·cos −
-turn(g)·sin`` is used for angles whose halves differ; corrected as in J. Su et al., "RoFormer",
-arXiv:2104.09864 (2021).
+Source: pull request 74716 of PaddlePaddle/Paddle (2025), which mends the backward kernel of
+fused_rotary_position_embedding and says why its tests had passed; the right form: J. Su et al.,
+"RoFormer", arXiv:2104.09864 (2021).
 Wrong: dx = g ⊙ cos θ + turn back(g) ⊙ sin θ, where it is turn back(g ⊙ sin θ).
 Hides: angles of which both halves are equal, as the paper's own are.
 """
 
 import numpy as np
 
-from gradproof.gallery.rope import forward
 
-__all__ = ["backward", "forward"]
+def forward(x: "n T 6", theta: "T 6, data", g: "n T 6, data"):
+    c = np.cos(theta)
+    s = np.sin(theta)
+    turned = np.concatenate([-x[:, :, 3:], x[:, :, :3]], axis=2)
+    y = x * c + turned * s
+    return np.sum(g * y)
+
 
 SAMPLES = {
     "both halves of the angles equal": {
