@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -56,11 +57,20 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a term is evaluated in: the tensors, the sizes, the arithmetic."""
+    """What a term is evaluated in: the tensors, the sizes, the arithmetic.
+
+    ``known`` holds functions that were worked out before, by their term, for many equations over
+    the same tensors; `None` where nothing is to be kept.
+    """
 
     tensors: Mapping[str, Value]
     sizes: Mapping[str, int]
     arithmetic: Arithmetic
+    known: dict[Term, Labelled] | None = None
+
+
+MOST_KNOWN = 1000
+"""Functions of tensors that are kept."""
 
 
 def evaluate(
@@ -111,6 +121,17 @@ def _aligned(parts: Iterable[Labelled]) -> tuple[list[Value], tuple[Index, ...]]
 
 def evaluate_term(term: Term, room: Room) -> Labelled:
     """A term at all values of its free indices."""
+    if room.known is None or not isinstance(term, Apply | Fold | Along):
+        return _evaluated(term, room)
+    value = room.known.get(term)
+    if value is None:
+        value = _evaluated(term, room)
+        if len(room.known) < MOST_KNOWN:
+            room.known[term] = value
+    return value
+
+
+def _evaluated(term: Term, room: Room) -> Labelled:
     a = room.arithmetic
     match term:
         case Number(value):
@@ -429,6 +450,7 @@ def _apply(name: str, arguments: tuple[Value, ...], order: int, a: Arithmetic) -
     return a.slope(value) if order == 1 else value
 
 
+@lru_cache(maxsize=256)
 def written_out(record: Elementwise, order: int) -> Term:
     """A function (or its first derivative) of the arguments ``#0, #1, …`` by its meaning."""
     arguments = [Formula(Read(f"#{k}", ())) for k in range(len(record.arguments))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -18,7 +18,7 @@ from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor,
 from gradproof.core.term import Apply, Power, Term, reads, walk
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.arithmetic import Arithmetic, Value
-from gradproof.engines.evaluate import Room, evaluate_equation
+from gradproof.engines.evaluate import Labelled, Room, evaluate_equation
 from gradproof.engines.field import UnluckyPoint
 from gradproof.engines.modular import Modular
 from gradproof.judge.points import POINT, Question, drawn, with_points
@@ -33,11 +33,15 @@ REAL_BITS = 192
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Forward values and right gradients, as exact numbers at these sizes."""
+    """Forward values and right gradients, as exact numbers at these sizes.
+
+    ``known`` keeps functions of them: hundreds of wrong formulas are made of the same few.
+    """
 
     tensors: Mapping[str, Value]
     sizes: Mapping[str, int]
     machine: Arithmetic
+    known: dict[Term, Labelled] = field(default_factory=dict, repr=False, compare=False)
 
 
 def ground(
@@ -152,7 +156,7 @@ def real_ground(
 
 def value_of(equation: Equation, on: Ground) -> Value | None:
     """An equation's numbers on a ground, or `None` where it has none there."""
-    return _value(equation, dict(on.tensors), on)
+    return _value(equation, Room(on.tensors, on.sizes, on.machine, on.known))
 
 
 def claimed_value(name: str, paper: Paper, derivation: Derivation, on: Ground) -> Value | None:
@@ -166,7 +170,7 @@ def claimed_value(name: str, paper: Paper, derivation: Derivation, on: Ground) -
             if other in tensors:
                 tensors[equation.target] = tensors[other]
             continue
-        value = _value(equation, tensors, on)
+        value = _value(equation, Room(tensors, on.sizes, on.machine))
         if value is not None:
             tensors[equation.target] = value
         if equation.target == name:
@@ -174,11 +178,11 @@ def claimed_value(name: str, paper: Paper, derivation: Derivation, on: Ground) -
     return None
 
 
-def _value(equation: Equation, tensors: dict[str, Value], on: Ground) -> Value | None:
-    if any(read.tensor not in tensors for read in reads(equation.term)):
+def _value(equation: Equation, room: Room) -> Value | None:
+    if any(read.tensor not in room.tensors for read in reads(equation.term)):
         return None
     try:
-        return evaluate_equation(with_points(equation), Room(tensors, on.sizes, on.machine))
+        return evaluate_equation(with_points(equation), room)
     except (UnluckyPoint, NotYet, IndexError):
         # No such number: a division by zero, a root outside the field, a place outside a tensor.
         return None
