@@ -7,8 +7,10 @@ from typing import Any, final
 
 import numpy as np
 
-from gradproof.core.errors import ShapeError
+from gradproof.core.errors import NetworkError, ShapeError
 from gradproof.prims import window_arrays
+from gradproof.prims.blanks import gradient_of
+from gradproof.prims.caller import place
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.face import Face, along, fold
 from gradproof.prims.record import Elementwise
@@ -142,6 +144,29 @@ def _stacked(ys: list[Any]) -> Any:
     return np.stack(ys)
 
 
+def blank(of: Any) -> Any:
+    """The gradient with respect to `of`, in the place of a formula that is still to be found.
+
+    It stands in ``backward``, as in ``dl_dW = gp.blank(W)``: what is built on it is judged as if it
+    were there and right, and it counts as no formula itself. Of a list it is a list.
+
+    Raises:
+        NetworkError: it stands elsewhere, or the function is called without gradproof.
+    """
+    if isinstance(of, list | tuple):
+        return [blank(one) for one in of]
+    if isinstance(of, Face):
+        return of.gradient()
+    found = gradient_of(of)
+    if found is None:
+        raise NetworkError(
+            "gp.blank has no number: its formula is still missing.",
+            advice="gradproof verify my_file.py --hints  marks what is there already.",
+            place=place(),
+        )
+    return np.array(found)
+
+
 def _moving(x: Any, *others: Any, name: str, **attributes: Any) -> Any:
     """An operation on windows: of a face by its own engine, of plain arrays by NumPy."""
     face = next((one for one in (x, *others) if isinstance(one, Face)), None)
@@ -229,6 +254,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "softmax": softmax,
     "logsumexp": logsumexp,
     "one_hot": one_hot,
+    "blank": blank,
     "scan": scan,
     "conv1d": conv1d,
     "conv2d": conv2d,

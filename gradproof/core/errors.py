@@ -30,7 +30,20 @@ class ShapeError(GradproofError):
 
 
 class ClaimShape(ShapeError):
-    """A claim that does not have the shape of its tensor."""
+    """A claim, by its variable's name, that does not have the shape of its tensor."""
+
+    def __init__(
+        self,
+        why: str,
+        *,
+        advice: str = "",
+        place: Place | None = None,
+        claim: str = "",
+        of: str = "",
+    ) -> None:
+        super().__init__(why, advice=advice, place=place)
+        self.claim = claim
+        self.of = of
 
 
 class UnknownName(GradproofError):

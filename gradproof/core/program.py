@@ -80,7 +80,8 @@ class Paper:
     engine's run of the same function finds the same value. ``notes`` are sentences for the
     reader, such as that names had to be invented. ``constants`` holds the plain arrays that the
     functions brought along; ``parameters`` says what each parameter of backward is: a tensor, by
-    `Named`, or a container of them.
+    `Named`, or a container of them. ``blanks`` are the inputs of ``backward`` that stand for a
+    gradient which is still to be found, each with the tensor whose gradient it is.
     """
 
     forward: Program
@@ -91,6 +92,7 @@ class Paper:
     notes: tuple[str, ...] = ()
     constants: Mapping[str, object] = field(default_factory=dict)
     parameters: Mapping[str, object] = field(default_factory=dict)
+    blanks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from gradproof.engines.face import (
 )
 from gradproof.prims import window_arrays
 from gradproof.prims.along import ALONG
+from gradproof.prims.blanks import blanks
 from gradproof.prims.elementwise import ELEMENTWISE
 from gradproof.prims.error_function import erf
 from gradproof.prims.fold import FOLDS
@@ -180,16 +181,33 @@ def record_plain(
     return PlainRun(result, {name: np.array(a) for name, a in (natives | kept).items()})
 
 
-def run_plain(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-    """What a user's function returns on NumPy arrays of its own, as anyone would call it."""
-    with np.errstate(all="ignore"):
-        return function(**{name: _copied(value) for name, value in arguments.items()})
+def run_plain(
+    function: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    gradients: Mapping[int, np.ndarray],
+) -> Any:
+    """What a user's function returns on NumPy arrays of its own, as anyone would call it.
 
+    Args:
+        function: the user's.
+        arguments: arrays and containers of them.
+        gradients: by the ``id`` of an array, what a blank for it is.
+    """
+    known: dict[int, np.ndarray] = {}
 
-def _copied(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_copied(one) for one in value]
-    return np.array(value) if isinstance(value, np.ndarray) else value
+    def copied(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [copied(one) for one in value]
+        if not isinstance(value, np.ndarray):
+            return value
+        copy = np.array(value)
+        if id(value) in gradients:
+            known[id(copy)] = gradients[id(value)]
+        return copy
+
+    own = {name: copied(value) for name, value in arguments.items()}
+    with np.errstate(all="ignore"), blanks(known):
+        return function(**own)
 
 
 def _unwrap(value: Any) -> Any:

@@ -43,7 +43,7 @@ from typing import Any, final
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from gradproof.core.errors import Never, NotYet, ShapeError
+from gradproof.core.errors import NetworkError, Never, NotYet, ShapeError
 from gradproof.prims.arrange import ARRANGEMENTS, axis_of, ravel, reshape, squeeze
 from gradproof.prims.caller import place
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME, FOLD_BY_NAME
@@ -104,6 +104,18 @@ class Face(NDArrayOperatorsMixin, ABC):
 
     def keep_name(self) -> None:
         """Says that an inner function's variable names this value, not an outer one's."""
+
+    def gradient(self) -> Face:
+        """The gradient with respect to this tensor, in the place of a formula that is missing.
+
+        Raises:
+            NetworkError: this is no value of forward that backward was given.
+        """
+        raise NetworkError(
+            "gp.blank stands for a gradient: only backward has any.",
+            advice="Write  dl_dW = gp.blank(W)  in backward.",
+            place=place(),
+        )
 
     @final
     def remember(self, array: np.ndarray) -> None:

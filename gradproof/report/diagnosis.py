@@ -137,7 +137,9 @@ def with_mistake(
         return problem
     before = (problem.advice.rstrip(".") + ".",) if problem.advice else ()
     said = " ".join((*before, *sentences(diagnosis, known)))
-    return ClaimShape(problem.why, advice=said, place=problem.place)
+    return ClaimShape(
+        problem.why, advice=said, place=problem.place, claim=problem.claim, of=problem.of
+    )
 
 
 def _below(paper: Paper) -> dict[str, set[str]]:

@@ -42,6 +42,10 @@ class Node:
     boolean: bool = False
 
 
+BLANK = "the gradient with respect to "
+"""How the name of an input begins that stands for a missing gradient."""
+
+
 @dataclass(slots=True, eq=False)
 class Recording:
     """The operations of one run, in order, and the names seen for them.
@@ -49,7 +53,8 @@ class Recording:
     ``constants`` are the plain arrays that the function brought along, ``known`` those of an
     earlier run, and ``outside`` the names that the function's globals have for arrays.
     ``readings`` are the floats that were computed by Python, in order; ``positions`` the tensors
-    whose elements are positions along an axis.
+    whose elements are positions along an axis. ``blanks`` are the inputs that stand for a missing
+    gradient, each with the tensor whose gradient it is; only a run of backward has them.
     """
 
     sizes: dict[str, int]
@@ -63,6 +68,7 @@ class Recording:
     namer: Namer = field(default_factory=Namer)
     readings: dict[float, None] = field(default_factory=dict)
     positions: frozenset[str] = frozenset()
+    blanks: dict[str, str] | None = None
 
     def node(
         self,
@@ -167,6 +173,18 @@ class Traced(Face):
 
     def keep_name(self) -> None:
         self.recording.namer.keep(self.node.number)
+
+    def gradient(self) -> Traced:
+        recording = self.recording
+        of = recording.given.get(self.node.number)
+        if recording.blanks is None or of is None or of in recording.blanks:
+            return super().gradient()
+        name = f"{BLANK}{of}"
+        for number, given in recording.given.items():
+            if given == name:
+                return Traced(recording, recording.nodes[number])
+        recording.blanks[name] = of
+        return recording.input(name, self.node.shape)
 
     def constant(self, array: np.ndarray) -> Traced:
         return Traced(self.recording, _operand(self.recording, array))

@@ -101,6 +101,7 @@ def trace(
         tuple(dict.fromkeys((*first.notes, *_readings(second)))),
         {**first.recording.constants, **second.constants},
         parameters,
+        dict(second.blanks or {}),
     )
 
 
@@ -263,7 +264,11 @@ def _trace_backward(
     place = where_defined(backward)
     constants = first.recording.constants
     recording = Recording(
-        dict(sizes), constants, _arrays_outside(backward), positions=first.recording.positions
+        dict(sizes),
+        constants,
+        _arrays_outside(backward),
+        positions=first.recording.positions,
+        blanks={},
     )
     known = shapes(first.program)
     entered = {name: recording.input(name, shape) for name, shape in known.items()}
@@ -292,6 +297,7 @@ def _trace_backward(
     renamed = {
         n: (name if n in recording.given else _unprimed(name, clash)) for n, name in names.items()
     }
+    missing = recording.blanks or {}
     if not recording.nodes:
         raise NetworkError("backward computes nothing.", place=place)
     nodes = _needed(recording.nodes, recording.nodes[-1], renamed)
@@ -315,7 +321,8 @@ def _trace_backward(
     )
     equations = [*writer.equations, *aliases]
     data = recording.data()
-    inputs = (*(Tensor(name, shape) for name, shape in known.items()), *data)
+    blanks = (Tensor(name, known[of]) for name, of in missing.items())
+    inputs = (*(Tensor(name, shape) for name, shape in known.items()), *blanks, *data)
     program = check(Program(inputs, tuple(equations), tuple(c.name for c in claims)))
     parameters = {name: _tensor_names(value, recording) for name, value in arguments.items()}
     return program, claims, parameters, recording
@@ -390,6 +397,8 @@ def _claims(
         if _is_given(key, value, first):
             continue  # forward's own value, such as dx = x - mean, which locals() returns too
         of = claimed(key, known, first.locals)
+        if of is not None and _is_blank(of, value, first):
+            continue
         turns = _turns(of, known, first) if of is not None and isinstance(value, Traced) else []
         if len(turns) > 1 and len(bound.get(key, [])) > 1:
             yield from _claims_of_turns(key, turns, bound[key])
@@ -503,6 +512,20 @@ def _is_given(key: str, value: Any, first: ForwardRun) -> bool:
     return value.recording.given[value.node.number] == named
 
 
+def _is_blank(of: str, value: Any, first: ForwardRun) -> bool:
+    """Whether a gradient, or each of a list, is still to be found."""
+    own = first.locals.get(of)
+    tensors_ = own if isinstance(own, list) else [own]
+    names = {first.names.get(t.node.number) for t in tensors_ if isinstance(t, Traced)} | {of}
+    items = value if isinstance(value, list | tuple) else [value]
+    return bool(items) and all(
+        isinstance(item, Traced)
+        and (item.recording.blanks or {}).get(item.recording.given.get(item.node.number, ""))
+        in names
+        for item in items
+    )
+
+
 def claimed(key: str, known: Mapping[str, Any], local: Mapping[str, Any]) -> str | None:
     """The value whose gradient a variable's name claims to be, or `None`."""
     for prefix in PREFIXES:
@@ -542,6 +565,8 @@ def _check_claim(
             "gradient has the shape of its tensor, and nothing is broadcast.",
             advice=_shape_advice(value.node.shape, known[of]),
             place=value.node.place,
+            claim=label,
+            of=of,
         )
 
 
