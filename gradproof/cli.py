@@ -10,6 +10,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,18 @@ if TYPE_CHECKING:
     from gradproof.trace.source import Source
 
 
-ALONE = ("network", "size", "inputs", "show", "certificates", "witness", "replay", "report")
+ALONE = (
+    "network",
+    "size",
+    "inputs",
+    "show",
+    "certificates",
+    "witness",
+    "replay",
+    "report",
+    "hints",
+    "solution",
+)
 """Options of ``verify`` for one network, which do not go with ``--all``."""
 
 PLAIN_WIDTH = 100
@@ -66,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     _report_parser(commands)
     _gallery_parser(commands)
     _new_parser(commands)
+    _exercise_parser(commands)
+    _grade_parser(commands)
     return parser
 
 
@@ -125,6 +139,14 @@ def _verify_parser(commands: Any) -> None:
         "--replay",
         action="store_true",
         help="the published float32 numbers, operation by operation (fnn)",
+    )
+    parser.add_argument(
+        "--hints",
+        action="store_true",
+        help="mark an exercise: right, wrong here, or right given an earlier mistake, with hints",
+    )
+    parser.add_argument(
+        "--solution", action="store_true", help="with --hints: the right formulas too"
     )
     parser.set_defaults(run=_verify)
 
@@ -203,6 +225,62 @@ def _new_parser(commands: Any) -> None:
     parser.set_defaults(run=_new)
 
 
+def _exercise_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "exercise",
+        help="write a network's file with blanks in the place of its gradients",
+        description="Write a file with a network's forward, and blanks where its gradients were. "
+        "gradproof verify FILE --hints marks it.",
+    )
+    parser.add_argument("network", help="a network of the gallery, or a file my_network.py")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE.py",
+        help="the file, which must not exist yet (NETWORK_exercise.py without)",
+    )
+    parser.add_argument(
+        "--blank",
+        metavar="W2,z1",
+        help="which gradients are blank (all that can be, without); the others stay",
+    )
+    parser.set_defaults(run=_exercise)
+
+
+def _grade_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "grade",
+        help="mark a folder of answers side by side",
+        description="Mark every file.py of a folder, each in a process of its own with limits of "
+        "time and memory. This is no shelter from a file that means harm. Exit codes: 0 all files "
+        "were marked, 2 the call is wrong or a file could not be marked.",
+    )
+    parser.add_argument("folder", help="with the files that were handed in")
+    parser.add_argument(
+        "--exercise", metavar="FILE.py", help="what was handed out: answers must have its forward"
+    )
+    parser.add_argument("--csv", metavar="GRADES.csv", help="write a row for each file here")
+    parser.add_argument("-o", "--output", metavar="PAGE.html", help="write a page with all marks")
+    parser.add_argument(
+        "--carried",
+        type=Fraction,
+        default=Fraction(1, 2),
+        metavar="POINTS",
+        help="for a formula that is right given an earlier mistake (1/2)",
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, metavar="SECONDS", help="for each file (60)"
+    )
+    parser.add_argument(
+        "--memory", type=float, default=4.0, metavar="GB", help="for each file (4; on Unix)"
+    )
+    parser.add_argument("--seed", type=int, help="of the data that is drawn")
+    parser.add_argument(
+        "--solution", action="store_true", help="show the right formulas on the page"
+    )
+    parser.set_defaults(run=_grade)
+
+
 def _certificate_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "certificate",
@@ -249,6 +327,10 @@ def _verify(options: argparse.Namespace) -> int:
     if options.network is None:
         raise DataError("verify needs a network or a file, or --all.")
     source = _source(options)
+    if options.hints:
+        return _hints(source, options)
+    if options.solution:
+        raise DataError("--solution goes with --hints.", advice="Or: gradproof explain --solution")
     if options.replay:
         return _replay(source)
     from gradproof.report.console import show
@@ -278,6 +360,85 @@ def _verify(options: argparse.Namespace) -> int:
     return report.exit_code
 
 
+def _hints(source: Source, options: argparse.Namespace) -> int:
+    from gradproof.exercise.marking import mark
+    from gradproof.exercise.showing import lines
+
+    for name in ("show", "certificates", "witness", "replay", "report"):
+        if getattr(options, name):
+            raise DataError(f"--hints marks formulas; --{name} cannot stand beside it.")
+    marked = mark(
+        source,
+        _inputs(options),
+        engine="numpy" if options.engine == "auto" else options.engine,
+        seed=options.seed,
+        sizes=_sizes(options),
+        solution=options.solution,
+    )
+    if options.json:
+        print(marked.to_json())
+    else:
+        console = _console()
+        for line in lines(marked, console.width):
+            console.print(line)
+    return marked.exit_code
+
+
+def _exercise(options: argparse.Namespace) -> int:
+    from gradproof.exercise.writing import exercise
+
+    source = _source(options)
+    path = Path(options.output or f"{source.name}_exercise.py")
+    if path.suffix != ".py":
+        raise DataError(f"{path} is not the name of a Python file.", advice=f"Try {path}.py")
+    wanted = [name.strip() for name in options.blank.split(",")] if options.blank else []
+    made = exercise(source, wanted, file=path.name)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(made.text)
+    except FileExistsError as problem:
+        raise DataError(
+            f"{path} exists already and is left as it is.", advice="Choose another name with -o."
+        ) from problem
+    except OSError as problem:
+        raise DataError(f"{path} cannot be written: {problem.strerror}.") from problem
+    print(f"Written: {path}, with blanks for {', '.join(f'∂l/∂{of}' for of in made.asked)}.")
+    if made.given and not wanted:
+        print(f"Made together with others in a loop, and left: {', '.join(made.given)}.")
+    print(f"Mark it with  gradproof verify {path} --hints")
+    return 0
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from gradproof.exercise.class_page import page
+    from gradproof.exercise.grading import Limits, grade, to_csv
+    from gradproof.exercise.showing import table
+
+    if options.timeout <= 0 or options.memory <= 0:
+        raise DataError("The limits --timeout and --memory must be more than 0.")
+    if not 0 <= options.carried <= 1:
+        raise DataError(f"--carried is between 0 and 1, not {options.carried}.")
+    path = None if options.output is None else _page_path(options.output)
+    grades = grade(
+        options.folder,
+        options.exercise,
+        limits=Limits(options.timeout, options.memory),
+        carried=options.carried,
+        seed=options.seed,
+        solution=options.solution,
+    )
+    console = _console()
+    for line in table(grades, console.width):
+        console.print(line)
+    if options.csv is not None:
+        _save(Path(options.csv), to_csv(grades))
+        print(f"Written: {options.csv}")
+    if path is not None:
+        _save(path, page(grades))
+        print(f"Written: {path}")
+    return 2 if any(one.problem for one in grades.files) else 0
+
+
 def _verify_all(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -285,16 +446,7 @@ def _verify_all(options: argparse.Namespace) -> int:
     from gradproof.gallery.summary import summary
     from gradproof.gallery.survey import verify_all
 
-    for name in (
-        "network",
-        "size",
-        "inputs",
-        "show",
-        "certificates",
-        "witness",
-        "replay",
-        "report",
-    ):
+    for name in ALONE:
         if getattr(options, name):
             what = "a network" if name == "network" else f"--{name}"
             raise DataError(f"--all verifies the whole gallery; {what} cannot stand beside it.")

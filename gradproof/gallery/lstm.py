@@ -48,7 +48,7 @@ def forward(
 
 
 def backward(x, y, Wf, Wi, Wg, Wo, h0, C0, steps):
-    dWf, dWi, dWg, dWo = (np.zeros_like(W) for W in (Wf, Wi, Wg, Wo))
+    dWf, dWi, dWg, dWo = np.zeros_like(Wf), np.zeros_like(Wi), np.zeros_like(Wg), np.zeros_like(Wo)
     dbf = dbi = dbg = dbo = 0.0
     dh_next, dC_next = np.zeros_like(h0), np.zeros_like(C0)
     for t in reversed(range(len(steps))):

@@ -1,0 +1,1 @@
+"""Exercises: a network's formulas to blanks, and answers to marks."""

@@ -1,0 +1,46 @@
+"""The marks of a class to one page of HTML that needs nothing beside it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gradproof.exercise.grading import Grades
+from gradproof.exercise.marking import WORDS, number
+from gradproof.exercise.showing import SIGNS
+
+
+def page(grades: Grades) -> str:
+    """A table with a row for each file, and below it every file with its formulas and hints.
+
+    Text from the files is escaped wherever it stands; the page has no script and asks for nothing.
+    """
+    kinds = [{mark.of: mark for mark in one.marks} for one in grades.files]
+    right = {
+        of: sum(1 for marks in kinds if of in marks and marks[of].kind == "right")
+        for of in grades.asked
+    }
+    return (
+        _environment()
+        .get_template("class.html")
+        .render(
+            grades=grades,
+            rows=list(zip(grades.files, kinds, strict=True)),
+            right=right,
+            signs=SIGNS,
+            words=WORDS,
+            points=lambda one: number(one.points(grades.carried)),
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("gradproof.exercise"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
