@@ -110,7 +110,8 @@ def derive(
 
 
 def derive_source(source: Source, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> Equations:
-    """`derive` for a paper."""
+    """`derive` for a paper; formulas of its own have no part in it."""
+    source = replace(source, backward=None)
     traced, chosen = read(source, inputs, sizes)
     found = Equations(source.name, traced.derivation, traced.paper.notes)
     asked = [s for s in symbols(read_signature(source.forward, inputs)) if s in chosen]

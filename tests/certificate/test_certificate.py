@@ -327,12 +327,14 @@ def test_the_check_imports_nothing_but_flint_and_the_standard_library(document, 
 
 @pytest.mark.parametrize("name", [n for n in CASES if "layers of" not in n])
 def test_the_tapped_series_is_the_derived_gradient(name):
-    """Twice each derived gradient is claimed, and refuted at a random element."""
+    """Twice each derived gradient is claimed, and refuted at a random element; of a network with
+    many, such as one with a loop, twice some."""
     prepared = prepare(CASES[name])
     derivation = prepared.derivation
     forward = derivation.forward
     random = np.random.default_rng(1)
-    for step in derivation.steps:
+    every = 1 + len(derivation.steps) // 24
+    for step in derivation.steps[::every]:
         balls = prepared.truth.balls[step.equation.target]
         index = tuple(int(random.integers(size)) for size in balls.shape)
         if balls[index].contains(0):
