@@ -156,7 +156,16 @@ def _derive_parser(commands: Any) -> None:
     _network_arguments(parser)
     parser.add_argument("--convention", choices=("row", "column"), default="row")
     parser.add_argument(
-        "--format", choices=("text", "latex", "markdown", "html", "json"), default="text"
+        "--format",
+        choices=("text", "latex", "markdown", "html", "json", "ipynb"),
+        default="text",
+        help="ipynb: a notebook whose cells verify each gradient",
+    )
+    parser.add_argument(
+        "--standalone", action="store_true", help="with --format latex: a whole document"
+    )
+    parser.add_argument(
+        "--engine", default="auto", help="on which a notebook's cells verify (with --format ipynb)"
     )
     parser.set_defaults(run=_derive)
 
@@ -527,9 +536,31 @@ def _replay(source: Source) -> int:
 
 
 def _derive(options: argparse.Namespace) -> int:
-    from gradproof.workbench import derive_source
+    from gradproof.gallery.entry import read_docstring
+    from gradproof.workbench import derive_source, notebook_source
 
+    if options.format == "ipynb":
+        source = _source(options)
+        file = inspect.getsourcefile(source.forward)
+        what = "" if file is None else read_docstring(Path(file))[0]
+        print(
+            notebook_source(
+                source,
+                _inputs(options),
+                _sizes(options),
+                options.engine,
+                options.convention,
+                what=what,
+            ),
+            end="",
+        )
+        return 0
     page = derive_source(_source(options), _inputs(options), _sizes(options))
+    if options.standalone:
+        if options.format != "latex":
+            raise DataError("--standalone is a LaTeX document: it goes with --format latex.")
+        print(page.to_latex(options.convention, standalone=True), end="")
+        return 0
     write = {
         "text": page.to_text,
         "latex": page.to_latex,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +56,7 @@ from gradproof.report.diagnosis import with_mistake, with_reasons
 from gradproof.report.document import Document, Listing
 from gradproof.report.equations import Equations
 from gradproof.report.evidence import with_certificates, witness_note
+from gradproof.report.notebook import Code, notebook
 from gradproof.report.program import program_lines
 from gradproof.report.report import (
     Batch,
@@ -65,6 +67,7 @@ from gradproof.report.report import (
 )
 from gradproof.report.sheet import Sheet, sheet_of
 from gradproof.trace.paper import trace
+from gradproof.trace.parts import functions, imported, needed, text_of
 from gradproof.trace.signature import (
     Signature,
     positions_of,
@@ -314,6 +317,51 @@ def document_source(
             if batch.program is not None
         ),
     )
+
+
+def notebook_source(
+    source: Source,
+    inputs: Mapping[str, Any],
+    sizes: Mapping[str, int],
+    engine: str,
+    vectors: str = "row",
+    *,
+    what: str = "",
+) -> str:
+    """A notebook that derives a network and verifies it on an engine, as JSON.
+
+    Args:
+        source: the network, in a file.
+        inputs: as for `derive_source`.
+        sizes: as for `derive_source`.
+        engine: on which the notebook's cells verify, or ``"auto"``.
+        vectors: the convention of its equations.
+        what: what the network is, a sentence.
+
+    Raises:
+        NetworkError: the network has no file to take its functions from.
+    """
+    path = inspect.getsourcefile(source.forward)
+    if path is None or not Path(path).is_file():
+        raise NetworkError(
+            f"{source.name} has no file to make a notebook from.",
+            advice="Write forward into a file my_network.py.",
+        )
+    text = Path(path).read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    defined = functions(tree)
+    package = next((n for n, m in imported(tree).items() if m == "gradproof"), "gp")
+    chosen = [defined[name] for name in ("forward", "backward") if name in defined]
+    names = {n.id for part in chosen for n in ast.walk(part) if isinstance(n, ast.Name)}
+    parts = needed(tree, text, frozenset(names - {"forward", "backward"} | {package}))
+    if package not in imported(tree):
+        parts.append(f"import gradproof as {package}")
+    imports = [part for part in parts if part.startswith(("import ", "from "))]
+    others = [part for part in parts if part not in imports]
+    shown = [text_of(part, text) for part in chosen]
+    code = Code("\n\n\n".join(["\n".join(imports), *others]), shown[0], "".join(shown[1:]), package)
+    page = derive_source(source, inputs, sizes).rows(vectors)
+    return notebook(page, code, choose_engine(engine), what)
 
 
 def _listing(source: Source) -> Listing | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gradproof.core.errors import NotYet, Place
+from gradproof.trace.parts import functions
 
 WIDTH = 100
 """Columns of the file that is written."""
@@ -31,11 +31,6 @@ class Cut:
 
     lines: tuple[str, ...]
     reads: frozenset[str]
-
-
-def functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
-    """The functions of a file by name; of two with one name the later."""
-    return {part.name: part for part in tree.body if isinstance(part, ast.FunctionDef)}
 
 
 def cut(
@@ -295,59 +290,3 @@ def _above(part: ast.stmt, lines: Sequence[str]) -> list[str]:
 
 def _trimmed(lines: Sequence[str]) -> list[str]:
     return [line.rstrip() for line in lines]
-
-
-# --- what else the file needs ------------------------------------------------------------------
-
-
-def needed(tree: ast.Module, text: str, wanted: frozenset[str]) -> list[str]:
-    """The parts of a file that define the names wanted, near and far, each in its own lines."""
-    defined = _definitions(tree)
-    waiting, used = set(wanted), set()
-    while waiting:
-        name = waiting.pop()
-        part = defined.get(name)
-        if part is None or name in used:
-            continue
-        used.add(name)
-        waiting |= {n.id for n in ast.walk(part) if isinstance(n, ast.Name)}
-    parts = {id(defined[name]): defined[name] for name in used}
-    found = []
-    for part in sorted(parts.values(), key=lambda one: one.lineno):
-        if isinstance(part, ast.Import | ast.ImportFrom):
-            found.append(_import(part, used))
-        else:
-            found.append(_text(part, text))
-    return found
-
-
-def _import(part: ast.Import | ast.ImportFrom, used: set[str]) -> str:
-    names = [n for n in part.names if (n.asname or n.name.partition(".")[0]) in used]
-    kept = (
-        ast.Import(names)
-        if isinstance(part, ast.Import)
-        else ast.ImportFrom(part.module, names, part.level)
-    )
-    return ast.unparse(kept)
-
-
-def _text(part: ast.stmt, text: str) -> str:
-    lines = text.splitlines()
-    decorators = getattr(part, "decorator_list", [])
-    first = min([part.lineno, *(d.lineno for d in decorators)])
-    return "\n".join(lines[first - 1 : part.end_lineno])
-
-
-def _definitions(tree: ast.Module) -> Mapping[str, ast.stmt]:
-    found: dict[str, ast.stmt] = {}
-    for part in tree.body:
-        match part:
-            case ast.Import(names=names) | ast.ImportFrom(names=names):
-                found.update((n.asname or n.name.partition(".")[0], part) for n in names)
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                found[name] = part
-            case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
-                found.update((name, part) for name in _changed(part))
-            case _:
-                pass
-    return {name: part for name, part in found.items() if name not in dir(builtins)}

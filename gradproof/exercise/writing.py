@@ -13,9 +13,10 @@ from pathlib import Path
 
 from gradproof.core.errors import DataError, GradproofError, NetworkError, NotYet
 from gradproof.core.program import Claim, Program, shapes
-from gradproof.exercise.cutting import WIDTH, Blank, cut, functions, needed, one_by_one
+from gradproof.exercise.cutting import WIDTH, Blank, cut, one_by_one
 from gradproof.gallery.entry import read_docstring
 from gradproof.trace.paper import claimed
+from gradproof.trace.parts import functions, imported, needed, text_of
 from gradproof.trace.source import Source, read_file
 from gradproof.workbench import Traced, read
 from gradproof.write.convention import shape_text
@@ -175,9 +176,6 @@ def _made(parts: _Parts, blanks: list[Blank]) -> str:
     backward = defined.get("backward")
     parameters = _parameters(parts.traced, backward, blanks)
     forward = defined["forward"]
-    lines = parts.text.splitlines()
-    first = min([forward.lineno, *(d.lineno for d in forward.decorator_list)])
-    shown = [line.rstrip() for line in lines[first - 1 : forward.end_lineno]]
     wanted = {node.id for node in ast.walk(forward) if isinstance(node, ast.Name)} | {package}
     if backward is None:
         body = [f"    {b.name} = {package}.blank({b.of})  # {b.comment}" for b in blanks]
@@ -190,7 +188,7 @@ def _made(parts: _Parts, blanks: list[Blank]) -> str:
         hand = list(left.lines)
         wanted |= left.reads
     own = needed(parts.tree, parts.text, frozenset(wanted - {"forward", "backward"}))
-    if package not in _imported(parts.tree):
+    if package not in imported(parts.tree):
         own.append(f"import gradproof as {package}")
     imports = [part for part in own if re.match(r"(import|from) ", part)]
     others = [part for part in own if part not in imports]
@@ -200,7 +198,7 @@ def _made(parts: _Parts, blanks: list[Blank]) -> str:
         "\n".join(imports),
         *others,
         asked,
-        "\n".join(shown),
+        text_of(forward, parts.text),
         "\n".join(hand),
     ]
     return _spaced(sections)
@@ -243,17 +241,7 @@ def _docstring(parts: _Parts, blanks: Sequence[Blank]) -> str:
 
 
 def _package(tree: ast.Module) -> str:
-    return next((name for name, module in _imported(tree).items() if module == "gradproof"), "gp")
-
-
-def _imported(tree: ast.Module) -> dict[str, str]:
-    """The modules that a file imports, by the names that they have in it."""
-    return {
-        (name.asname or name.name): name.name
-        for part in tree.body
-        if isinstance(part, ast.Import)
-        for name in part.names
-    }
+    return next((name for name, module in imported(tree).items() if module == "gradproof"), "gp")
 
 
 def _parameters(

@@ -102,7 +102,8 @@ def latex(
             on it look alike; of the notation alone if not given.
     """
     chosen = plain_names((notation,)) if plain is None else plain
-    return _Pen(functions, chosen).write(notation)
+    # The letters of indices come with the sign itself, which TeX's fonts for subscripts lack.
+    return _Pen(functions, chosen).write(notation).replace("′", "'")
 
 
 @dataclass(frozen=True, slots=True)

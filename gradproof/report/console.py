@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
 from textwrap import wrap
 from typing import TypeVar
 
@@ -11,12 +12,13 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from gradproof.core.errors import UnknownName
 from gradproof.judge.stage import LITTLE
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.report.program import program_lines
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report, Turns
 from gradproof.report.table import Column, Row, Table, lay_out, wrapped
-from gradproof.report.tensors import tensors
+from gradproof.report.tensors import of_gradient, tensors
 
 AnyRow = TypeVar("AnyRow", ForwardRow, GradientRow)
 
@@ -30,9 +32,37 @@ COLOURS = {
 }
 
 
-def show(report: Report, console: Console | None = None, *, values: bool = False) -> None:
-    """Prints a report; with `values` the tensors stand side by side at 8 digits."""
+NOTEBOOK_WIDTH = 110
+"""Columns of a report in a notebook."""
+
+
+def show(
+    report: Report,
+    console: Console | None = None,
+    *,
+    values: bool = False,
+    of: str | None = None,
+) -> None:
+    """Prints a report; with `values` the tensors stand side by side at 8 digits.
+
+    Args:
+        report: what `verify` returned.
+        console: where to; the terminal if not given.
+        values: whether the tensors are shown.
+        of: a tensor whose gradient alone is shown, with its numbers; of a loop, that of the last t.
+
+    Raises:
+        UnknownName: there is no gradient with respect to that tensor.
+    """
     console = console or Console(highlight=False)
+    with console:  # in a notebook, one output and not one for each line
+        if of is not None:
+            _print(_alone(report, of, console.width), console)
+        else:
+            _show_all(report, console, values=values)
+
+
+def _show_all(report: Report, console: Console, *, values: bool) -> None:
     for line in _head(report, console.width):
         _print(wrapped(line, console.width, indent=8), console)
     for batch in report.batches:
@@ -60,6 +90,59 @@ def show(report: Report, console: Console | None = None, *, values: bool = False
     for note in (*proof_lines(report), *_coverage(report), *report.notes, *_missing(report)):
         _print(wrapped(Text(note, style="dim"), console.width), console)
     _print(wrapped(summary(report), console.width), console)
+
+
+def _alone(report: Report, of: str, width: int) -> Iterator[Text]:
+    """One gradient of the last set of data: its formula, its verdicts, its numbers."""
+    batch = report.batches[-1]
+    named = {row.name: [row] for row in batch.gradients}
+    for row in batch.gradients:
+        if "[" in row.name:
+            named.setdefault(row.name.partition("[")[0], []).append(row)
+    if of not in named:
+        raise UnknownName(
+            f"There is no gradient with respect to {of}.",
+            advice=f"There are those with respect to {_listed(list(named))}.",
+        )
+    group = named[of]
+    last = max(group, key=lambda row: (len(row.name), row.name))
+    loops = batch.gradient_loops if len(group) > 1 else ()
+    for some, loop in _grouped(group, loops):
+        if len(some) == 1 or loop is not None:
+            yield Text(some[0].derived if loop is None else loop.formula, style="bold")
+            yield from (Text("  ") + line for line in (*_below(some[0], loop), *_range(loop, "")))
+    verdicts = Text("formula ")
+    verdicts.append_text(_worst([(row.name, row.formula_verdict) for row in group]))
+    verdicts.append(f" · {report.engine} ")
+    verdicts.append_text(_worst([(row.name, row.engine_verdict) for row in group]))
+    native = [(row.name, row.native_verdict) for row in group if row.native_verdict]
+    if native:
+        verdicts.append(" · its layers ")
+        verdicts.append_text(_worst(native))
+    digits_ = min(row.engine_verdict.digits for row in group)
+    share = max(row.engine_verdict.share for row in group)
+    verdicts.append(f" · {_digits(digits_)} digits, {_share(share)} of its bound")
+    yield from wrapped(verdicts, width)
+    for row in group:
+        for detail in _row_details(row, report):
+            for line in detail.split("\n"):
+                yield from wrapped(line, width)
+    yield from of_gradient(last, report.engine, width)
+
+
+def html(report: Report) -> str:
+    """A report as a terminal shows it, for a notebook."""
+    console = Console(
+        record=True,
+        width=NOTEBOOK_WIDTH,
+        file=StringIO(),
+        highlight=False,
+        color_system="truecolor",
+        force_jupyter=False,
+    )
+    show(report, console)
+    inside = '<pre style="overflow-x:auto;white-space:pre;line-height:1.3">{code}</pre>'
+    return console.export_html(inline_styles=True, code_format=inside)
 
 
 def _print(lines: Iterable[Text], console: Console) -> None:
@@ -314,20 +397,24 @@ def _verdict(verdict: FormulaVerdict | EngineVerdict) -> Text:
 def _details(batch: Batch, report: Report) -> list[Text]:
     lines: list[Text] = _layers_elsewhere(batch, report)
     for row in batch.gradients:
-        lines += _formula_detail(row)
-        lines += _engine_detail(row.symbol, row.engine_verdict, row.engine, report.engine)
-        if row.hand is not None and row.hand_verdict is not None:
-            lines += _engine_detail(row.symbol, row.hand_verdict, row.hand, row.line)
-        if row.native is not None and row.native_verdict is not None:
-            lines += _engine_detail(
-                row.symbol, row.native_verdict, row.native, f"{report.engine}'s layer"
-            )
+        lines += _row_details(row, report)
     for forward in batch.forward:
         lines += _engine_detail(forward.name, forward.verdict, forward.engine, report.engine)
         if forward.native_verdict is not None and forward.native is not None:
             lines += _engine_detail(
                 forward.name, forward.native_verdict, forward.native, f"{report.engine}'s layer"
             )
+    return lines
+
+
+def _row_details(row: GradientRow, report: Report) -> list[Text]:
+    lines = _formula_detail(row)
+    lines += _engine_detail(row.symbol, row.engine_verdict, row.engine, report.engine)
+    if row.hand is not None and row.hand_verdict is not None:
+        lines += _engine_detail(row.symbol, row.hand_verdict, row.hand, row.line)
+    if row.native is not None and row.native_verdict is not None:
+        layer = f"{report.engine}'s layer"
+        lines += _engine_detail(row.symbol, row.native_verdict, row.native, layer)
     return lines
 
 

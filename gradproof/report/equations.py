@@ -90,9 +90,10 @@ class Equations:
             lines += ["", "Where windows slide", *meanings, *wrap(PROVED, WIDTH)]
         return "\n".join([*lines, *([""] if self.notes else []), *self.notes])
 
-    def to_latex(self, vectors: str = "row") -> str:
-        """The equations for a paper, aligned at their equality signs."""
-        return formats.to_latex(self.rows(vectors))
+    def to_latex(self, vectors: str = "row", *, standalone: bool = False) -> str:
+        """The equations for a paper, aligned at their equality signs, or as a whole document."""
+        rows = self.rows(vectors)
+        return formats.to_document(rows) if standalone else formats.to_latex(rows)
 
     def to_markdown(self, vectors: str = "row") -> str:
         """The equations as Markdown with mathematics."""

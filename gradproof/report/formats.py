@@ -11,7 +11,7 @@ from typing import Literal
 from gradproof.ink.latex import latex
 from gradproof.ink.mathml import mathml
 from gradproof.ink.terminal import text
-from gradproof.write.notation import Equality
+from gradproof.write.notation import Equality, Symbol
 
 TITLES = {"forward": "Forward", "gradients": "Gradients, back to front"}
 
@@ -48,13 +48,89 @@ def to_latex(page: Rows) -> str:
     return "\\begin{align*}\n" + " \\\\\n".join(_tex(page.rows, page)) + "\n\\end{align*}"
 
 
+def to_document(page: Rows) -> str:
+    """A LaTeX document that names all it needs: any engine, amsmath, graphicx, geometry.
+
+    An equation that is longer than its line is scaled to fit.
+    """
+    inputs = [
+        rf"${latex(Symbol(name), plain=page.plain)}$ & ${_shape(shape)}$ \\"
+        for name, shape in page.inputs
+    ]
+    parts = [
+        r"\documentclass[11pt]{article}",
+        r"\usepackage[a4paper,margin=22mm]{geometry}",
+        r"\usepackage{amsmath,amssymb,graphicx,iftex}",
+        r"\ifpdftex\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}\else\usepackage{fontspec}\fi",
+        r"% An equation in at most seven tenths of the line, and what is said beside it.",
+        r"\newcommand{\fit}[2]{\sbox0{$\displaystyle #1$}\ifdim\wd0>0.7\linewidth"
+        r"\resizebox{0.7\linewidth}{!}{\usebox0}\else\usebox0\fi\hfill{\small #2}\par}",
+        r"\setlength{\parindent}{0pt}",
+        r"\setlength{\parskip}{6pt}",
+        r"\begin{document}",
+        rf"\section*{{{_escaped(page.network)}}}",
+        _escaped(f"In {page.vectors} convention.") + r"\par",
+        r"\begin{tabular}{@{}ll}",
+        *inputs,
+        r"\end{tabular}",
+    ]
+    for part, title in TITLES.items():
+        parts += [rf"\subsection*{{{title}}}", ""]
+        for row in page.of(part):
+            *above, last = (latex(one, plain=page.plain) for one in row.forms)
+            shape = f"${_shape(row.shape)}$" if row.shape else ""
+            beside = [rf"${range_of(row.range)}$"] if row.range else []
+            parts += [rf"\fit{{{one}}}{{}}" for one in above]
+            said = r"\quad ".join([*beside, shape])
+            parts.append(rf"\fit{{{last}}}{{{said}}}")
+    parts += ["", *(_escaped(note) + r"\par" for note in page.notes)]
+    return "\n".join([*parts, r"\end{document}", ""])
+
+
+def range_of(said: str) -> str:
+    """For which t an equation holds, as LaTeX."""
+    return said.replace("…", r"\dots,").replace("−", "-").replace("= 1 ", "= 1, ")
+
+
+def _shape(shape: str) -> str:
+    words = shape.replace("…", r"\dots ").replace("×", r" \times ")
+    return rf"\mathrm{{{words}}}" if shape == "scalar" else words.replace("_", r"\_")
+
+
+_TEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "{": r"\{",
+        "}": r"\}",
+        "#": r"\#",
+        "$": r"\$",
+        "%": r"\%",
+        "&": r"\&",
+        "_": r"\_",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "…": r"\dots{}",
+        "−": r"$-$",
+        "∂": r"$\partial$",
+        "√": r"$\surd$",
+        "π": r"$\pi$",
+        "×": r"$\times$",
+        "≥": r"$\ge$",
+    }
+)
+
+
+def _escaped(text: str) -> str:
+    """Text as LaTeX prints it, letter by letter."""
+    return text.translate(_TEX)
+
+
 def _tex(rows: Sequence[Row], page: Rows) -> list[str]:
     lines = []
     for row in rows:
         lines += [latex(one, plain=page.plain).replace("=", "&=", 1) for one in row.forms]
         if row.range:
-            said = row.range.replace("…", r"\dots,").replace("−", "-").replace("= 1 ", "= 1, ")
-            lines[-1] += rf" && {said}"
+            lines[-1] += rf" && {range_of(row.range)}"
     return lines
 
 

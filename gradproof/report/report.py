@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def with_program(batch: Batch, proof: ProgramProof | None) -> Batch:
     return replace(batch, gradients=rows, program=proof)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """Everything that was checked for one network on one engine."""
 
@@ -170,6 +171,15 @@ class Report:
                 ):
                     if kind == "refuted":
                         raise RefutedError(f"{row.symbol} is refuted: {because} {row.line}")
+
+    def __repr__(self) -> str:
+        word = {0: "all hold", 1: "refuted", 3: "undecided"}[self.exit_code]
+        return f"<report on {self.network}, {self.engine} {self.dtype}: {word}>"
+
+    def _repr_html_(self) -> str:
+        # What prints a report imports this module, so it is looked up only here.
+        page: str = import_module("gradproof.report.console").html(self)
+        return page
 
     def to_json(self) -> str:
         """The report as JSON; numbers are exact, infinities are strings."""

@@ -24,6 +24,11 @@ def tensors(batch: Batch, engine: str, width: int) -> list[Text]:
     return lines
 
 
+def of_gradient(row: GradientRow, engine: str, width: int) -> list[Text]:
+    """One gradient from all who computed it."""
+    return _tensor(row.symbol, _of_gradient(row, engine), width)
+
+
 Labelled = list[tuple[str, np.ndarray]]
 
 

@@ -1,0 +1,64 @@
+"""The LaTeX document of a derivation compiles, and loses no sign."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from gradproof.cli import main
+from gradproof.gallery import catalogue
+from gradproof.trace.source import Source
+from gradproof.workbench import derive, derive_source
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("xelatex") is None,
+    reason="xelatex is not installed (Debian: apt-get install texlive-xetex)",
+)
+
+
+def compiled(text, folder):
+    """What TeX complains about."""
+    (folder / "page.tex").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        ["xelatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=120,
+    )
+    said = done.stdout.splitlines()
+    wrong = ("!", "Missing character", "Overfull", "LaTeX Warning: Reference")
+    assert done.returncode == 0, said[-30:]
+    assert (folder / "page.pdf").stat().st_size > 1000
+    return [line for line in said if line.startswith(wrong)]
+
+
+@pytest.mark.parametrize("number", range(len(catalogue.names())), ids=catalogue.names())
+def test_the_document_of_a_network_compiles(number, tmp_path):
+    """In the one convention and the other in turn."""
+    vectors = ("row", "column")[number % 2]
+    page = derive_source(catalogue.find(catalogue.names()[number]), {}, {})
+    assert compiled(page.to_latex(vectors, standalone=True), tmp_path) == []
+
+
+def test_names_that_mean_something_to_tex_are_printed(tmp_path):
+    def a_b(x_: "n 2", W_1_: "2 3", δ: "3"):
+        h_1 = x_ @ W_1_ + δ
+        return (h_1 * h_1).sum()
+
+    assert compiled(derive(a_b).to_latex(standalone=True), tmp_path) == []
+
+
+def test_notes_are_printed_letter_by_letter(tmp_path):
+    def forward(x: "n"):
+        return (0.7978845608028654 * x * x).sum()
+
+    page = derive_source(Source(r"a_b^{c}$#%&~\x", forward), {}, {})
+    assert page.notes and compiled(page.to_latex(standalone=True), tmp_path) == []
+
+
+def test_a_document_is_latex(capsys):
+    assert main(["derive", "fnn", "--format", "latex", "--standalone"]) == 0
+    assert capsys.readouterr().out.startswith(r"\documentclass")
+    assert main(["derive", "fnn", "--standalone"]) == 2
