@@ -23,6 +23,7 @@ from gradproof.core.program import (
     Paper,
     Program,
     Step,
+    counts,
     shape_of,
     shapes,
 )
@@ -522,9 +523,7 @@ def _constants(paper: Paper, dtype: str) -> dict[str, np.ndarray]:
     """The plain arrays that the functions brought along."""
     return {
         # Whole numbers, such as an axis' positions, are compared and stay exact.
-        n: a
-        if np.asarray(a).dtype.kind in "iu" and n.startswith("range(")
-        else in_dtype(np.asarray(a), dtype)
+        n: a if np.asarray(a).dtype.kind in "iu" and counts(n) else in_dtype(np.asarray(a), dtype)
         for n, a in paper.constants.items()
     }
 

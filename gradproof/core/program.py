@@ -135,3 +135,13 @@ def shapes(program: Program) -> dict[str, tuple[Size, ...]]:
     known: dict[str, tuple[Size, ...]] = {t.name: t.shape for t in program.inputs}
     known.update((e.target, shape_of(e)) for e in program.equations)
     return known
+
+
+def counting(size: Size) -> str:
+    """The name of the tensor of an axis' positions: 0, 1, 2, …"""
+    return f"range({size})"
+
+
+def counts(name: str) -> bool:
+    """Whether a tensor holds the positions of an axis (`counting`)."""
+    return name.startswith("range(")

@@ -17,7 +17,15 @@ Value = tuple[np.ndarray, ...]
 
 
 class Arithmetic(ABC):
-    """The verbs over which every program is evaluated. Values broadcast as NumPy arrays do."""
+    """The verbs over which every program is evaluated. Values broadcast as NumPy arrays do.
+
+    ``scatters`` says that what is added up at the places that integers name is counted, because an
+    engine may add there whatever else arrives, one number after the other (`scattered`);
+    ``scatters_low`` that this counts even where nothing else arrives.
+    """
+
+    scatters = False
+    scatters_low = False
 
     @abstractmethod
     def lift(self, array: np.ndarray) -> Value:
@@ -81,6 +89,14 @@ class Arithmetic(ABC):
     def slope(self, value: Value) -> Value:
         """The derivative of an elementary function, computed by its usual formula; a bound on
         engines widens here, because an engine may use another formula of the same function."""
+        return value
+
+    def scattered(
+        self, value: Value, additions: np.ndarray, rounded: int, size: np.ndarray
+    ) -> Value:
+        """A sum that an engine may have stored after each of so many additions, in any order, of
+        numbers that were `rounded` so often before and whose absolute values add up to `size`; a
+        bound on engines widens here."""
         return value
 
     def along(self, name: str, value: Value) -> Value | None:

@@ -8,6 +8,8 @@ of summation and association it chooses, with fused multiply-adds or without (on
   ``n·u·|x|ᵀ|y|``, for every n: C.-P. Jeannerod and S. M. Rump, "Improved error bounds for inner
   products in floating-point arithmetic", SIAM J. Matrix Anal. Appl. 34 (2013). (N. J. Higham,
   "Accuracy and Stability of Numerical Algorithms", 2002, has γ_n for n·u.)
+* What is added up at the places that integers name (the gradient of a row that an index picks c
+  times) may be stored after every addition: ``(c−1)u Σ|xᵢ|`` with the dtype's own u.
 * A product of k factors associated in any way is k − 1 roundings; each `multiply` allows two,
   because the derivation may have merged or split a factor.
 * A sum or difference is exact where it underflows; a product is off by half the least subnormal
@@ -87,6 +89,7 @@ class Ball(Arithmetic):
         self.u = float(contract.u_store)
         self.accumulate = float(contract.u_accumulate)
         self.summing = self.u if contract.low_sums else self.accumulate
+        self.scatters, self.scatters_low = True, self.accumulate < self.u
         self.joining = self.u * (2 if contract.rounding == "faithful" else 1)
         self.tiny = float(contract.tiny)
         self.unit = 2 * self.tiny * self.u  # the distance of two subnormal numbers
@@ -273,6 +276,13 @@ class Ball(Arithmetic):
             error = error + self.u * (np.abs(middle) + radius + error)
         error = error + count * self.lost_in_sum
         return middle, _up(radius * room), np.broadcast_to(_up(error * room), middle.shape)
+
+    def scattered(
+        self, value: Value, additions: np.ndarray, rounded: int, size: np.ndarray
+    ) -> Value:
+        m, r, e = value
+        grown = size * ((1 + self.u) ** rounded * _ROOM)
+        return m, r, _up(e + self.u * (additions + rounded) * grown)
 
     def matmul(self, left: Value, right: Value) -> Value:
         (m1, r1, e1), (m2, r2, e2) = left, right

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -22,7 +22,7 @@ from gradproof.core.index import (
     the_index,
 )
 from gradproof.core.normal import product
-from gradproof.core.program import Equation, Program
+from gradproof.core.program import Equation, Program, counts
 from gradproof.core.term import (
     Add,
     Along,
@@ -122,16 +122,16 @@ def _aligned(parts: Iterable[Labelled]) -> tuple[list[Value], tuple[Index, ...]]
 def evaluate_term(term: Term, room: Room) -> Labelled:
     """A term at all values of its free indices."""
     if room.known is None or not isinstance(term, Apply | Fold | Along):
-        return _evaluated(term, room)
+        return _worked_out(term, room)
     value = room.known.get(term)
     if value is None:
-        value = _evaluated(term, room)
+        value = _worked_out(term, room)
         if len(room.known) < MOST_KNOWN:
             room.known[term] = value
     return value
 
 
-def _evaluated(term: Term, room: Room) -> Labelled:
+def _worked_out(term: Term, room: Room) -> Labelled:
     a = room.arithmetic
     match term:
         case Number(value):
@@ -143,12 +143,14 @@ def _evaluated(term: Term, room: Room) -> Labelled:
         case Read():
             return _read(term, room)
         case Add(terms):
-            values, axes = _aligned(evaluate_term(t, room) for t in terms)
-            return Labelled(a.add(values), axes)
+            values, axes = _aligned(_evaluated(t, room) for t in terms)
+            added = Labelled(a.add(values), axes)
+            return _scattered(terms, added, room) if a.scatters else added
         case Product(factors):
             return _multiply([evaluate_term(f, room) for f in factors], a)
-        case Sum(over, body):
-            return _contract(over, body, room)
+        case Sum():
+            summed = _evaluated(term, room)
+            return _scattered((term,), summed, room) if a.scatters_low else summed
         case Power(base, exponent):
             inside = evaluate_term(base, room)
             return Labelled(a.power(inside.value, exponent), inside.axes)
@@ -213,8 +215,18 @@ def _bracket(relation: str, position: Affine, room: Room) -> Labelled:
 # --- sums of products -------------------------------------------------------------------------
 
 
-def _contract(over: tuple[Index, ...], body: Term, room: Room) -> Labelled:
-    """``Σ`` of a product, two factors at a time, as matrix products where they are.
+def _same(value: Value) -> Value:
+    return value
+
+
+def _contract(
+    over: tuple[Index, ...],
+    body: Term,
+    room: Room,
+    change: Callable[[Value], Value] = _same,
+) -> Labelled:
+    """``Σ`` of a product, two factors at a time, as matrix products where they are; `change` is
+    applied to each factor first.
 
     A condition ``[p = 2i + r]`` leaves one i at most for each p and r: it is read there, and no
     sum over i is left. So a strided convolution's gradient costs what the convolution does.
@@ -225,9 +237,14 @@ def _contract(over: tuple[Index, ...], body: Term, room: Room) -> Labelled:
         joined = _joined_axes(factor, over)
         others = factors[:spot] + factors[spot + 1 :]
         if joined and not any(joined[0] in free(other) for other in others):
-            return _joined(joined, over, others, room)
+            return _joined(joined, over, others, room, change)
     conditions = [f for f in factors if isinstance(f, Bracket)]
-    parts = [evaluate_term(f, room) for f in factors if not isinstance(f, Bracket)]
+    parts = [
+        Labelled(change(found.value), found.axes)
+        for factor in factors
+        if not isinstance(factor, Bracket)
+        for found in (evaluate_term(factor, room),)
+    ]
     masks: list[Labelled] = []
     waiting = list(over)
     while (found := _pinning(conditions, waiting)) is not None:
@@ -249,6 +266,87 @@ def _contract(over: tuple[Index, ...], body: Term, room: Room) -> Labelled:
     return summed if count == 1 else Labelled(a.repeat(summed.value, count), summed.axes)
 
 
+# --- sums at places that integers name --------------------------------------------------------
+
+
+def _evaluated(term: Term, room: Room) -> Labelled:
+    """A term; a sum without what `_scattered` would add for it alone."""
+    if isinstance(term, Sum):
+        return _contract(term.over, term.body, room)
+    return evaluate_term(term, room)
+
+
+def _scattered(terms: tuple[Term, ...], value: Labelled, room: Room) -> Labelled:
+    """The sum of terms, some of which add up what arrives at the places that integers name.
+
+    An engine may add all of it there, the other terms too, one number after the other: TensorFlow
+    puts the rows of several gradients one below the other before it adds any of them.
+    """
+    a = room.arithmetic
+    arriving = [_arriving(term, room) for term in terms]
+    picked = [count for count in arriving if count is not None]
+    if not picked:
+        return value
+    numbers, places = _aligned(picked)
+    others = len(terms) - len(picked)
+    additions = sum((count[0] for count in numbers), np.asarray(others - 1.0))
+    sizes, axes = _aligned(
+        _evaluated(term, room) if count is None else _size(term, room)
+        for term, count in zip(terms, arriving, strict=True)
+    )
+    size = sum(map(_most, sizes), np.zeros(()))
+    (whole, below, most), axes = _aligned(
+        [value, Labelled((np.maximum(additions, 0.0),), places), Labelled((size,), axes)]
+    )
+    rounded = max(map(_rounded_before, terms))
+    return Labelled(a.scattered(whole, below[0], rounded, most[0]), axes)
+
+
+def _picks(factor: Term) -> bool:
+    """Whether a factor is ``[idx = position]``."""
+    match factor:
+        case Compare("==", left, right):
+            return any(isinstance(side, Read) and counts(side.tensor) for side in (left, right))
+        case _:
+            return False
+
+
+def _factors(term: Term) -> tuple[Term, ...]:
+    body = term.body if isinstance(term, Sum) else term
+    return body.factors if isinstance(body, Product) else (body,)
+
+
+def _arriving(term: Term, room: Room) -> Labelled | None:
+    """How many numbers arrive at each place; `None` for what is no such sum."""
+    if not isinstance(term, Sum):
+        return None
+    picking = [factor for factor in _factors(term) if _picks(factor)]
+    over = tuple(i for i in term.over if any(i in free(factor) for factor in picking))
+    return _contract(over, product(*picking), room) if over else None
+
+
+def _rounded_before(term: Term) -> int:
+    """The roundings of each summand: two for every factor of a product, as in `Ball.multiply`, and
+    for a sum inside it that an engine makes and stores first."""
+    others = [factor for factor in _factors(term) if not _picks(factor)]
+    return 2 * len(others) if len(others) > 1 else 0
+
+
+def _most(value: Value) -> np.ndarray:
+    """The largest absolute value that an engine can have."""
+    return np.asarray(np.abs(value[0]) + sum(value[1:], np.zeros(())))
+
+
+def _absolute(value: Value) -> Value:
+    most = _most(value)
+    return (most, *(np.zeros_like(most) for _ in value[1:]))
+
+
+def _size(term: Sum, room: Room) -> Labelled:
+    """The sum of the absolute values of what a sum adds up."""
+    return _contract(term.over, term.body, room, _absolute)
+
+
 def _joined_axes(factor: Term, over: tuple[Index, ...]) -> tuple[Index, tuple[Index, ...]] | None:
     """The index that a bracket makes of summed ones, and these, as in a reshape."""
     if not isinstance(factor, Bracket) or factor.relation != "==":
@@ -262,22 +360,23 @@ def _joined(
     over: tuple[Index, ...],
     others: tuple[Term, ...],
     room: Room,
+    change: Callable[[Value], Value],
 ) -> Labelled:
     """``Σ`` of the other factors over what is no digit, its digits' axes made one: nothing is
     added up, and no bracket is worked out."""
     whole, digits = joined
     left = tuple(index for index in over if index not in digits)
     body = product(*others)
-    inside = _contract(left, body, room) if left else evaluate_term(body, room)
+    inside = _contract(left, body, room, change)
     kept = tuple(axis for axis in inside.axes if axis not in digits)
     laid = _laid_out(inside, (*kept, *digits))
     lengths = tuple(number_of(digit.size, room.sizes) for digit in digits)
 
-    def change(part: np.ndarray) -> np.ndarray:
+    def made_one(part: np.ndarray) -> np.ndarray:
         outer = part.shape[: len(kept)]
         return np.broadcast_to(part, (*outer, *lengths)).reshape(*outer, -1)
 
-    return Labelled(structural(laid, change), (*kept, whole))
+    return Labelled(structural(laid, made_one), (*kept, whole))
 
 
 def _reads(condition: Bracket, index: Index) -> bool:

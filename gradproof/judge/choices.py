@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradproof.core.index import Size, is_index, the_index
-from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor
+from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor, counting
 from gradproof.core.term import Compare, Read, Term, transform
 
 INDEX = "index "
@@ -26,7 +26,7 @@ def with_choices(paper: Paper, derivation: Derivation) -> tuple[Paper, Derivatio
         match node:
             case Compare("==", Read(index, places), Read(counted, (position,))) if (
                 index in indices
-                and counted == f"range({(size := indices[index].law.removeprefix(INDEX))})"
+                and counted == counting(size := indices[index].law.removeprefix(INDEX))
                 and is_index(position)
                 and str(the_index(position).size) == size
             ):

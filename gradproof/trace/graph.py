@@ -11,7 +11,7 @@ import numpy as np
 
 from gradproof.core.errors import DataError, Never, NotYet, Place, ShapeError
 from gradproof.core.index import Size
-from gradproof.core.program import Tensor
+from gradproof.core.program import Tensor, counting
 from gradproof.core.term import ONE, SizeOf, Term
 from gradproof.prims.caller import place, place_of, user_frame
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
@@ -93,7 +93,7 @@ class Recording:
 
     def counted(self, size: Size) -> str:
         """The name of the numbers of an axis' positions, 0, 1, 2, …: data of the program's own."""
-        name = f"range({size})"
+        name = counting(size)
         if name not in self.known:
             self.constants[name] = np.arange(number_of(size, self.sizes))
             self.counts[name] = size
