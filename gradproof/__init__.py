@@ -8,7 +8,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    **dict.fromkeys(("derive", "verify"), "gradproof.workbench"),
+    **dict.fromkeys(("derive", "verify", "export"), "gradproof.workbench"),
     "show": "gradproof.report.console",
     "verify_all": "gradproof.gallery.survey",
     **dict.fromkeys(

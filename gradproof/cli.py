@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     _certificate_parser(commands)
     _explain_parser(commands)
     _report_parser(commands)
+    _export_parser(commands)
     _gallery_parser(commands)
     _new_parser(commands)
     _exercise_parser(commands)
@@ -207,6 +208,25 @@ def _report_parser(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the data that is drawn")
     parser.set_defaults(run=_report)
+
+
+def _export_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "export",
+        help="write the derived backward as a source file for NumPy, PyTorch, JAX or TensorFlow",
+        description="Write a network's forward and derived backward as a source file, with the "
+        "formula above each line; run as a program, the file checks its own gradients. The "
+        "framework itself is not needed to write it.",
+    )
+    _network_arguments(parser)
+    parser.add_argument("--to", required=True, choices=("numpy", "torch", "jax", "tensorflow"))
+    parser.add_argument(
+        "--vjp",
+        action="store_true",
+        help="what stands before the loss, as a layer whose backward is given its gradient",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE.py", help="a file, not the terminal")
+    parser.set_defaults(run=_export)
 
 
 def _gallery_parser(commands: Any) -> None:
@@ -569,6 +589,32 @@ def _derive(options: argparse.Namespace) -> int:
         "json": page.to_json,
     }[options.format]
     print(write(options.convention))
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from gradproof.workbench import export_source
+
+    words = ["gradproof", "export", options.network, "--to", options.to]
+    words += ["--vjp"] if options.vjp else []
+    words += [word for given in options.size for word in ("--size", given)]
+    words += ["--inputs", options.inputs] if options.inputs else []
+    text = export_source(
+        _source(options),
+        options.to,
+        _inputs(options),
+        _sizes(options),
+        shlex.join(words),
+        vjp=options.vjp,
+    )
+    if options.output is None:
+        print(text, end="")
+        return 0
+    path = Path(options.output)
+    if path.is_dir() or not path.parent.is_dir():
+        raise DataError(f"There is no place for a file {path}.", advice="Name one in a folder.")
+    _save(path, text)
+    print(f"Written; its gradients are checked by  python {path}")
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.code.network import export as write_source
 from gradproof.core.errors import ClaimShape, DataError, GradproofError, NetworkError
 from gradproof.core.index import Size
 from gradproof.core.nested import each
@@ -151,6 +152,58 @@ def _for_all_lengths(
     at = f"{symbol} = {one}, {other} and {last}"
     note = f"The loops were compared at {at}: only their bounds differ."
     return replace(pages[0], notes=(note,))
+
+
+def export(
+    forward: Callable[..., Any],
+    to: str,
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    vjp: bool = False,
+) -> str:
+    """A source file with the loss of `forward` and its derived gradients, for a framework.
+
+    Run as a program, the file checks its own gradients against bounds that are derived.
+
+    Args:
+        forward: the network, written as NumPy code; it returns a scalar.
+        to: ``"numpy"``, ``"torch"``, ``"jax"`` or ``"tensorflow"``; none of them is imported.
+        inputs: arrays or shapes for parameters without annotation.
+        sizes: numbers for size symbols, for code that asks for a size and for the file's check.
+        vjp: whether the value that the loss is taken of is exported in its place, with a backward
+            function that is given its gradient.
+
+    Raises:
+        NotYet: an equation has no code yet; the message names the line.
+        GradproofError: `forward` is not a network; the message names the line.
+    """
+    source = Source(_name(forward), forward)
+    command = f"gradproof.export({source.name}, to={to!r}{', vjp=True' if vjp else ''})"
+    return export_source(source, to, inputs or {}, sizes or {}, command, vjp=vjp)
+
+
+def export_source(
+    source: Source,
+    to: str,
+    inputs: Mapping[str, Any],
+    sizes: Mapping[str, int],
+    command: str,
+    *,
+    vjp: bool,
+) -> str:
+    """`export` for a paper; `command` is how the file is written again."""
+    traced, chosen = read(source, inputs, sizes)
+    return write_source(
+        source.name,
+        traced.paper,
+        traced.signature,
+        chosen,
+        traced.layout,
+        to,
+        command,
+        vjp=vjp,
+    )
 
 
 def _name(forward: Any) -> str:

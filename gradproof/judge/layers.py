@@ -80,13 +80,13 @@ def run_layers(
     def given(kind: str) -> Given:
         run = engine.native(layers, arguments, derivation.loss, kind)
         permitted = contract_of(engine.name, kind)
-        return Given(run, inputs, _enclosed(derivation, inputs, sizes, permitted), permitted)
+        return Given(run, inputs, enclosed(derivation, inputs, sizes, permitted), permitted)
 
     exact = given(EXACTLY)
     return Layers(exact if dtype == EXACTLY else given(dtype), exact, sizes)
 
 
-def _enclosed(
+def enclosed(
     derivation: Derivation,
     inputs: Mapping[str, np.ndarray],
     sizes: Mapping[str, int],

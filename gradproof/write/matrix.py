@@ -55,7 +55,7 @@ def write(
     if placed_on_the_left is not None:
         return placed_on_the_left
     single = _single_axes(whole, shapes or {})
-    flat = _without_size_one(whole)
+    flat = without_size_one(whole)
     chosen = letters(flat, names)
     for fixed in _choices_of_letters(flat, whole.free):
         try:
@@ -133,7 +133,7 @@ def _single_axes(
     return frozenset(found)
 
 
-def _without_size_one(equation: Equation) -> Equation:
+def without_size_one(equation: Equation) -> Equation:
     """An index over one element is 0, and summing over it does nothing."""
     everything = {*equation.free, *(i for node in walk(equation.term) for i in bound(node))}
     ones = {i: Affine(()) for i in everything if i.size == 1}

@@ -1,0 +1,618 @@
+"""A plan to the text of a source file: forward, backward, the framework's own idiom, a check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from textwrap import wrap
+
+from gradproof.code.array import Along as Softmax
+from gradproof.code.array import (
+    Array,
+    Call,
+    Member,
+    Minus,
+    Name,
+    PiNumber,
+    Plus,
+    Reduced,
+    Series,
+    Stacked,
+    is_number,
+    walk,
+)
+from gradproof.code.checking import Bounds, check_lines
+from gradproof.code.dialect import HELPERS, NEEDS, Dialect
+from gradproof.code.factors import Line
+from gradproof.code.fitting import fitted
+from gradproof.code.plan import RANGE, RESERVED, Plan, lengths
+from gradproof.code.text import Ink, code, parts_of, turns
+from gradproof.code.turns import Loop, roll
+from gradproof.core.index import Size
+from gradproof.trace.signature import Signature
+
+WIDTH = 88
+"""Columns of a file: those of ruff and black where nothing else is said."""
+
+INDENT = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is exported: a network by its name and signature, as a plan, for a framework."""
+
+    network: str
+    signature: Signature
+    plan: Plan
+    dialect: Dialect
+    bounds: Bounds
+    command: str
+
+
+def source_file(order: Order) -> str:
+    """The whole file, as text that ruff leaves as it is."""
+    plan, dialect = order.plan, order.dialect
+    ink = Ink(dialect, _size_names(plan), _turn_name(plan))
+    forward, backward = (
+        fitted(roll(lines), ink, WIDTH - 4, _names(plan) | set(ink.sizes.values()))
+        for lines in (plan.forward, plan.backward)
+    )
+    lines = [
+        *_docstring(order),
+        "",
+        *_imports(order),
+        "",
+        "",
+        *_helpers([*plan.forward, *plan.backward], dialect),
+        *_forward(order, forward, ink),
+        "",
+        "",
+        *_backward(order, backward, ink),
+        "",
+        "",
+        *_idiom(order),
+        *_check(order),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+# --- the head ----------------------------------------------------------------------------------
+
+
+def function_name(network: str) -> str:
+    """What the exported function is called."""
+    plain = "".join(c if c.isalnum() or c == "_" else "_" for c in network)
+    plain = plain if plain[:1].isalpha() else f"net_{plain}"
+    return f"{plain}_" if plain in RESERVED else plain
+
+
+def class_name(network: str) -> str:
+    """What the exported ``autograd.Function`` is called."""
+    return "".join(part.capitalize() for part in function_name(network).split("_") if part)
+
+
+def _docstring(order: Order) -> list[str]:
+    plan, dialect = order.plan, order.dialect
+    name = function_name(order.network)
+    called = ", ".join(order.signature)
+    output = plan.variables[plan.output]
+    said = output.name if isinstance(output, Name) else "result"
+    given = f", {_given(plan)}" if plan.given else ""
+    if dialect.name == "numpy":
+        usage = [
+            f"    {said}, saved = forward({called})",
+            f"    gradients = backward(saved{given})",
+        ]
+    else:
+        usage = [f"    {said} = {name}({called})"]
+    of = (
+        "its loss"
+        if plan.output == plan.derivation.loss or not _shape(plan, plan.output)
+        else (said)
+    )
+    lines = [
+        f'"""{order.network}: {of} and the derived gradients, for {dialect.title}.',
+        "",
+        *(part for line in usage for part in _wrapped(line, "        ")),
+        "",
+        *_wrapped(f"Shapes: {_shapes(order)}.", ""),
+        *_wrapped(_words_on_data(order), ""),
+        "",
+        f"Written by  {order.command}",
+        *_wrapped(
+            f"python FILE.py checks the gradients {_check_words(dialect)}; the bounds are derived.",
+            "",
+        ),
+        '"""',
+    ]
+    return [line.rstrip() for line in lines]
+
+
+def _check_words(dialect: Dialect) -> str:
+    if dialect.name == "numpy":
+        return "against certified directional derivatives of the forward function"
+    return f"against {dialect.title}'s own"
+
+
+def _words_on_data(order: Order) -> str:
+    data = [t.name for t in order.plan.inputs if t.name not in order.plan.gradients]
+    return f"Data, without a gradient: {', '.join(data)}." if data else ""
+
+
+def _shape(plan: Plan, name: str) -> tuple[Size, ...]:
+    return plan.shapes[name]
+
+
+def _shapes(order: Order) -> str:
+    parts = []
+    for tensor in order.plan.inputs:
+        parts.append(f"{tensor.name} {shape_words(tensor.shape)}")
+    shape = _shape(order.plan, order.plan.output)
+    return ", ".join([*parts, f"{order.plan.output} {shape_words(shape)}"])
+
+
+def shape_words(shape: Sequence[Size]) -> str:
+    """A shape for a reader."""
+    if not shape:
+        return "scalar"
+    return f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+
+
+def _wrapped(text: str, indent: str, width: int = WIDTH) -> list[str]:
+    lead = text[: len(text) - len(text.lstrip())]
+    return wrap(
+        text.strip(),
+        width,
+        initial_indent=lead,
+        subsequent_indent=lead + indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _imports(order: Order) -> list[str]:
+    plan, dialect = order.plan, order.dialect
+    nodes = [node for line in (*plan.forward, *plan.backward) for node in walk(line.value)]
+    functions = _functions(nodes, dialect)
+    standard = any(isinstance(n, PiNumber) for n in nodes) or any(
+        isinstance(n, Call) and n.function == "sqrt" and is_number(n.arguments[0]) for n in nodes
+    )
+    standard |= bool(functions & {"erf", "gelu", "gelu_tanh"})  # they have √2 and π
+    lines = ["import math", ""] if standard else []
+    both = [*dialect.imports, *(["import numpy as np"] if dialect.name != "numpy" else [])]
+    return [*lines, *sorted(both, key=lambda line: line.split()[1])]
+
+
+def _functions(nodes: Iterable[Array], dialect: Dialect) -> set[str]:
+    """The functions that the file has to define."""
+    defined = HELPERS[dialect.name]
+    used: set[str] = set()
+    for node in nodes:
+        match node:
+            case Call(function, _) if function in defined and function not in dialect.functions:
+                used.add(function)
+            case Softmax(function, _, _) | Reduced(function, _, _, _, _) if function in defined:
+                used.add(function)
+            case _:
+                pass
+    for function in tuple(used):
+        used.update(name for name in NEEDS.get(function, ()) if name in defined)
+    return used
+
+
+def _helpers(lines: Sequence[Line], dialect: Dialect) -> list[str]:
+    used = _functions((node for line in lines for node in walk(line.value)), dialect)
+    found: list[str] = []
+    for name, text in HELPERS[dialect.name].items():
+        if name in used:
+            found += [*text.splitlines(), "", ""]
+    return found
+
+
+def _names(plan: Plan) -> set[str]:
+    """The names that are in use."""
+    lines = (*plan.forward, *plan.backward)
+    variables = (*plan.variables.values(), *(line.target for line in lines))
+    found = {v.family if isinstance(v, Member) else getattr(v, "name", "") for v in variables}
+    return found | RESERVED
+
+
+def _size_names(plan: Plan) -> dict[str, str]:
+    """Variables for the size symbols; a tensor may have the name of one."""
+    taken = _names(plan)
+    symbols = {size for shape in plan.shapes.values() for size in shape if isinstance(size, str)}
+    return {s: (s if s not in taken else f"size_{s}") for s in sorted(symbols)}
+
+
+def _turn_name(plan: Plan) -> str:
+    taken = _names(plan) | set(_size_names(plan).values())
+    return next(name for name in ("t", "k", "turn", "turn_") if name not in taken)
+
+
+# --- the functions -----------------------------------------------------------------------------
+
+
+def _forward(order: Order, lines: Sequence[Line | Loop], ink: Ink) -> list[str]:
+    plan = order.plan
+    of = "loss" if _is_loss(plan) else plan.output
+    body = [
+        f'"""The {of}, and what backward needs."""'
+        if _is_loss(plan)
+        else (f'"""{of}, and what backward needs."""'),
+        *_entered(order),
+        *_sizes(plan.forward, ink, [t.name for t in plan.inputs], plan),
+        *_families(plan, plan.forward),
+        *_lines(lines, ink),
+        *_returned(f"return {code(plan.variables[plan.output], ink)}, ", _packed(plan, ink)),
+    ]
+    return [*_def("forward", list(order.signature)), *_indented(body)]
+
+
+def _is_loss(plan: Plan) -> bool:
+    return not _shape(plan, plan.output)
+
+
+def _given(plan: Plan) -> str:
+    assert plan.given is not None
+    variable = plan.variables[plan.given]
+    if isinstance(variable, Member):
+        return f"{variable.family}_{variable.number}"
+    assert isinstance(variable, Name)
+    return variable.name
+
+
+def _backward(order: Order, lines: Sequence[Line | Loop], ink: Ink) -> list[str]:
+    plan = order.plan
+    names = ["saved", *([_given(plan)] if plan.given else [])]
+    of = plan.output
+    words = f"The gradients of {of} by the inputs"
+    if plan.given:
+        words = f"The gradients by the inputs, from {_given(plan)}, that by {of}"
+    known = [*plan.saved, *([plan.given] if plan.given else [])]
+    body = [
+        f'"""{words}."""',
+        *_unpacked(plan),
+        *_sizes(plan.backward, ink, known, plan),
+        *_families(plan, plan.backward),
+        *_lines(lines, ink),
+        *_gradients(order, ink),
+    ]
+    return [*_def("backward", names), *_indented(body)]
+
+
+def _entered(order: Order) -> list[str]:
+    """Lists as members, counted from 1; what starts a loop is its member 0."""
+    lists = [name for name, entry in order.signature.items() if isinstance(entry, list)]
+    return [f"{name} = dict(enumerate({name}, 1))" for name in lists]
+
+
+def _sizes(lines: Sequence[Line], ink: Ink, known: Sequence[str], plan: Plan) -> list[str]:
+    found = []
+    for symbol in lengths(lines):
+        name = next(n for n in known if symbol in _shape(plan, n))
+        axis = _shape(plan, name).index(symbol)
+        said = code(plan.variables[name], ink)
+        family = plan.variables[name]
+        if isinstance(family, Member) and name in plan.starts and name in known:
+            said = name
+        found.append(f"{ink.sizes[symbol]} = {said}.shape[{axis}]")
+    return found
+
+
+def _families(plan: Plan, lines: Sequence[Line]) -> list[str]:
+    """Dictionaries for the members of loops, with what they start from."""
+    made = dict.fromkeys(line.target.family for line in lines if isinstance(line.target, Member))
+    forward = lines is plan.forward
+    started = {}
+    if forward:
+        for name in plan.starts:
+            variable = plan.variables[name]
+            if isinstance(variable, Member):
+                started[variable.family] = name
+    given = plan.variables[plan.given] if plan.given else None
+    found = [f"{family} = {{0: {name}}}" for family, name in started.items()]
+    if not forward and isinstance(given, Member):
+        started[given.family] = plan.given or ""
+        found.append(f"{given.family} = {{{given.number}: {_given(plan)}}}")
+    empty = [family for family in made if family not in started]
+    while empty:
+        some: list[str] = []
+        while empty and len(", ".join([*some, empty[0]])) + 4 * (len(some) + 1) < WIDTH - 10:
+            some.append(empty.pop(0))
+        found.append(f"{', '.join(some)} = {', '.join(['{}'] * len(some))}")
+    return found
+
+
+def _lines(lines: Sequence[Line | Loop], ink: Ink) -> list[str]:
+    found: list[str] = []
+    for one in lines:
+        if isinstance(one, Loop):
+            head = f"for {ink.turn} in {turns(one.first, one.last, down=one.down)}:"
+            # The head of the loop says for which turns it is.
+            plain = (replace(line, formula=line.formula.partition(RANGE)[0]) for line in one.lines)
+            found += [head, *_indented([t for line in plain for t in _line(line, ink, 8)])]
+        else:
+            found += _line(one, ink, 4)
+    return found
+
+
+def _line(line: Line, ink: Ink, indent: int) -> list[str]:
+    """An assignment below its formula; what is too long has a line for each of its parts."""
+    comment = _wrapped(f"# {line.formula}", "#     ", WIDTH - indent) if line.formula else []
+    target, said = code(line.target, ink), code(line.value, ink)
+    free = WIDTH - indent
+    if len(target) + len(said) + 3 <= free:
+        return [*comment, f"{target} = {said}"]
+    turned = _over_turns(line.value, ink, free - 4)
+    if turned is not None:
+        return [*comment, f"{target} = {turned[0]}", *turned[1:]]
+    parts = parts_of(line.value, ink)
+    if len(parts) == 1:
+        return [*comment, f"{target} = {said}"]
+    parts = [said] if len(said) <= free - 4 else parts
+    return [*comment, f"{target} = (", *_indented(parts), ")"]
+
+
+def _over_turns(value: Array, ink: Ink, width: int) -> list[str] | None:
+    """A sum or a stack over the turns of a loop on several lines; `None` for anything else."""
+    match value:
+        case Minus(body):
+            inside = _over_turns(body, ink, width)
+            return None if inside is None else [f"-{inside[0]}", *inside[1:]]
+        case Plus((Series() as series,)):
+            return ["sum(", *_indented(_series(series, ink, width)), ")"]
+        case Stacked((Series() as series,), _):
+            head, _, tail = code(value, ink).partition("[" + code(series, ink) + "]")
+            rest = tail.removeprefix(", ").removesuffix(")")
+            line = f"[{code(series, ink)}]"
+            if len(line) + len(rest) + 2 <= width:
+                return [head, f"{INDENT}{line}, {rest}", ")"]
+            one = (
+                [f"{line},"]
+                if len(line) < width
+                else ["[", *_indented(_series(series, ink, width - 4)), "],"]
+            )
+            return [head, *_indented([*one, f"{rest},"]), ")"]
+        case _:
+            return None
+
+
+def _series(series: Series, ink: Ink, width: int) -> list[str]:
+    said = code(series, ink)
+    if len(said) <= width:
+        return [said]
+    body = code(series.body, ink)
+    parts = [body] if len(body) <= width else parts_of(series.body, ink)
+    return [*parts, said[len(body) + 1 :]]
+
+
+def _groups(plan: Plan) -> tuple[list[str], dict[str, list[int]]]:
+    """What is saved: single tensors, and the numbers of members of each family."""
+    single: list[str] = []
+    several: dict[str, list[int]] = {}
+    for name in plan.saved:
+        variable = plan.variables[name]
+        if isinstance(variable, Member):
+            assert isinstance(variable.number, int)
+            several.setdefault(variable.family, []).append(variable.number)
+        else:
+            assert isinstance(variable, Name)
+            single.append(variable.name)
+    return single, {family: sorted(numbers) for family, numbers in several.items()}
+
+
+def _packed(plan: Plan, ink: Ink) -> list[str]:
+    single, several = _groups(plan)
+    found = [*single]
+    for family, numbers in several.items():
+        if numbers == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) > 1:
+            found.append(
+                f"*({family}[{ink.turn}] for {ink.turn} in {turns(numbers[0], numbers[-1])})"
+            )
+        else:
+            found += [f"{family}[{number}]" for number in numbers]
+    return found
+
+
+def _unpacked(plan: Plan) -> list[str]:
+    single, several = _groups(plan)
+    if not single and not several:
+        return []
+    head = [*single, *(["*turns"] if several else [])]
+    found = _returned("", head, " = saved")
+    start = 0
+    for family, numbers in several.items():
+        stop = start + len(numbers)
+        part = f"turns[{start}:{stop}]"
+        if numbers == list(range(numbers[0], numbers[-1] + 1)):
+            first = f", {numbers[0]}" if numbers[0] else ""
+            found.append(f"{family} = dict(enumerate({part}{first}))")
+        else:
+            found.append(f"{family} = dict(zip({numbers}, {part}, strict=True))")
+        start = stop
+    return found
+
+
+def _gradients(order: Order, ink: Ink) -> list[str]:
+    plan = order.plan
+    said: dict[str, str] = {}
+    for name, entry in order.signature.items():
+        if not isinstance(entry, list):
+            found = plan.gradients.get(name)
+            said[name] = "None" if found is None else code(found, ink)
+        else:
+            each = [plan.gradients.get(tensor.name) for tensor in entry]
+            members = [one.number for one in each if isinstance(one, Member)]
+            if members == list(range(1, len(entry) + 1)):
+                family = next(one.family for one in each if isinstance(one, Member))
+                said[name] = f"[{family}[{ink.turn}] for {ink.turn} in {turns(1, len(entry))}]"
+            else:
+                inside = ("None" if one is None else code(one, ink) for one in each)
+                said[name] = f"[{', '.join(inside)}]"
+    if order.dialect.name == "numpy":
+        pairs = [f'"{name}": {value}' for name, value in said.items() if value != "None"]
+        return _returned("return {", pairs, "}", around=False)
+    return _returned("return ", list(said.values()))
+
+
+def _returned(head: str, parts: Sequence[str], tail: str = "", *, around: bool = True) -> list[str]:
+    """A tuple, or what stands in brackets already, on one line or one part a line."""
+    comma = "," if len(parts) == 1 and around else ""
+    plain = ", ".join(parts) + comma
+    bare = head in ("", "return ")
+    opened, closed = ("", "") if not around or (bare and parts) else ("(", ")")
+    star = any(part.startswith("*") for part in parts) and head
+    if around and (star or len(parts) < 2):
+        opened, closed = "(", ")"
+    line = f"{head}{opened}{plain}{closed}{tail}"
+    if len(line) <= WIDTH - 4:
+        return [line]
+    opened, closed = ("(", ")") if around else ("", "")
+    return [f"{head}{opened}", *(f"{INDENT}{part}," for part in parts), f"{closed}{tail}"]
+
+
+def _def(name: str, parameters: Sequence[str]) -> list[str]:
+    line = f"def {name}({', '.join(parameters)}):"
+    if len(line) <= WIDTH - 4:
+        return [line]
+    return [f"def {name}(", *(f"{INDENT}{one}," for one in parameters), "):"]
+
+
+def _indented(lines: Iterable[str], by: str = INDENT) -> list[str]:
+    return [f"{by}{line}" if line else line for line in lines]
+
+
+# --- what each framework calls a function with its own gradient -----------------------------------
+
+
+def _idiom(order: Order) -> list[str]:
+    plan = order.plan
+    name = function_name(order.network)
+    parameters = list(order.signature)
+    docstring = [f'"""{_sentence(order)}"""']
+    match order.dialect.name:
+        case "torch":
+            flat, regrouped, spread = _flat(order)
+            return [
+                f"class {class_name(order.network)}(torch.autograd.Function):",
+                f'{INDENT}"""{_sentence(order)}"""',
+                "",
+                f"{INDENT}@staticmethod",
+                *_indented(_def("forward", ["ctx", *flat])),
+                *_indented(_call(f"{_out(plan)}, saved = forward", regrouped), INDENT * 2),
+                f"{INDENT * 2}ctx.save_for_backward(*saved)",
+                f"{INDENT * 2}return {_out(plan)}",
+                "",
+                f"{INDENT}@staticmethod",
+                f"{INDENT}@torch.autograd.function.once_differentiable",
+                f"{INDENT}def backward(ctx, {_given(plan)}):",
+                *_indented(_flattened(order, "ctx.saved_tensors"), INDENT * 2),
+                "",
+                "",
+                *_def(name, parameters),
+                *_indented(docstring),
+                *_indented(_call(f"return {class_name(order.network)}.apply", spread)),
+                "",
+                "",
+            ]
+        case "jax":
+            return [
+                "@jax.custom_vjp",
+                *_def(name, parameters),
+                *_indented(docstring),
+                *_indented(_call("return forward", parameters, "[0]")),
+                "",
+                "",
+                f"{name}.defvjp(forward, backward)",
+                "",
+                "",
+            ]
+        case "tensorflow":
+            flat, regrouped, spread = _flat(order)
+            inner = [
+                "@tf.custom_gradient",
+                *_def("with_gradient" if _has_list(order) else name, flat),
+                *_indented(docstring if not _has_list(order) else []),
+                *_indented(_call(f"{_out(plan)}, saved = forward", regrouped)),
+                "",
+                f"{INDENT}def pullback({_given(plan)}):",
+                *_indented(_flattened(order, "saved"), INDENT * 2),
+                "",
+                f"{INDENT}return {_out(plan)}, pullback",
+                "",
+                "",
+            ]
+            outer = [
+                *_def(name, parameters),
+                *_indented(docstring),
+                *_indented(_call("return with_gradient", spread)),
+                "",
+                "",
+            ]
+            return [*inner, *outer] if _has_list(order) else inner
+        case _:
+            return []
+
+
+def _sentence(order: Order) -> str:
+    of = "The loss" if _is_loss(order.plan) else order.plan.output
+    return f"{of} of {order.network}, with the derived gradients."
+
+
+def _out(plan: Plan) -> str:
+    variable = plan.variables[plan.output]
+    return variable.name if isinstance(variable, Name) else "result"
+
+
+def _has_list(order: Order) -> bool:
+    return any(isinstance(entry, list) for entry in order.signature.values())
+
+
+def _flat(order: Order) -> tuple[list[str], list[str], list[str]]:
+    """Parameters of a function that takes tensors only, what forward is called with then, and
+    what it is called with itself."""
+    if not _has_list(order):
+        plain = list(order.signature)
+        return plain, plain, plain
+    regrouped, spread, start = [], [], 0
+    for name, entry in order.signature.items():
+        if isinstance(entry, list):
+            regrouped.append(f"tensors[{start}:{start + len(entry)}]")
+            spread.append(f"*{name}")
+            start += len(entry)
+        else:
+            regrouped.append(f"tensors[{start}]")
+            spread.append(name)
+            start += 1
+    return ["*tensors"], regrouped, spread
+
+
+def _flattened(order: Order, saved: str) -> list[str]:
+    call = f"backward({saved}, {_given(order.plan)})"
+    if not _has_list(order):
+        return [f"return {call}"]
+    names = [
+        f"*{name}_" if isinstance(entry, list) else f"{name}_"
+        for name, entry in order.signature.items()
+    ]
+    plain = [name.strip("*") for name in names]
+    return [
+        *_returned("", plain, f" = {call}"),
+        *_returned("return ", names),
+    ]
+
+
+def _call(head: str, arguments: Sequence[str], tail: str = "") -> list[str]:
+    line = f"{head}({', '.join(arguments)}){tail}"
+    if len(line) <= WIDTH - 8:
+        return [line]
+    return [f"{head}(", *(f"{INDENT}{one}," for one in arguments), f"){tail}"]
+
+
+# --- the check ---------------------------------------------------------------------------------
+
+
+def _check(order: Order) -> list[str]:
+    return check_lines(
+        order.signature, order.plan, order.dialect, order.bounds, function_name(order.network)
+    )
