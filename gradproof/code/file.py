@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from textwrap import wrap
@@ -86,6 +87,20 @@ def function_name(network: str) -> str:
     return f"{plain}_" if plain in RESERVED else plain
 
 
+def parameters(order: Order) -> list[str]:
+    """What the functions call their parameters: as the network does, unless a file needs the name
+    itself."""
+    found = []
+    for name, entry in order.signature.items():
+        variable = None if isinstance(entry, list) else order.plan.variables[name]
+        found.append(variable.name if isinstance(variable, Name) else _safe(name))
+    return found
+
+
+def _safe(name: str) -> str:
+    return f"{name}_" if name in RESERVED or keyword.iskeyword(name) else name
+
+
 def class_name(network: str) -> str:
     """What the exported ``autograd.Function`` is called."""
     return "".join(part.capitalize() for part in function_name(network).split("_") if part)
@@ -94,7 +109,7 @@ def class_name(network: str) -> str:
 def _docstring(order: Order) -> list[str]:
     plan, dialect = order.plan, order.dialect
     name = function_name(order.network)
-    called = ", ".join(order.signature)
+    called = ", ".join(parameters(order))
     output = plan.variables[plan.output]
     said = output.name if isinstance(output, Name) else "result"
     given = f", {_given(plan)}" if plan.given else ""
@@ -245,7 +260,7 @@ def _forward(order: Order, lines: Sequence[Line | Loop], ink: Ink) -> list[str]:
         *_lines(lines, ink),
         *_returned(f"return {code(plan.variables[plan.output], ink)}, ", _packed(plan, ink)),
     ]
-    return [*_def("forward", list(order.signature)), *_indented(body)]
+    return [*_def("forward", parameters(order)), *_indented(body)]
 
 
 def _is_loss(plan: Plan) -> bool:
@@ -283,7 +298,12 @@ def _backward(order: Order, lines: Sequence[Line | Loop], ink: Ink) -> list[str]
 def _entered(order: Order) -> list[str]:
     """Lists as members, counted from 1; what starts a loop is its member 0."""
     lists = [name for name, entry in order.signature.items() if isinstance(entry, list)]
-    return [f"{name} = dict(enumerate({name}, 1))" for name in lists]
+    found = []
+    for name in lists:
+        member = order.plan.variables[f"{name}[1]"]
+        assert isinstance(member, Member)
+        found.append(f"{member.family} = dict(enumerate({_safe(name)}, 1))")
+    return found
 
 
 def _sizes(lines: Sequence[Line], ink: Ink, known: Sequence[str], plan: Plan) -> list[str]:
@@ -294,7 +314,7 @@ def _sizes(lines: Sequence[Line], ink: Ink, known: Sequence[str], plan: Plan) ->
         said = code(plan.variables[name], ink)
         family = plan.variables[name]
         if isinstance(family, Member) and name in plan.starts and name in known:
-            said = name
+            said = _safe(name)
         found.append(f"{ink.sizes[symbol]} = {said}.shape[{axis}]")
     return found
 
@@ -310,7 +330,7 @@ def _families(plan: Plan, lines: Sequence[Line]) -> list[str]:
             if isinstance(variable, Member):
                 started[variable.family] = name
     given = plan.variables[plan.given] if plan.given else None
-    found = [f"{family} = {{0: {name}}}" for family, name in started.items()]
+    found = [f"{family} = {{0: {_safe(name)}}}" for family, name in started.items()]
     if not forward and isinstance(given, Member):
         started[given.family] = plan.given or ""
         found.append(f"{given.family} = {{{given.number}: {_given(plan)}}}")
@@ -488,7 +508,7 @@ def _indented(lines: Iterable[str], by: str = INDENT) -> list[str]:
 def _idiom(order: Order) -> list[str]:
     plan = order.plan
     name = function_name(order.network)
-    parameters = list(order.signature)
+    own = parameters(order)
     docstring = [f'"""{_sentence(order)}"""']
     match order.dialect.name:
         case "torch":
@@ -509,7 +529,7 @@ def _idiom(order: Order) -> list[str]:
                 *_indented(_flattened(order, "ctx.saved_tensors"), INDENT * 2),
                 "",
                 "",
-                *_def(name, parameters),
+                *_def(name, own),
                 *_indented(docstring),
                 *_indented(_call(f"return {class_name(order.network)}.apply", spread)),
                 "",
@@ -518,9 +538,9 @@ def _idiom(order: Order) -> list[str]:
         case "jax":
             return [
                 "@jax.custom_vjp",
-                *_def(name, parameters),
+                *_def(name, own),
                 *_indented(docstring),
-                *_indented(_call("return forward", parameters, "[0]")),
+                *_indented(_call("return forward", own, "[0]")),
                 "",
                 "",
                 f"{name}.defvjp(forward, backward)",
@@ -543,7 +563,7 @@ def _idiom(order: Order) -> list[str]:
                 "",
             ]
             outer = [
-                *_def(name, parameters),
+                *_def(name, own),
                 *_indented(docstring),
                 *_indented(_call("return with_gradient", spread)),
                 "",
@@ -572,17 +592,17 @@ def _flat(order: Order) -> tuple[list[str], list[str], list[str]]:
     """Parameters of a function that takes tensors only, what forward is called with then, and
     what it is called with itself."""
     if not _has_list(order):
-        plain = list(order.signature)
+        plain = parameters(order)
         return plain, plain, plain
     regrouped, spread, start = [], [], 0
     for name, entry in order.signature.items():
         if isinstance(entry, list):
             regrouped.append(f"tensors[{start}:{start + len(entry)}]")
-            spread.append(f"*{name}")
+            spread.append(f"*{_safe(name)}")
             start += len(entry)
         else:
             regrouped.append(f"tensors[{start}]")
-            spread.append(name)
+            spread.append(_safe(name))
             start += 1
     return ["*tensors"], regrouped, spread
 

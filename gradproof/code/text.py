@@ -160,7 +160,9 @@ def _has_grid(node: Array) -> bool:
 
 def turns(first: int, last: int, *, down: bool = False) -> str:
     """The turns of a loop."""
-    return f"range({last}, {first - 1}, -1)" if down else f"range({first}, {last + 1})"
+    if down:
+        return f"range({last}, {first - 1}, -1)"
+    return f"range({first}, {last + 1})" if first else f"range({last + 1})"
 
 
 def count(number: Count, ink: Ink) -> str:
