@@ -85,8 +85,11 @@ def bounds(
     return Bounds(dict(sizes), apart, slopes, independent)
 
 
-DIRECTION = 100
-"""Directions have numbers from here on, inputs those from 1 on; 0 is what follows the output."""
+DIRECTION = 10_000
+"""Directions have numbers from here on, inputs those from 1 on."""
+
+FOLLOWING = 9_999
+"""The number of the gradient that backward is given."""
 
 
 def check_data(inputs: Sequence[Tensor], sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
@@ -108,7 +111,7 @@ def _draws(
             continue  # an array that the network brings along
         shape = _shape(tensor, sizes)
         if tensor.name == UPSTREAM:
-            found.append((tensor.name, 0, "draw", shape, ()))
+            found.append((tensor.name, FOLLOWING, "draw", shape, ()))
             continue
         number += 1
         most = positions_of(tensor)
@@ -217,8 +220,8 @@ def check_lines(
         "function": f"{function}({arguments})",
         "name": function,
         "arguments": arguments,
-        "upstream": f"draw(0, {upstream})",
-        "given": f", draw(0, {upstream})" if plan.given else "",
+        "upstream": f"draw({FOLLOWING}, {upstream})",
+        "given": f", draw({FOLLOWING}, {upstream})" if plan.given else "",
     }
     if dialect.name == "numpy":
         lines += _commented(SLOPES_BY_STEP if held.independent else SLOPES_BY_VALUE)
