@@ -316,7 +316,7 @@ def verify_source(
             programs[program] = prove_program(traced.paper, traced.derivation, capture, chance)
         batch = _batch(title, traced, machine, dtype, chosen, arrays, proofs, pictures=pictures)
         batch = with_program(batch, programs[program])
-        constants = _constants(traced.paper, dtype)
+        constants = constants_of(traced.paper, dtype)
         if certificates:
             batch = with_certificates(batch, traced.paper, constants, source.name)
         if witness:
@@ -329,7 +329,7 @@ def verify_source(
         seed,
         machine.title,
         machine.version(),
-        _contract_words(machine.name, dtype),
+        contract_words(contract_of(machine.name, dtype)),
         _shape_words(traced),
         tuple(batches),
         (*traced.paper.notes, *_dtype_notes(dtype), *notes),
@@ -446,12 +446,12 @@ def _missing() -> dict[str, str]:
     }
 
 
-def _contract_words(engine: str, dtype: str) -> str:
-    c = contract_of(engine, dtype)
+def contract_words(c: Contract) -> str:
+    """What an engine may do, in a few words."""
     most = max(units for name, units in c.elementary.items() if name != "other")
     words = [f"u = 2^{int(np.log2(float(c.u_store)))}, elementary functions within {most} u"]
     if c.u_accumulate != c.u_store:
-        words.append(f"sums in {dtype if c.low_sums else 'float32'}")
+        words.append(f"sums in {c.dtype if c.low_sums else 'float32'}")
     if c.rounding == "faithful":
         words.append("products may truncate")
     return ", ".join(words)
@@ -572,7 +572,7 @@ def _batch(
     )
 
 
-def _constants(paper: Paper, dtype: str) -> dict[str, np.ndarray]:
+def constants_of(paper: Paper, dtype: str) -> dict[str, np.ndarray]:
     """The plain arrays that the functions brought along."""
     return {
         # Whole numbers, such as an axis' positions, are compared and stay exact.
@@ -593,7 +593,7 @@ def bench_of(
     paper, source, derivation = traced.paper, traced.source, traced.derivation
     arguments = by_parameter(traced.signature, arrays)
     run = engine.run(source.forward, arguments, paper.operations, paper.loss, dtype)
-    constants = _constants(paper, dtype)
+    constants = constants_of(paper, dtype)
     inputs = {**arrays, **constants}
     programs = [paper.forward, derivation.backward]
     if paper.backward is not None:

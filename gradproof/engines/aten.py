@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 from gradproof.engines.backward_program import Operation, Unattempted
@@ -27,6 +28,8 @@ FUSED: Mapping[str, str] = {
     "aten._softmax": "exp x / Σ exp x",
     "aten._softmax_backward_data": "y·(g − Σ g·y)",
     "aten.logsumexp": "log Σ exp x",
+    "aten._log_softmax": "x − log Σ exp x",
+    "aten._log_softmax_backward_data": "g − exp(y)·Σ g",
     "aten.silu": "x·σ(x)",
     "aten.silu_backward": "g·σ(x)·(1 + x·(1−σ(x)))",
     "aten.gelu": "x·Φ(x), or its form by tanh",
@@ -194,6 +197,24 @@ def _logsumexp(i: Interpreter, o: Operation, x: Real) -> Any:
     return i.reshape(i.log(total), o.shape)
 
 
+def _log_softmax(i: Interpreter, o: Operation, x: Real) -> Real:
+    _, total, axis = _exponentials(i, o, x)
+    return i.subtract(x, _beside(i, i.log(total), axis))
+
+
+def _log_softmax_backward(i: Interpreter, o: Operation, g: Real, y: Real) -> Real:
+    axis = _axis(o, y)
+    total = _beside(i, i.total(g, (axis,)), axis)
+    return i.subtract(g, i.multiply(i.exp(y), total))
+
+
+def _mean(i: Interpreter, o: Operation, x: Any) -> Any:
+    x = _number(i, x)
+    axes = _axes(o, x)
+    count = prod(x.shape[axis] for axis in axes)
+    return i.reshape(i.multiply(i.constant(Fraction(1, count)), i.total(x, axes)), o.shape)
+
+
 def _concatenated(i: Interpreter, o: Operation, *parts: Real) -> Real:
     axis = int(o.attributes["dim"]) % len(o.shape)
     result, start = i.constant(Fraction(0), o.shape), 0
@@ -280,6 +301,7 @@ ATEN: Mapping[str, Meaning] = {
     "aten.masked_fill.Scalar": _masked_fill,
     "aten.masked_fill_.Scalar": _masked_fill,
     "aten.sum": _sum,
+    "aten.mean": _mean,
     "aten.mm": _matmul,
     "aten.bmm": _matmul,
     "aten.mv": _matmul,
@@ -317,5 +339,7 @@ ATEN: Mapping[str, Meaning] = {
     "aten._softmax": _softmax,
     "aten._softmax_backward_data": _softmax_backward,
     "aten.logsumexp": _logsumexp,
+    "aten._log_softmax": _log_softmax,
+    "aten._log_softmax_backward_data": _log_softmax_backward,
 }
 """What each operator means: by its name, or by name and overload where they differ."""

@@ -81,11 +81,15 @@ def _nothing(part: np.ndarray) -> bool:
 class Ball(Arithmetic):
     """Balls with an engine's error beside them; `contract` says what the engine may do.
 
-    ``undecided`` counts the elements at a kink or tie: there the error is infinite.
+    ``undecided`` counts the elements at a kink or tie: there the error is infinite. With
+    `either` it is 1 instead, which is what a truth value of 0 or 1 is off by at most; then a
+    comparison by order is open at a tie of exact operands, too, where an engine may take either
+    slope.
     """
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, *, either: bool = False) -> None:
         self.contract = contract
+        self.either = either
         self.u = float(contract.u_store)
         self.accumulate = float(contract.u_accumulate)
         self.summing = self.u if contract.low_sums else self.accumulate
@@ -438,9 +442,9 @@ class Ball(Arithmetic):
             holds = (middle > 0) if relation == ">" else (middle >= 0)
             # At a tie of exact operands the comparison is certain; the derivative there is not,
             # and that is for the kink check to say.
-            certain = apart | exact
+            certain = apart if self.either else apart | exact
         self.undecided += int(np.sum(~certain))
-        unsure = np.where(certain, 0.0, np.inf)
+        unsure = np.where(certain, 0.0, 1.0 if self.either else np.inf)
         return holds.astype(np.float64), unsure, unsure
 
     def largest(self, value: Value, axis: int) -> Value:

@@ -8,12 +8,15 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from gradproof.core.errors import EngineError
 from gradproof.engines.backward_program import BackwardProgram
+
+if TYPE_CHECKING:
+    from gradproof.engines.black_box import Answer, Question, Returned
 
 Argument = np.ndarray | list[np.ndarray]
 """An array, or one for each layer where the parameter is a list of weights."""
@@ -134,6 +137,41 @@ class Engine(ABC):
 
         Raises:
             Unattempted: the framework cannot write it down, or something in it cannot be read.
+        """
+        return None
+
+    @abstractmethod
+    def returned(self, one: Any) -> Returned:
+        """One of the framework's tensors as an array, with its dtype."""
+
+    @abstractmethod
+    def outputs(self, function: Callable[..., Any], question: Question) -> tuple[Returned, ...]:
+        """The values of a function alone.
+
+        Raises:
+            BoxFailed: it raises.
+        """
+
+    @abstractmethod
+    def pull(self, box: Callable[..., Any], question: Question) -> Answer:
+        """The values of a black box, and the gradients that its own backward pass returns.
+
+        Raises:
+            BoxFailed: it raises, or its values are not those that were asked about.
+        """
+
+    def pullback_program(
+        self, function: Callable[..., Any], question: Question
+    ) -> BackwardProgram | None:
+        """The program that the framework's autodiff writes for the values and the gradients of a
+        function of any shape, in float64.
+
+        Its inputs are ``x[k]`` for the tensors and ``g[k]`` for the upstream gradients, its results
+        ``y[k]`` for the values and ``x[k]`` for the gradients. `None` where a framework shows no
+        program.
+
+        Raises:
+            Unattempted: something in it cannot be read.
         """
         return None
 

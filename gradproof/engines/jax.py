@@ -22,6 +22,15 @@ from gradproof.engines.backward_program import (
     Unattempted,
     read_back,
 )
+from gradproof.engines.black_box import (
+    Answer,
+    BoxFailed,
+    Question,
+    Returned,
+    check_outputs,
+    said_of,
+    several,
+)
 from gradproof.engines.engine import Argument, Engine, NativeRun, Run
 from gradproof.engines.face import (
     Arithmetic,
@@ -294,6 +303,38 @@ def _listed(value: Any) -> Any:
     return value if value is None or isinstance(value, int | str) else str(value)
 
 
+def _entered(question: Question, dtype: str) -> list[Any]:
+    """The arguments as JAX's arrays; integers keep their dtype."""
+    return [
+        jnp.asarray(a).astype(dtype) if a.dtype.kind == "f" else jnp.asarray(a)
+        for a in question.tensors
+    ]
+
+
+def _of_floats(
+    function: Callable[..., Any], question: Question, natives: list[Any], floats: list[int]
+) -> Callable[..., tuple[Any, ...]]:
+    """A function of the wanted tensors alone, which returns a tuple."""
+
+    def of_floats(*entered: Any) -> tuple[Any, ...]:
+        whole = list(natives)
+        for k, native in zip(floats, entered, strict=True):
+            whole[k] = native
+        outputs = several(function(*question.arranged(whole)))
+        for one in outputs:
+            if not isinstance(one, jax.Array):
+                raise BoxFailed(f"the forward pass returns {type(one).__name__}, not an array")
+        return outputs
+
+    return of_floats
+
+
+def _returned(one: Any) -> Returned:
+    if not isinstance(one, jax.Array):
+        return Returned(None, type(one).__name__)
+    return Returned(_array(one), str(one.dtype))
+
+
 @final
 class JaxEngine(Engine):
     """JAX on the CPU, operation by operation, differentiated by `jax.value_and_grad`."""
@@ -396,6 +437,68 @@ class JaxEngine(Engine):
         by_number = dict(zip(sorted(perturbations), results[len(names) :], strict=True))
         found |= {name: by_number[n] for name, n in operations.items() if name != loss}
         return BackwardProgram(numbers, tuple(flat.operations), found)
+
+    def returned(self, one: Any) -> Returned:
+        return _returned(one)
+
+    def outputs(self, function: Callable[..., Any], question: Question) -> tuple[Returned, ...]:
+        with settings(), said_of("the reference"):
+            made = several(function(*question.arranged(_entered(question, question.dtype))))
+            return tuple(map(_returned, made))
+
+    def pull(self, box: Callable[..., Any], question: Question) -> Answer:
+        with settings():
+            natives = _entered(question, question.dtype)
+            floats = [k for k, wanted in enumerate(question.wanted) if wanted]
+            with said_of("the forward pass"):
+                result, pullback = jax.vjp(
+                    _of_floats(box, question, natives, floats), *(natives[k] for k in floats)
+                )
+            outputs = several(result)
+            check_outputs([tuple(np.shape(one)) for one in outputs], question)
+            upstream = [
+                jnp.asarray(g).astype(y.dtype)
+                for g, y in zip(question.upstream, outputs, strict=True)
+            ]
+            with said_of("the backward pass"):
+                found = pullback(tuple(upstream))
+                jax.block_until_ready(found)
+            values = tuple(map(_returned, outputs))
+        return Answer(
+            values,
+            tuple(map(_returned, found)),
+            (),  # JAX's arrays cannot be overwritten
+            (),
+            lambda: tuple(map(_returned, found)),
+        )
+
+    def pullback_program(
+        self, function: Callable[..., Any], question: Question
+    ) -> BackwardProgram:
+        """The jaxpr of `jax.vjp`, with the calls in it written out."""
+        floats = [k for k, wanted in enumerate(question.wanted) if wanted]
+        with settings():
+            natives = _entered(question, "float64")
+            of_floats = _of_floats(function, question, natives, floats)
+
+            def pulled(entered: Any, upstream: Any) -> Any:
+                result, pullback = jax.vjp(of_floats, *entered)
+                return tuple(result), pullback(tuple(upstream))
+
+            upstream = [jnp.asarray(g, "float64") for g in question.upstream]
+            made = jax.make_jaxpr(pulled)([natives[k] for k in floats], upstream)
+            flat = Flat()
+            names = [*(f"x[{k}]" for k in floats), *(f"g[{k}]" for k in range(len(upstream)))]
+            numbers = {name: next(flat.numbers) for name in names}
+            entered = [Numbered(number) for number in numbers.values()]
+            results = flat.enter(made.jaxpr, made.consts, entered)
+        count = len(upstream)
+        return BackwardProgram(
+            numbers,
+            tuple(flat.operations),
+            {f"y[{k}]": results[k] for k in range(count)}
+            | {f"x[{k}]": results[count + n] for n, k in enumerate(floats)},
+        )
 
     def _perturbed(
         self,

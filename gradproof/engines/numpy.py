@@ -14,6 +14,18 @@ from autograd.core import VJPNode, add_outgrads
 from autograd.extend import defvjp, primitive
 from autograd.tracer import Box, getval, new_box, toposort, trace_stack
 
+from gradproof.engines.black_box import (
+    Answer,
+    BoxFailed,
+    Layer,
+    Question,
+    Returned,
+    check_outputs,
+    laid_out,
+    read_gradients,
+    said_of,
+    several,
+)
 from gradproof.engines.engine import Argument, Engine, Run
 from gradproof.engines.face import (
     Arithmetic,
@@ -364,6 +376,67 @@ class NumpyEngine(Engine):
         with np.errstate(all="ignore"):
             gradients = _pull_back(result, roots)
         return Run(self.name, self.version(), dtype, values, gradients)
+
+    def returned(self, one: Any) -> Returned:
+        return _returned(one)
+
+    def outputs(self, function: Callable[..., Any], question: Question) -> tuple[Returned, ...]:
+        with np.errstate(all="ignore"), said_of("the reference"):
+            made = several(function(*question.arranged(question.tensors)))
+        return tuple(map(_returned, made))
+
+    def pull(self, box: Callable[..., Any], question: Question) -> Answer:
+        """A function that returns its values and its pullback, or an object with `forward` and
+        `backward`."""
+        natives = [laid_out(a, question.layout) for a in question.tensors]
+        with np.errstate(all="ignore"), said_of("the forward pass"):
+            if isinstance(box, Layer):
+                result, pullback = box.forward(*question.arranged(natives)), box.backward
+            else:
+                result, pullback = _with_pullback(box(*question.arranged(natives)))
+        outputs = several(result)
+        check_outputs([np.shape(one) for one in outputs], question)
+        upstream = [
+            laid_out(g.astype(getattr(y, "dtype", g.dtype)), question.upstream_layout)
+            for g, y in zip(question.upstream, outputs, strict=True)
+        ]
+        before = [np.array(g) for g in upstream]
+        values = tuple(map(_returned, outputs))
+        with np.errstate(all="ignore"), said_of("the backward pass"):
+            found = read_gradients(pullback(*upstream), question)
+        return Answer(
+            values,
+            tuple(map(_returned, found)),
+            tuple(
+                k
+                for k, (now, then) in enumerate(zip(natives, question.tensors, strict=True))
+                if not np.array_equal(now, then, equal_nan=True)
+            ),
+            tuple(
+                k
+                for k, (now, then) in enumerate(zip(upstream, before, strict=True))
+                if not np.array_equal(now, then, equal_nan=True)
+            ),
+            lambda: tuple(map(_returned, found)),
+        )
+
+
+def _with_pullback(result: Any) -> tuple[Any, Callable[..., Any]]:
+    match result:
+        case (values, pullback) if callable(pullback):
+            return values, pullback
+        case _:
+            raise BoxFailed(
+                "a NumPy function must return (value, pullback), where pullback(upstream) gives "
+                f"the gradients; this one returns {type(result).__name__}"
+            )
+
+
+def _returned(one: Any) -> Returned:
+    if not isinstance(one, np.ndarray | np.generic | float | int):
+        return Returned(None, type(one).__name__)
+    array = np.array(one)
+    return Returned(array, str(array.dtype))
 
 
 ENGINE = NumpyEngine()

@@ -331,5 +331,58 @@ class TensorFlowEngine(Engine):
             {name: _array(tf.convert_to_tensor(g)) for name, g in gradients.items()},
         )
 
+    def returned(self, one: Any) -> Returned:
+        return _returned(one)
+
+    def outputs(self, function: Callable[..., Any], question: Question) -> tuple[Returned, ...]:
+        natives = [
+            tf.cast(a, question.dtype) if a.dtype.kind == "f" else tf.constant(a)
+            for a in question.tensors
+        ]
+        with tf.device("CPU:0"), said_of("the reference"):
+            made = several(function(*question.arranged(natives)))
+        return tuple(map(_returned, made))
+
+    def pull(self, box: Callable[..., Any], question: Question) -> Answer:
+        if question.dtype == "float16":
+            with _quiet():
+                return self._pull(box, question)
+        return self._pull(box, question)
+
+    def _pull(self, box: Callable[..., Any], question: Question) -> Answer:
+        natives = [
+            tf.cast(a, question.dtype) if a.dtype.kind == "f" else tf.constant(a)
+            for a in question.tensors
+        ]
+        leaves = [n for n, wanted in zip(natives, question.wanted, strict=True) if wanted]
+        with tf.device("CPU:0"):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(leaves)
+                with said_of("the forward pass"):
+                    outputs = several(box(*question.arranged(natives)))
+            for one in outputs:
+                if not tf.is_tensor(one):
+                    raise BoxFailed(f"the forward pass returns {type(one).__name__}, not a tensor")
+            check_outputs([tuple(one.shape) for one in outputs], question)
+            upstream = [
+                tf.cast(g, y.dtype) for g, y in zip(question.upstream, outputs, strict=True)
+            ]
+            with said_of("the backward pass"):
+                found = tape.gradient(list(outputs), leaves, upstream)
+        return Answer(
+            tuple(map(_returned, outputs)),
+            tuple(map(_returned, found)),
+            (),  # TensorFlow's tensors cannot be overwritten
+            (),
+            lambda: tuple(map(_returned, found)),
+        )
+
+
+def _returned(one: Any) -> Returned:
+    if one is None:
+        return Returned(None, "NoneType")
+    tensor = tf.convert_to_tensor(one)
+    return Returned(_array(tensor), tensor.dtype.name)
+
 
 ENGINE = TensorFlowEngine()

@@ -19,6 +19,18 @@ from gradproof.engines.backward_program import (
     Unattempted,
     read_back,
 )
+from gradproof.engines.black_box import (
+    Answer,
+    BoxFailed,
+    Layout,
+    Question,
+    Returned,
+    check_outputs,
+    laid_out,
+    once,
+    said_of,
+    several,
+)
 from gradproof.engines.engine import Argument, Engine, NativeRun, Run
 from gradproof.engines.face import (
     Arithmetic,
@@ -272,6 +284,39 @@ def _listed(value: Any) -> Any:
     return value if value is None or isinstance(value, int | str) else str(value)
 
 
+# --- black boxes ----------------------------------------------------------------------------------
+
+
+def _laid(array: np.ndarray, dtype: torch.dtype | None, layout: Layout, device: str) -> Any:
+    """A tensor of these numbers whose memory has this layout; integers keep their dtype."""
+    if layout == "expanded":
+        return torch.tensor(once(array), dtype=dtype, device=device).expand(array.shape)
+    if layout == "contiguous" or not array.ndim:
+        return torch.tensor(array, dtype=dtype, device=device)
+    # torch.tensor copies in order: the strides of the whole are kept by cutting it after.
+    whole = laid_out(array, layout).base
+    return torch.tensor(whole, dtype=dtype, device=device)[..., ::2]
+
+
+def _float_type(array: np.ndarray, dtype: str) -> torch.dtype | None:
+    return getattr(torch, dtype) if array.dtype.kind == "f" else None
+
+
+def _returned(one: Any) -> Returned:
+    if not isinstance(one, torch.Tensor):
+        return Returned(None, type(one).__name__)
+    dense = one.to_dense() if one.layout != torch.strided else one
+    return Returned(_array(dense.cpu()), str(one.dtype).removeprefix("torch."))
+
+
+def _changed(now: list[torch.Tensor], before: list[torch.Tensor]) -> tuple[int, ...]:
+    return tuple(
+        k
+        for k, (a, b) in enumerate(zip(now, before, strict=True))
+        if not torch.allclose(a.detach(), b, rtol=0, atol=0, equal_nan=True)
+    )
+
+
 @final
 class TorchEngine(Engine):
     """PyTorch on the CPU, differentiated by its autograd."""
@@ -360,6 +405,100 @@ class TorchEngine(Engine):
             dict(zip(names, entered, strict=True)),
             tuple(written),
             dict(zip(found, operands, strict=True)),
+        )
+
+    def returned(self, one: Any) -> Returned:
+        return _returned(one)
+
+    def outputs(self, function: Callable[..., Any], question: Question) -> tuple[Returned, ...]:
+        natives = [
+            _laid(a, _float_type(a, question.dtype), "contiguous", question.device)
+            for a in question.tensors
+        ]
+        with torch.no_grad(), said_of("the reference"):
+            made = several(function(*question.arranged(natives)))
+        return tuple(map(_returned, made))
+
+    def pull(self, box: Callable[..., Any], question: Question) -> Answer:
+        natives = [
+            _laid(a, _float_type(a, question.dtype), question.layout, question.device)
+            for a in question.tensors
+        ]
+        before = [native.clone() for native in natives]
+        leaves = [
+            native.requires_grad_()
+            for native, wanted in zip(natives, question.wanted, strict=True)
+            if wanted
+        ]
+        with torch.enable_grad():
+            with said_of("the forward pass"):
+                outputs = several(box(*question.arranged(natives)))
+            for one in outputs:
+                if not isinstance(one, torch.Tensor):
+                    raise BoxFailed(f"the forward pass returns {type(one).__name__}, not a tensor")
+            check_outputs([tuple(one.shape) for one in outputs], question)
+            values = tuple(map(_returned, outputs))
+            upstream = [
+                _laid(g, y.dtype, question.upstream_layout, question.device)
+                for g, y in zip(question.upstream, outputs, strict=True)
+            ]
+            kept = [g.clone() for g in upstream]
+            with said_of("the backward pass"):
+                found = torch.autograd.grad(outputs, leaves, upstream, allow_unused=True)
+        return Answer(
+            values,
+            tuple(map(_returned, found)),
+            _changed(natives, before),
+            _changed(upstream, kept),
+            lambda: tuple(map(_returned, found)),
+        )
+
+    def pullback_program(
+        self, function: Callable[..., Any], question: Question
+    ) -> BackwardProgram:
+        """The aten operations that `make_fx` sees in a function and its vector–Jacobian product."""
+        floats = [k for k, wanted in enumerate(question.wanted) if wanted]
+        plain = [_laid(a, _float_type(a, "float64"), "contiguous", "cpu") for a in question.tensors]
+        outputs: list[Any] = []
+
+        def pulled(*entered: torch.Tensor) -> list[torch.Tensor]:
+            natives = list(plain)
+            for k, native in zip(floats, entered, strict=False):
+                natives[k] = native
+            with torch.enable_grad():
+                outputs[:] = several(function(*question.arranged(natives)))
+                found = torch.autograd.grad(
+                    outputs,
+                    [natives[k] for k in floats],
+                    entered[len(floats) :],
+                    allow_unused=True,
+                    materialize_grads=True,
+                )
+            return [*outputs, *found]
+
+        given = [plain[k].detach().clone().requires_grad_() for k in floats]
+        upstream = [torch.tensor(g, dtype=torch.float64) for g in question.upstream]
+        module = make_fx(pulled)(*given, *upstream)
+        nodes = list(module.graph.nodes)
+        numbers = {node.name: number for number, node in enumerate(nodes)}
+        entered = [numbers[node.name] for node in nodes if node.op == "placeholder"]
+        written = [
+            _operation(node, numbers, module) for node in nodes if node.op == "call_function"
+        ]
+        (results,) = (node.args[0] for node in nodes if node.op == "output")
+        operands = [_operand(result, numbers, module) for result in results]
+        count = len(outputs)
+        return BackwardProgram(
+            dict(
+                zip(
+                    [*(f"x[{k}]" for k in floats), *(f"g[{k}]" for k in range(count))],
+                    entered,
+                    strict=True,
+                )
+            ),
+            tuple(written),
+            {f"y[{k}]": operands[k] for k in range(count)}
+            | {f"x[{k}]": operands[count + n] for n, k in enumerate(floats)},
         )
 
 

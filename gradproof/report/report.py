@@ -183,16 +183,17 @@ class Report:
 
     def to_json(self) -> str:
         """The report as JSON; numbers are exact, infinities are strings."""
-        return json.dumps(_plain(asdict(self)), ensure_ascii=False, indent=1)
+        return json.dumps(plain(asdict(self)), ensure_ascii=False, indent=1)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Data that JSON can hold: infinities become strings."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, float) and not np.isfinite(value):
         return str(value)
     return value

@@ -57,6 +57,10 @@ class Namer:
         if number in self.best:
             self.kept.add(number)
 
+    def suggest(self, number: int, name: str) -> None:
+        """A name for a value that has none."""
+        self.best.setdefault(number, (2000, len(self.best), name))
+
     def forget(self, number: int) -> None:
         """Drops the name of a value that no variable holds any more."""
         self.best.pop(number, None)

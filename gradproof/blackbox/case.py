@@ -1,0 +1,422 @@
+"""What a check is called with to a case: a black box beside its reference, and its data."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from gradproof.core.errors import DataError, EngineError, GradproofError
+from gradproof.core.program import Tensor
+from gradproof.derivation import derive as derive_program
+from gradproof.engines.backward_program import Unattempted
+from gradproof.engines.black_box import Answer, BoxFailed, Layer, Question
+from gradproof.engines.contract import Contract
+from gradproof.engines.contract import contract as contract_of
+from gradproof.engines.dtype import DTYPES, in_dtype
+from gradproof.engines.engine import Argument, Engine, load
+from gradproof.judge.box import judge_returned
+from gradproof.judge.box_call import Caller
+from gradproof.judge.generic import choose_sizes, draw, pairs
+from gradproof.judge.reference import (
+    Data,
+    PaperReference,
+    ProgramReference,
+    Reference,
+    Unbounded,
+    output,
+)
+from gradproof.trace.signature import Signature, positions_of, read_signature, tensors
+from gradproof.trace.upstream import weigh
+from gradproof.workbench import constants_of
+
+FRAMEWORKS = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tensorflow"}
+"""The package in which a type is defined, and the engine that it belongs to."""
+
+ACCUMULATORS = {"tf32": 11, "bfloat16": 8, "float16": 11}
+"""In what a kernel may add up where that is coarser than its engine does, and its bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One black box beside its reference, and all that its questions are made of.
+
+    ``lists`` are the function's parameters with the number of tensors of each that is a list, 0 of
+    one that is a tensor; ``data(k)`` are those of draw number k.
+    """
+
+    function: Any
+    machine: Engine
+    reference: Reference
+    inputs: tuple[Tensor, ...]
+    lists: tuple[tuple[str, int], ...]
+    wanted: tuple[str, ...]
+    data: Callable[[int], Data]
+    dtype: str
+    contract: Contract
+    device: str
+    caller: Caller
+
+    def question(self, data: Data, *, frozen: str = "", **changes: Any) -> Question:
+        """The call with these data, where the gradient of the `frozen` input is not asked for."""
+        waiting = iter(self.inputs)
+        arguments: list[Argument] = [
+            [data.inputs[next(waiting).name] for _ in range(count)]
+            if count
+            else data.inputs[next(waiting).name]
+            for _, count in self.lists
+        ]
+        wanted = tuple(t.name in self.wanted and t.name != frozen for t in self.inputs)
+        asked = {"dtype": self.dtype, "device": self.device, **changes}
+        return Question(tuple(arguments), wanted, data.upstream, **asked)
+
+    def ask(self, data: Data, **changes: Any) -> Answer:
+        """What the black box answers.
+
+        Raises:
+            BoxFailed: it does not.
+        """
+        return self.caller.call(self.machine, self.function, self.question(data, **changes))
+
+    def gradients(self, frozen: str = "") -> tuple[str, ...]:
+        """The inputs whose gradients an answer has, in order."""
+        return tuple(t.name for t in self.inputs if t.name in self.wanted and t.name != frozen)
+
+
+def build(
+    function: Any,
+    arguments: Sequence[Any] | Mapping[str, Any] | None,
+    reference: Callable[..., Any],
+    *,
+    dtype: str | None,
+    seed: int,
+    engine: str | None,
+    sizes: Mapping[str, int],
+    upstream: str | None,
+    wrt: Sequence[str] | None,
+    accumulate: str | None,
+    timeout: float | None,
+) -> Case:
+    """Everything that a check needs, from what it is called with.
+
+    Raises:
+        GradproofError: the call is wrong.
+    """
+    if not callable(function) and not isinstance(function, Layer):
+        raise DataError(
+            f"{type(function).__name__} is neither a function nor an object with forward and "
+            "backward."
+        )
+    if not callable(reference):
+        raise DataError(
+            f"The reference is {type(reference).__name__}, not a function.",
+            advice="Give a paper's forward, or a callable in the function's framework.",
+        )
+    given = _by_name(arguments, _parameters(reference, upstream))
+    machine = load(engine or _engine_of(function, given))
+    arrays, own = _arrays(given, machine)
+    kind = dtype or own
+    if kind not in DTYPES:
+        raise DataError(f"The dtype {kind!r} is not one of {', '.join(DTYPES)}.")
+    contract = _accumulating(contract_of(machine.name, kind), accumulate)
+    signature = _signature(reference, arrays)
+    chosen = choose_sizes(signature, sizes, arrays)
+    inside = {name: entry for name, entry in signature.items() if name != upstream}
+    inputs = tensors(inside)
+    integers = {t.name: np.asarray(a) for t, a in pairs(signature, arrays) if _is_whole(a)}
+    floating = [t.name for t in inputs if t.name not in integers and positions_of(t) is None]
+    wanted = _wanted(wrt, floating, inputs)
+    annotated = bool(getattr(reference, "__annotations__", {}))
+
+    def inputs_of(k: int) -> dict[str, np.ndarray]:
+        drawn = draw(signature, chosen, arrays, kind, seed + k)
+        kept = {t.name for t in inputs if t.role == "data" and positions_of(t) is None}
+        plain = {n: a for n, a in integers.items() if n in kept and not annotated}
+        return {t.name: plain.get(t.name, drawn[t.name]) for t in inputs}
+
+    def data_for(shapes: Sequence[tuple[int, ...]]) -> Callable[[int], Data]:
+        def data(k: int) -> Data:
+            random = np.random.default_rng([seed, k])
+            arriving = tuple(in_dtype(random.normal(0.0, 1.0, shape), kind) for shape in shapes)
+            return Data(inputs_of(k), arriving)
+
+        return data
+
+    case = Case(
+        function,
+        machine,
+        Unbounded("", (), lambda data: {}),
+        inputs,
+        tuple((n, len(e) if isinstance(e, list) else 0) for n, e in inside.items()),
+        wanted,
+        data_for(()),
+        kind,
+        contract,
+        _device(given),
+        Caller(timeout),
+    )
+    if annotated or machine.name == "numpy":
+        found: Reference = _paper(reference, signature, chosen, upstream, kind, annotated)
+    else:
+        found = _callable(reference, signature, chosen, case, data_for)
+    return replace(case, reference=found, data=data_for(found.outputs()))
+
+
+# --- the reference --------------------------------------------------------------------------------
+
+
+def _paper(
+    reference: Callable[..., Any],
+    signature: Signature,
+    sizes: Mapping[str, int],
+    upstream: str | None,
+    dtype: str,
+    annotated: bool,
+) -> PaperReference:
+    weighed = weigh(reference, signature, sizes, upstream)
+    name = getattr(reference, "__qualname__", "forward")
+    what = "a paper" if annotated else "read as NumPy"
+    return PaperReference(
+        f"{name}, {what}; true values by certified arithmetic from its equations",
+        weighed.paper,
+        derive_program(weighed.paper.forward),
+        sizes,
+        constants_of(weighed.paper, dtype),
+        weighed.upstream,
+        weighed.outputs,
+    )
+
+
+def _callable(
+    reference: Callable[..., Any],
+    signature: Signature,
+    sizes: Mapping[str, int],
+    case: Case,
+    data_for: Callable[[Sequence[tuple[int, ...]]], Callable[[int], Data]],
+) -> Reference:
+    """A callable of the framework: its equations where it can be read as NumPy, else the program
+    that the framework's autodiff writes for it. Either is compared with what autodiff gives in
+    float64, because what was misread must not judge anything."""
+    machine = case.machine
+    plain = case.question(case.data(0), dtype="float64", device="cpu")
+    try:
+        made = machine.outputs(reference, plain)
+    except BoxFailed as problem:
+        raise DataError(f"{problem}.", advice="Call it with the arguments by hand.") from problem
+    shapes = tuple(one.array.shape for one in made if one.array is not None)
+    data = data_for(shapes)(0)
+
+    def run(data: Data) -> dict[str, np.ndarray]:
+        answer = machine.pull(reference, case.question(data, dtype="float64", device="cpu"))
+        found = {output(k): y.array for k, y in enumerate(answer.values) if y.array is not None}
+        for name, g in zip(case.gradients(), answer.gradients, strict=True):
+            found[name] = np.zeros_like(data.inputs[name]) if g.array is None else g.array
+        return {name: array.astype(np.float64) for name, array in found.items()}
+
+    def is_right(candidate: Reference) -> bool:
+        exact = contract_of(machine.name, "float64")
+        enclosure, truth = candidate.enclosure(data, exact), candidate.truth(data)
+        answer = machine.pull(reference, case.question(data, dtype="float64", device="cpu"))
+        returned = {output(k): y for k, y in enumerate(answer.values)}
+        returned |= dict(zip(case.gradients(), answer.gradients, strict=True))
+        return all(
+            judge_returned(one, enclosure[name], truth.get(name), exact).kind != "refuted"
+            for name, one in returned.items()
+            if name in enclosure
+        )
+
+    name = getattr(reference, "__qualname__", type(reference).__name__)
+    title = machine.title
+    if all(positions_of(t) is None and not _is_integer(t, case, data) for t in case.inputs):
+        try:
+            read = _paper(reference, signature, sizes, None, case.dtype, False)
+        except GradproofError:
+            read = None
+        if read is not None and read.outputs() == shapes and is_right(read):
+            words = f"{name}, read as NumPy and confirmed by {title}'s autodiff in float64"
+            return replace(read, words=words)
+    because = f"{title} shows no program"
+    try:
+        program = machine.pullback_program(
+            reference, case.question(data, dtype="float64", device="cpu")
+        )
+        if program is not None:
+            names = tuple(t.name for t in case.inputs)
+            words = f"{name}, {title}'s autodiff in float64; bounds from the program that it writes"
+            written = ProgramReference(words, program, names, shapes)
+            if is_right(written):
+                return written
+            because = "its program is not what its autodiff gives"
+    except Unattempted as problem:
+        because = f"its program has {problem}, which cannot be read"
+    except (NotImplementedError, RuntimeError, TypeError) as problem:
+        because = f"its program cannot be written down ({type(problem).__name__})"
+    return Unbounded(f"{name}, {title}'s autodiff in float64; no bound: {because}", shapes, run)
+
+
+def _is_integer(tensor: Tensor, case: Case, data: Data) -> bool:
+    return data.inputs[tensor.name].dtype.kind in "iub"
+
+
+# --- what a check is called with ------------------------------------------------------------------
+
+
+def _parameters(reference: Callable[..., Any], upstream: str | None) -> list[str]:
+    try:
+        found = list(inspect.signature(reference).parameters)
+    except (TypeError, ValueError) as problem:
+        raise DataError(
+            "The reference's parameters cannot be seen.",
+            advice="Wrap it: reference=lambda x, w: layer(x, w)",
+        ) from problem
+    if upstream is not None and upstream not in found:
+        raise DataError(
+            f"The reference has no parameter {upstream}; it takes {', '.join(found)}."
+        )
+    return [name for name in found if name != upstream]
+
+
+def _by_name(
+    arguments: Sequence[Any] | Mapping[str, Any] | None, names: Sequence[str]
+) -> dict[str, Any]:
+    if arguments is None:
+        return {}
+    if isinstance(arguments, Mapping):
+        unknown = [name for name in arguments if name not in names]
+        if unknown:
+            raise DataError(
+                f"The reference has no parameter {', '.join(unknown)}; it takes "
+                f"{', '.join(names)}."
+            )
+        return dict(arguments)
+    if not isinstance(arguments, tuple | list):
+        raise DataError(
+            f"The arguments are {type(arguments).__name__}, not a tuple of arrays.",
+            advice="For one array write (x,)",
+        )
+    if len(arguments) != len(names):
+        raise DataError(
+            f"{len(arguments)} arguments are given, and the reference takes {len(names)}: "
+            f"{', '.join(names)}."
+        )
+    return dict(zip(names, arguments, strict=True))
+
+
+def _leaves(given: Mapping[str, Any]) -> list[Any]:
+    return [
+        one
+        for value in given.values()
+        for one in (value if isinstance(value, list) else [value])
+        if not isinstance(one, str | tuple)
+    ]
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
+
+
+def _engine_of(function: Any, given: Mapping[str, Any]) -> str:
+    """The framework of the arguments, or of the function.
+
+    Raises:
+        EngineError: neither says it.
+    """
+    for one in _leaves(given):
+        found = FRAMEWORKS.get(_package(type(one)))
+        if found is not None:
+            return found
+    owner = getattr(function, "__self__", None)
+    kinds = [*type(function).__mro__]
+    if isinstance(owner, type):  # a torch.autograd.Function's apply
+        kinds += owner.__mro__
+    for kind in kinds:
+        if _package(kind) in FRAMEWORKS:
+            return FRAMEWORKS[_package(kind)]
+    if isinstance(function, Layer) or _leaves(given):
+        return "numpy"
+    raise EngineError(
+        "Neither the arguments nor the function say which framework they belong to.",
+        advice='Say it, as in  engine="torch"',
+    )
+
+
+def _device(given: Mapping[str, Any]) -> str:
+    """The device of the arguments that are PyTorch's, else the CPU."""
+    for one in _leaves(given):
+        if _package(type(one)) == "torch":
+            return str(one.device)
+    return "cpu"
+
+
+def _arrays(given: Mapping[str, Any], machine: Engine) -> tuple[dict[str, Any], str]:
+    """The arguments as arrays or shapes, and the dtype of the first floating one."""
+    dtypes: list[str] = []
+
+    def read(name: str, value: Any) -> Any:
+        if isinstance(value, str | tuple):
+            return value
+        returned = machine.returned(value)
+        if returned.array is None:
+            raise DataError(
+                f"{name} is {type(value).__name__}, not an array of {machine.title}.",
+                advice="Constants belong into the function: lambda x: f(x, eps=1e-5)",
+            )
+        if returned.array.dtype.kind == "f":
+            dtypes.append(returned.dtype)
+        return returned.array
+
+    arrays = {
+        name: [read(f"{name}[{k}]", one) for k, one in enumerate(value, 1)]
+        if isinstance(value, list)
+        else read(name, value)
+        for name, value in given.items()
+    }
+    return arrays, dtypes[0] if dtypes else "float32"
+
+
+def _signature(reference: Callable[..., Any], arrays: Mapping[str, Any]) -> Signature:
+    """The reference's tensors; unannotated integers are given, and not differentiated."""
+    found = read_signature(reference, arrays)
+    return {
+        name: replace(entry, role="data")
+        if isinstance(entry, Tensor) and not entry.law and _is_whole(arrays.get(name))
+        else entry
+        for name, entry in found.items()
+    }
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "iub"
+
+
+def _wanted(
+    wrt: Sequence[str] | None, floating: Sequence[str], inputs: Sequence[Tensor]
+) -> tuple[str, ...]:
+    if wrt is None:
+        found = tuple(t.name for t in inputs if t.name in floating and t.role != "data")
+        if not found:
+            raise DataError("None of the inputs is differentiated.", advice="Name some: wrt=('x',)")
+        return found
+    unknown = [name for name in wrt if name not in floating]
+    if unknown:
+        raise DataError(
+            f"wrt names {', '.join(unknown)}; the floating inputs are {', '.join(floating)}."
+        )
+    return tuple(wrt)
+
+
+def _accumulating(contract: Contract, accumulate: str | None) -> Contract:
+    if accumulate is None:
+        return contract
+    if accumulate not in ACCUMULATORS:
+        raise DataError(
+            f"accumulate is {accumulate!r}, not one of {', '.join(ACCUMULATORS)}.",
+            advice="Leave it out where sums are in float32 or finer.",
+        )
+    # The products of a matrix product are made from rounded operands, and added up coarsely.
+    u = Fraction(1, 2 ** ACCUMULATORS[accumulate])
+    return replace(contract, u_accumulate=max(u, contract.u_accumulate), low_sums=False)

@@ -1,0 +1,330 @@
+"""A case to its report: the draws are judged first, then the same function in other conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradproof.blackbox.battery import Trial, trials
+from gradproof.blackbox.case import Case
+from gradproof.blackbox.mistaken import name_mistakes
+from gradproof.engines.arithmetic import Value
+from gradproof.engines.black_box import Answer, BoxFailed, Returned
+from gradproof.engines.contract import contract as contract_of
+from gradproof.judge.box import Finding, judge_returned, merged, units
+from gradproof.judge.layers import OTHER_ALGORITHM
+from gradproof.judge.reference import Data, Unbounded, output
+from gradproof.judge.kink import Kink
+from gradproof.report.checked import CheckReport, CheckRow, Observation
+from gradproof.workbench import contract_words
+
+EXACTLY = "float64"
+
+NEAR = 16
+"""So many times its bound a result may be off and stay undecided, where the same function agrees
+in float64: an algorithm for the same function that rounds more often than the reference's
+equations is no mistake. Formulas that are wrong are wrong in float64 too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One answer of the black box, and what it is judged by."""
+
+    data: Data
+    answer: Answer
+    enclosure: Mapping[str, Value]
+    truth: Mapping[str, Value]
+    kinks: tuple[Kink, ...]
+
+
+def examine(
+    case: Case,
+    *,
+    draws: int,
+    seed: int,
+    allow_ulps: float,
+    may_overwrite: tuple[str, ...],
+    battery: bool,
+    again: tuple[str, ...],
+) -> CheckReport:
+    """The report on a case.
+
+    Args:
+        case: what is checked.
+        draws: how many data are drawn.
+        seed: as the report says it.
+        allow_ulps: units in the last place that are permitted in any case.
+        may_overwrite: inputs that the function may overwrite.
+        battery: whether it is tried in other conditions, too.
+        again: the lines that repeat the check.
+    """
+    seen: dict[Observation, None] = {}
+    heard: list[Heard] = []
+    for k in range(draws):
+        data = case.data(k)
+        try:
+            answer = case.ask(data)
+        except BoxFailed as problem:
+            seen[Observation("fault", f"{_upper(str(problem))}.")] = None
+            if case.caller.stuck:
+                break
+            continue
+        heard.append(_heard(case, data, answer))
+        seen.update((one, None) for one in _manners(case, data, answer, may_overwrite))
+    rows = _rows(case, heard, allow_ulps, str(next(iter(seen), Observation("note", "")).text))
+    if heard:
+        rows = tuple(_with_exact(row, case, heard, allow_ulps) for row in rows)
+        rows = name_mistakes(rows, case, [one.data for one in heard])
+    tried: list[str] = []
+    if battery and heard and not case.caller.stuck:
+        agreeing = {row.name for row in rows if row.kind == "agrees"}
+        for trial in trials(case, heard[0].data):
+            tried.append(trial.words)
+            seen.update((o, None) for o in _tried(trial, case, heard[0], agreeing, allow_ulps))
+    words = contract_words(case.contract)
+    if not isinstance(case.reference, Unbounded):
+        words += f"; from the inputs on, times {OTHER_ALGORITHM} for another algorithm"
+    return CheckReport(
+        again[1].partition("check(")[2].partition(",")[0],
+        case.reference.words,
+        case.machine.title,
+        case.machine.version(),
+        case.dtype,
+        seed,
+        draws,
+        words,
+        allow_ulps,
+        rows,
+        tuple(seen),
+        tuple(tried),
+        again,
+    )
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _heard(case: Case, data: Data, answer: Answer) -> Heard:
+    reference = case.reference
+    return Heard(
+        data,
+        answer,
+        reference.enclosure(data, case.contract),
+        reference.truth(data),
+        reference.kinks(data, case.contract),
+    )
+
+
+def returned(case: Case, answer: Answer, frozen: str = "") -> dict[str, Returned]:
+    """What an answer holds, by the reference's names."""
+    found = {output(k): y for k, y in enumerate(answer.values)}
+    found.update(zip(case.gradients(frozen), answer.gradients, strict=True))
+    return found
+
+
+def symbol(case: Case, name: str) -> str:
+    """How a page writes a tensor: a value by its name, a gradient as ∂l/∂x."""
+    count = len(case.reference.outputs())
+    if name in case.wanted:
+        return f"∂l/∂{name}"
+    return "value" if count == 1 else f"value {int(name[2:-1]) + 1}"
+
+
+# --- the draws ------------------------------------------------------------------------------------
+
+
+def _rows(
+    case: Case, heard: Sequence[Heard], allow_ulps: float, problem: str
+) -> tuple[CheckRow, ...]:
+    shapes = {output(k): shape for k, shape in enumerate(case.reference.outputs())}
+    first = case.data(0)
+    shapes |= {name: first.inputs[name].shape for name in case.gradients()}
+    rows = []
+    for name, shape in shapes.items():
+        findings = [_finding(name, case, one, allow_ulps) for one in heard]
+        known = [f for f in findings if f is not None]
+        if known:
+            found = merged(known)
+        elif heard:
+            continue  # a value that the reference hides
+        else:
+            found = Finding("undecided", float("nan"), because=f"nothing came back: {problem}")
+        shown = "×".join(map(str, shape)) if shape else "scalar"
+        rows.append(CheckRow(name, symbol(case, name), shown, found))
+    return tuple(rows)
+
+
+def _finding(
+    name: str, case: Case, heard: Heard, allow_ulps: float, frozen: str = ""
+) -> Finding | None:
+    one = returned(case, heard.answer, frozen).get(name)
+    if one is None or (name not in heard.enclosure and name not in case.wanted):
+        return None
+    zero = np.zeros(heard.data.inputs[name].shape) if name in case.wanted else np.zeros(())
+    enclosure = heard.enclosure.get(name, (zero, zero, zero))  # the outputs do not depend on it
+    found = judge_returned(one, enclosure, heard.truth.get(name), case.contract, allow_ulps)
+    if found.kind == "refuted" and heard.kinks and name in case.wanted:
+        kink = heard.kinks[0]
+        at = f" ({kink.place.file}:{kink.place.line})" if kink.place else ""
+        because = f"{kink.function} has no derivative at these data, in {kink.tensor}{at}"
+        return replace(found, kind="undecided", because=because)
+    if isinstance(case.reference, Unbounded):
+        because = case.reference.words.partition("no bound: ")[2]
+        return replace(found, because=f"no bound is known: {because}")
+    return found
+
+
+def _with_exact(
+    row: CheckRow, case: Case, heard: Sequence[Heard], allow_ulps: float
+) -> CheckRow:
+    """The row, where it does not agree, with what the same function gives in float64."""
+    f = row.finding
+    if f.kind == "agrees" or isinstance(case.reference, Unbounded):
+        return row
+    if case.dtype == EXACTLY:
+        coarse = [_exact(row.name, case, one, "float32") for one in heard]
+        if f.kind == "refuted" and _all_agree(coarse):
+            said = "It agrees in float32's precision: something in it is computed in float32."
+            return replace(row, why=(said,))
+        return row
+    fine = [_exact(row.name, case, one, EXACTLY) for one in heard]
+    if not _all_agree(fine):  # what casts to float32 inside stays float32 for float64 inputs
+        fine = [_exact(row.name, case, one, "float32") for one in heard]
+    found = [one for one in fine if one is not None]
+    if len(found) < len(heard):
+        return row
+    exact = merged(found)
+    row = replace(row, exact=exact)
+    if exact.kind == "agrees":
+        if f.kind == "refuted" and f.share <= NEAR:
+            because = (
+                f"{f.because}, {f.share:.1f} times it at most, while the same function agrees in "
+                "float64: its algorithm may only round more than the reference's equations"
+            )
+            return replace(row, finding=replace(f, kind="undecided", because=because))
+        said = "In float64 the same function agrees: the formula is right, the rounding is not."
+        if f.kind == "undecided":
+            said = "In float64 the same function agrees: the formula is right."
+        return replace(row, why=(said,))
+    if exact.kind == "refuted" and f.kind == "refuted":
+        said = "In float64 it is refuted too: the formula is wrong, not the rounding."
+        return replace(row, why=(said,))
+    if exact.kind == "refuted" and case.dtype != "float32":
+        because = f"{f.because}; but in float64 it is refuted: {exact.because}"
+        return replace(row, finding=replace(exact, because=because))
+    return row
+
+
+def _all_agree(findings: Iterable[Finding | None]) -> bool:
+    return all(one is not None and one.kind == "agrees" for one in findings)
+
+
+def _exact(name: str, case: Case, heard: Heard, precision: str) -> Finding | None:
+    """The verdict on the function in float64, judged at float64's or float32's precision; nothing
+    where it does not compute in float64."""
+    try:
+        answer = case.ask(heard.data, dtype=EXACTLY)
+    except BoxFailed:
+        return None
+    contract = contract_of(case.machine.name, precision)
+    other = replace(case, contract=contract)
+    enclosure = case.reference.enclosure(heard.data, contract)
+    return _finding(name, other, replace(heard, answer=answer, enclosure=enclosure), 0.0)
+
+
+# --- how it behaves -------------------------------------------------------------------------------
+
+
+def _manners(
+    case: Case, data: Data, answer: Answer, may_overwrite: tuple[str, ...]
+) -> list[Observation]:
+    """Wrong dtypes, and what was overwritten."""
+    seen = []
+    for name, one in zip(case.gradients(), answer.gradients, strict=True):
+        if one.array is not None and one.dtype != case.dtype:
+            text = f"{symbol(case, name)} comes back in {one.dtype}; {name} is {case.dtype}."
+            seen.append(Observation("fault", text))
+    for k, y in enumerate(answer.values):
+        if y.dtype != case.dtype:
+            text = f"{_upper(symbol(case, output(k)))} is {y.dtype}; the inputs are {case.dtype}."
+            seen.append(Observation("note", text))
+    for k in answer.changed:
+        name = case.inputs[k].name
+        if name not in may_overwrite:
+            advice = f"If that is meant, say may_overwrite=({name!r},)."
+            seen.append(Observation("fault", f"It overwrites its input {name}.  {advice}"))
+    if answer.changed_upstream:
+        seen.append(
+            Observation("fault", "The backward pass overwrites the upstream gradient it is given.")
+        )
+    return seen
+
+
+def _tried(
+    trial: Trial, case: Case, first: Heard, agreeing: set[str], allow_ulps: float
+) -> list[Observation]:
+    """What one more call shows that the first ones did not."""
+    try:
+        answer = case.ask(trial.data, frozen=trial.frozen, **trial.changes)
+    except BoxFailed as problem:
+        return [Observation("fault", f"{_upper(trial.words)}: {problem}.")]
+    heard = replace(first, data=trial.data, answer=answer)
+    if trial.data is not first.data:
+        heard = _heard(case, trial.data, answer)
+    seen: list[Observation] = []
+    for name in sorted(agreeing, key=list(returned(case, first.answer)).index):
+        found = _finding(name, case, heard, allow_ulps, trial.frozen)
+        if found is not None and found.kind == "refuted":
+            at = f"[{', '.join(map(str, found.worst))}]" if found.worst else ""
+            text = f"{_upper(trial.words)}: {symbol(case, name)} is refuted, {found.because}"
+            if np.isfinite(found.true):
+                text += f"; {symbol(case, name)}{at} = {found.value:.6g}, true {found.true:.6g}"
+            seen.append(Observation("fault", f"{text}."))
+    if trial.repeats:
+        seen = [_accumulated(one, case, first, heard) for one in seen]
+        seen += _repeated(case, first, heard)
+    return seen
+
+
+def _accumulated(one: Observation, case: Case, first: Heard, second: Heard) -> Observation:
+    """What is wrong only the second time, with the reason where it is the sum of both times."""
+    before, now = returned(case, first.answer), returned(case, second.answer)
+    for name in case.gradients():
+        a, b = before[name].array, now[name].array
+        if f"{symbol(case, name)} is refuted" in one.text and a is not None and b is not None:
+            room = 4 * units(np.asarray(a, dtype=np.float64), case.contract)
+            if a.shape == b.shape and np.all(np.abs(b - 2.0 * a) <= room):
+                said = "it is the sum of both calls: gradients are added up and never reset."
+                return Observation("fault", f"{one.text} {_upper(said)}")
+    return one
+
+
+def _repeated(case: Case, first: Heard, second: Heard) -> list[Observation]:
+    """Differences between two runs on the same data, and results that changed afterwards."""
+    seen = []
+    before, now = returned(case, first.answer), returned(case, second.answer)
+    largest, where = 0.0, ""
+    for name, one in before.items():
+        a, b = one.array, now[name].array
+        if a is None or b is None or a.shape != b.shape or not a.size:
+            continue
+        middle = np.asarray(a, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            apart = np.abs(np.asarray(b, dtype=np.float64) - middle) / units(middle, case.contract)
+        apart = np.where(np.isnan(apart), 0.0, apart)
+        if apart.max() > largest:
+            largest, where = float(apart.max()), symbol(case, name)
+    if largest:
+        text = f"Two runs on the same data differ by up to {largest:.3g} ulp, in {where}."
+        seen.append(Observation("note", text))
+    kept = zip(case.gradients(), first.answer.gradients, first.answer.reread(), strict=True)
+    for name, then, later in kept:
+        if then.array is None or later.array is None:
+            continue
+        if not np.array_equal(then.array, later.array, equal_nan=True):
+            text = f"The next call overwrites the {symbol(case, name)} that was returned before."
+            seen.append(Observation("fault", text))
+    return seen

@@ -1,0 +1,117 @@
+"""The verb `check`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from gradproof.blackbox.case import build
+from gradproof.blackbox.examine import examine
+from gradproof.core.errors import DataError
+from gradproof.report.checked import CheckReport
+
+
+def check(
+    function: Any,
+    arguments: Sequence[Any] | Mapping[str, Any] | None = None,
+    *,
+    reference: Callable[..., Any],
+    dtype: str | None = None,
+    seed: int | None = None,
+    engine: str | None = None,
+    draws: int = 3,
+    sizes: Mapping[str, int] | None = None,
+    upstream: str | None = None,
+    wrt: Sequence[str] | None = None,
+    allow_ulps: float = 0.0,
+    accumulate: str | None = None,
+    may_overwrite: Sequence[str] = (),
+    timeout: float | None = None,
+    battery: bool = True,
+) -> CheckReport:
+    """Checks the backward pass of a function of which nothing is seen but what it returns.
+
+    The vector–Jacobian products with random upstream gradients are compared with the reference's,
+    for every input, element by element, in the dtype in which the function is used.
+
+    Args:
+        function: takes tensors and returns one or several. With PyTorch, JAX and TensorFlow its own
+            backward pass is what the framework's autodiff calls (`torch.autograd.Function`,
+            `jax.custom_vjp`, `tf.custom_gradient`). With NumPy it returns ``(value, pullback)``,
+            where ``pullback(upstream)`` gives the gradients of the inputs in order, or it is an
+            object with the methods ``forward(*inputs)`` and ``backward(upstream)``.
+        arguments: arrays or tensors of the framework, in order or by the reference's names; also
+            shapes as tuples. What is missing is drawn from the reference's annotations.
+        reference: a paper's forward, in NumPy with annotated shapes, which returns the value; then
+            true values and rounding bounds come from its equations. Or a callable in the same
+            framework; then they come from the program that the framework's autodiff writes for it.
+        dtype: ``"float64"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``; by default that of the
+            arguments, or float32.
+        seed: of all that is drawn, 0 if not given.
+        engine: ``"numpy"``, ``"torch"``, ``"jax"`` or ``"tensorflow"``; by default that of the
+            arguments or of the function.
+        draws: how many upstream gradients are tried, and inputs where these are drawn.
+        sizes: numbers for size symbols of a paper.
+        upstream: the paper's parameter that is the upstream gradient, where the paper returns the
+            sum of its output times that.
+        wrt: the inputs whose gradients are checked; all floating ones that are no data otherwise.
+        allow_ulps: units in the last place that are permitted beyond the bound; the report says so.
+        accumulate: in what the function adds up, where that is coarser than the engine's own
+            kernels do: ``"tf32"``, ``"bfloat16"`` or ``"float16"``.
+        may_overwrite: inputs that the function is known to overwrite.
+        timeout: seconds after which a call counts as one that does not return.
+        battery: whether it is also called twice, with inputs and upstream gradients that lie
+            otherwise in memory, and with each input frozen in turn.
+
+    Raises:
+        GradproofError: the call is wrong. What the *function* does wrong stands in the report.
+    """
+    if draws < 1:
+        raise DataError(f"draws must be at least 1, not {draws}.")
+    if seed is not None and seed < 0:
+        raise DataError(f"The seed must be at least 0, not {seed}.")
+    case = build(
+        function,
+        arguments,
+        reference,
+        dtype=dtype,
+        seed=seed or 0,
+        engine=engine,
+        sizes=sizes or {},
+        upstream=upstream,
+        wrt=wrt,
+        accumulate=accumulate,
+        timeout=timeout,
+    )
+    return examine(
+        case,
+        draws=draws,
+        seed=seed or 0,
+        allow_ulps=allow_ulps,
+        may_overwrite=tuple(may_overwrite),
+        battery=battery,
+        again=_again(function, arguments, reference, case.machine.name, case.dtype, seed or 0),
+    )
+
+
+def _again(
+    function: Any, arguments: Any, reference: Any, engine: str, dtype: str, seed: int
+) -> tuple[str, ...]:
+    """Three lines that check the same again."""
+    name = _spoken(function)
+    given = ", arguments" if arguments is not None else ""
+    framework = f'engine="{engine}", dtype="{dtype}", seed={seed}'
+    return (
+        "import gradproof as gp",
+        f"report = gp.check({name}{given}, reference={_spoken(reference)}, {framework})",
+        "print(report)",
+    )
+
+
+def _spoken(function: Any) -> str:
+    """How the user's code calls a function."""
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, type):
+        return f"{owner.__name__}.{function.__name__}"
+    name = getattr(function, "__qualname__", None) or type(function).__name__
+    return str(name).rpartition("<locals>.")[2]

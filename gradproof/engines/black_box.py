@@ -1,0 +1,185 @@
+"""A function with a backward pass of its own, seen from outside: what it is asked, and answers."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from gradproof.engines.engine import Argument
+
+Layout = Literal["contiguous", "strided", "expanded"]
+"""How numbers lie in memory: in order, every second place, or repeated elements once (stride 0)."""
+
+
+@runtime_checkable
+class Layer(Protocol):
+    """A NumPy layer as courses write it: an object that remembers its forward pass."""
+
+    def forward(self, *arguments: Any) -> Any:
+        """The values."""
+        ...
+
+    def backward(self, *upstream: Any) -> Any:
+        """The gradients with respect to the arguments of the last forward pass."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One call of a black box.
+
+    ``arguments`` hold numbers of the dtype, or integers; ``wanted`` says of each tensor among them
+    whether its gradient is asked for, ``upstream`` is the gradient of every output.
+    """
+
+    arguments: tuple[Argument, ...]
+    wanted: tuple[bool, ...]
+    upstream: tuple[np.ndarray, ...]
+    dtype: str
+    layout: Layout = "contiguous"
+    upstream_layout: Layout = "contiguous"
+    device: str = "cpu"
+
+    @property
+    def tensors(self) -> tuple[np.ndarray, ...]:
+        """All tensors among the arguments, in order."""
+        return tuple(
+            one for given in self.arguments for one in (given if isinstance(given, list) else [given])
+        )
+
+    def arranged(self, natives: Sequence[Any]) -> list[Any]:
+        """The arguments, from whatever stands for each tensor."""
+        waiting = iter(natives)
+        return [
+            [next(waiting) for _ in given] if isinstance(given, list) else next(waiting)
+            for given in self.arguments
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """One tensor that a black box returned, with its own dtype; ``array`` is `None` where it
+    returned none, and then ``dtype`` is what it returned instead."""
+
+    array: np.ndarray | None
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a black box returned.
+
+    ``gradients`` are those that were wanted. ``changed`` and ``changed_upstream`` are the numbers
+    of the tensors that it overwrote. ``reread`` has the gradients as the box's own memory has
+    them at the time of asking.
+    """
+
+    values: tuple[Returned, ...]
+    gradients: tuple[Returned, ...]
+    changed: tuple[int, ...]
+    changed_upstream: tuple[int, ...]
+    reread: Callable[[], tuple[Returned, ...]]
+
+
+class BoxFailed(Exception):
+    """A black box raised, or returned something that cannot be read."""
+
+
+@contextmanager
+def said_of(phase: str) -> Iterator[None]:
+    """Around a call of a black box: whatever it raises is said of it.
+
+    Raises:
+        BoxFailed: it raised.
+    """
+    try:
+        yield
+    except BoxFailed:
+        raise
+    except (Exception, SystemExit) as problem:  # a stranger's code may raise anything
+        frame = traceback.extract_tb(problem.__traceback__)[-1]
+        first = (str(problem).strip().splitlines() or [""])[0]
+        where = f" ({Path(frame.filename).name}:{frame.lineno})"
+        raise BoxFailed(f"{phase} raises {type(problem).__name__}: {first}{where}") from problem
+
+
+def several(result: Any) -> tuple[Any, ...]:
+    """What a function returned, as a tuple."""
+    return tuple(result) if isinstance(result, tuple | list) else (result,)
+
+
+def check_outputs(shapes: Sequence[tuple[int, ...]], question: Question) -> None:
+    """Whether the outputs are as many and as large as the reference's.
+
+    Raises:
+        BoxFailed: they are not; without that there is no upstream gradient to give.
+    """
+    wanted = [g.shape for g in question.upstream]
+    if list(shapes) != wanted:
+        one = len(shapes) == len(wanted) == 1
+        got, right = (shapes[0], wanted[0]) if one else (list(shapes), wanted)
+        what = "the value has the shape" if one else "the values have the shapes"
+        raise BoxFailed(f"{what} {got}, not {right}")
+
+
+def repeated_axes(array: np.ndarray) -> tuple[int, ...]:
+    """The axes along which every element is repeated."""
+    return tuple(
+        axis
+        for axis, length in enumerate(array.shape)
+        if length > 1 and np.array_equal(array, np.broadcast_to(array.take([0], axis), array.shape))
+    )
+
+
+def once(array: np.ndarray) -> np.ndarray:
+    """An array without its repetitions: those axes have length 1."""
+    for axis in repeated_axes(array):
+        array = array.take([0], axis)
+    return array
+
+
+def laid_out(array: np.ndarray, layout: Layout) -> np.ndarray:
+    """The same numbers, lying in another way; what lies between them is no number."""
+    match layout:
+        case "contiguous":
+            return np.array(array)
+        case "expanded":
+            return np.broadcast_to(np.array(once(array)), array.shape)
+        case "strided":
+            if not array.ndim:
+                return np.array(array)
+            gap = np.nan if array.dtype.kind == "f" else 0
+            wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), gap, array.dtype)
+            wide[..., ::2] = array
+            return wide[..., ::2]
+
+
+def read_gradients(found: Any, question: Question) -> list[Any]:
+    """The wanted gradients among what a NumPy pullback returned: one for each tensor, or for each
+    wanted one, or for each argument (a list for a list).
+
+    Raises:
+        BoxFailed: there are more or fewer.
+    """
+    given = several(found)
+    count = len(question.tensors)
+    flat: list[Any] = []
+    if len(given) == len(question.arguments) != count:
+        for one, argument in zip(given, question.arguments, strict=True):
+            flat.extend(one if isinstance(argument, list) else [one])
+    else:
+        flat = list(given)
+    if len(flat) == count:
+        return [g for g, wanted in zip(flat, question.wanted, strict=True) if wanted]
+    if len(flat) == sum(question.wanted):
+        return flat
+    raise BoxFailed(
+        f"the backward pass returns {len(flat)} gradients for {count} inputs, "
+        f"{sum(question.wanted)} of them differentiable"
+    )

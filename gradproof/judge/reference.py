@@ -1,0 +1,210 @@
+"""References to what a correct function may return: values and gradients, from the inputs on.
+
+Inside a black box nothing is seen, so its bound is that of all stages of the reference together,
+carried along by the same balls (`engines/ball.py`) that judge single stages elsewhere.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from gradproof.core.program import Derivation, Equation, Paper, Program, shape_of
+from gradproof.engines.arb import Arb, precision
+from gradproof.engines.arithmetic import Arithmetic, Value, structural
+from gradproof.engines.backward_program import BackwardProgram, work
+from gradproof.engines.ball import Ball
+from gradproof.engines.contract import Contract
+from gradproof.engines.evaluate import evaluate, number_of
+from gradproof.engines.interpretation import Interpreter
+from gradproof.engines.program_evaluation import evaluate_program
+from gradproof.judge.kink import Kink, kinks
+from gradproof.judge.truth import true_values
+
+PROGRAM_BITS = 160
+"""Arb's precision for a framework's program: its gradients keep far more than float64's 53 bits."""
+
+MOST_WORK = 200_000
+"""Numbers that Arb computes in about a second; for larger programs float64's balls must do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What one call is given, by name: the inputs, and the gradients that arrive at the outputs."""
+
+    inputs: Mapping[str, np.ndarray]
+    upstream: tuple[np.ndarray, ...]
+
+
+class Reference(ABC):
+    """A function with known gradients: ``y[k]`` are its outputs, and the gradients have the names
+    of the inputs. ``words`` say where it comes from."""
+
+    words: str
+
+    @abstractmethod
+    def outputs(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each output."""
+
+    @abstractmethod
+    def enclosure(self, data: Data, contract: Contract) -> dict[str, Value]:
+        """A midpoint and a radius for each exact tensor, and what a correct function may be off
+        by."""
+
+    @abstractmethod
+    def truth(self, data: Data) -> dict[str, Value]:
+        """The exact tensors, enclosed more sharply than float64; what is missing is not known."""
+
+    @abstractmethod
+    def kinks(self, data: Data, contract: Contract) -> tuple[Kink, ...]:
+        """Where the function has no derivative at these data, as far as that is seen."""
+
+
+def output(k: int) -> str:
+    """The name under which a reference has its output number k."""
+    return f"y[{k}]"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PaperReference(Reference):
+    """A paper whose loss is the sum of its outputs times the upstream gradients.
+
+    ``outputs_named`` are the tensors that are the outputs, or empty where the paper hides them.
+    """
+
+    words: str
+    paper: Paper
+    derivation: Derivation
+    sizes: Mapping[str, int]
+    constants: Mapping[str, np.ndarray]
+    upstream: tuple[str, ...]
+    outputs_named: tuple[str, ...]
+
+    def outputs(self) -> tuple[tuple[int, ...], ...]:
+        known = {t.name: t.shape for t in self.paper.forward.inputs}
+        return tuple(
+            tuple(number_of(size, self.sizes) for size in known[g]) for g in self.upstream
+        )
+
+    def tensors(self, data: Data) -> dict[str, np.ndarray]:
+        """Every input of the program: the data, the upstream gradients and the paper's arrays."""
+        return {
+            **self.constants,
+            **data.inputs,
+            **dict(zip(self.upstream, data.upstream, strict=True)),
+        }
+
+    def everything(self, data: Data, contract: Contract) -> dict[str, Value]:
+        """`enclosure`, of all tensors and gradients by their own names."""
+        ball = Ball(contract, either=True)
+        raw = tuple(
+            Equation(s.equation.target, s.equation.free, s.raw) for s in self.derivation.steps
+        )
+        program = Program((), (*self.paper.forward.equations, *raw), ())
+        lifted = {name: ball.lift(array) for name, array in self.tensors(data).items()}
+        with np.errstate(all="ignore"):
+            return evaluate(program, lifted, self.sizes, ball)
+
+    def enclosure(self, data: Data, contract: Contract) -> dict[str, Value]:
+        return self._named(self.everything(data, contract))
+
+    def truth(self, data: Data) -> dict[str, Value]:
+        programs = (self.paper.forward, self.derivation.backward)
+        return self._named(dict(true_values(programs, self.tensors(data), self.sizes).values))
+
+    def kinks(self, data: Data, contract: Contract) -> tuple[Kink, ...]:
+        ball = Ball(contract, either=True)
+        lifted = {name: ball.lift(array) for name, array in self.tensors(data).items()}
+        with np.errstate(all="ignore"):
+            values = evaluate(self.paper.forward, lifted, self.sizes, ball)
+            plain = {name: np.asarray(value[0]) for name, value in values.items()}
+            return tuple(kinks(self.paper.forward, plain, self.sizes, contract).values())
+
+    def _named(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        found = {output(k): values[name] for k, name in enumerate(self.outputs_named)}
+        for of, gradient in self.derivation.gradients.items():
+            if gradient in values:
+                found[of] = values[gradient]
+        return found
+
+    def shape(self, of: str) -> tuple[int, ...]:
+        """The shape of a tensor's gradient."""
+        step = next(s for s in self.derivation.steps if s.of == of)
+        return tuple(number_of(size, self.sizes) for size in shape_of(step.equation))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ProgramReference(Reference):
+    """A program that a framework's autodiff wrote for a callable; ``names`` are the inputs'."""
+
+    words: str
+    program: BackwardProgram
+    names: Sequence[str]
+    shapes: tuple[tuple[int, ...], ...]
+
+    def outputs(self) -> tuple[tuple[int, ...], ...]:
+        return self.shapes
+
+    def enclosure(self, data: Data, contract: Contract) -> dict[str, Value]:
+        with np.errstate(all="ignore"):
+            return self._evaluated(data, Ball(contract, either=True))
+
+    def truth(self, data: Data) -> dict[str, Value]:
+        given = {f"x[{k}]": data.inputs[name].shape for k, name in enumerate(self.names)}
+        given |= {f"g[{k}]": g.shape for k, g in enumerate(data.upstream)}
+        if work(self.program, given) > MOST_WORK:
+            return {}
+        with precision(PROGRAM_BITS):
+            return self._evaluated(data, Arb())
+
+    def kinks(self, data: Data, contract: Contract) -> tuple[Kink, ...]:
+        return ()
+
+    def _evaluated(self, data: Data, arithmetic: Arithmetic) -> dict[str, Value]:
+        arrays = {f"x[{k}]": data.inputs[name] for k, name in enumerate(self.names)}
+        arrays |= {f"g[{k}]": g for k, g in enumerate(data.upstream)}
+        entered = {
+            name: structural(arithmetic.lift(arrays[name]), _one_point)
+            for name in self.program.inputs
+        }
+        found = evaluate_program(self.program, entered, Interpreter(arithmetic, splits=False))
+        spelled = {f"x[{k}]": name for k, name in enumerate(self.names)}
+        return {
+            spelled.get(name, name): structural(value, lambda part: part[0])
+            for name, value in found.items()
+        }
+
+
+def _one_point(part: np.ndarray) -> Any:
+    return np.asarray(part)[None]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Unbounded(Reference):
+    """Values and gradients by a framework's autodiff in float64, of which no bound is known."""
+
+    words: str
+    shapes: tuple[tuple[int, ...], ...]
+    run: Callable[[Data], Mapping[str, np.ndarray]]
+
+    def outputs(self) -> tuple[tuple[int, ...], ...]:
+        return self.shapes
+
+    def enclosure(self, data: Data, contract: Contract) -> dict[str, Value]:
+        return {
+            name: (array, np.zeros_like(array), np.full_like(array, np.inf))
+            for name, array in self.run(data).items()
+        }
+
+    def truth(self, data: Data) -> dict[str, Value]:
+        return {}
+
+    def kinks(self, data: Data, contract: Contract) -> tuple[Kink, ...]:
+        return ()

@@ -1,0 +1,219 @@
+"""What a check of a black box found, as plain data, and as the page that a terminal shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+from rich.text import Text
+
+from gradproof.judge.box import BoxKind, Finding
+from gradproof.report.console import COLOURS, MARKS, digits
+from gradproof.report.report import RefutedError, plain
+from gradproof.report.table import Column, Row, Table, lay_out, wrapped
+
+ObservationKind = Literal["fault", "undecided", "note"]
+
+WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One tensor that the black box returned: a value, or the gradient of an input.
+
+    ``exact`` is the verdict on the same function in float64, where it was asked for.
+    """
+
+    name: str
+    symbol: str
+    shape: str
+    finding: Finding
+    exact: Finding | None = None
+    why: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> BoxKind:
+        """The verdict."""
+        return self.finding.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Something that was seen of the function beside the numbers of its first calls."""
+
+    kind: ObservationKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """Everything that was checked of one black box."""
+
+    function: str
+    reference: str
+    engine: str
+    engine_version: str
+    dtype: str
+    seed: int
+    draws: int
+    contract: str
+    allow_ulps: float
+    rows: tuple[CheckRow, ...]
+    observations: tuple[Observation, ...]
+    tried: tuple[str, ...]
+    again: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> CheckRow:
+        """The gradient with respect to an input, or a value by its name."""
+        rows = {row.name: row for row in self.rows}
+        if name not in rows:
+            raise KeyError(f"Nothing called {name} was checked; there are: {', '.join(rows)}.")
+        return rows[name]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Every verdict, in order."""
+        return tuple(row.kind for row in self.rows)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the function beside its numbers."""
+        return tuple(one.text for one in self.observations if one.kind == "fault")
+
+    @property
+    def exit_code(self) -> int:
+        """0 all hold, 1 something refuted or at fault, 3 something undecided."""
+        if "refuted" in self.kinds or self.faults:
+            return 1
+        open_ = any(one.kind == "undecided" for one in self.observations)
+        return 3 if open_ or "undecided" in self.kinds else 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything holds."""
+        return self.exit_code == 0
+
+    def raise_if_refuted(self) -> None:
+        """Raises `RefutedError` with the story of what does not hold."""
+        if self.exit_code == 1:
+            raise RefutedError(self.story())
+
+    def to_json(self) -> str:
+        """The report as JSON; infinities are strings."""
+        return json.dumps(plain(asdict(self)), ensure_ascii=False, indent=1)
+
+    def __str__(self) -> str:
+        return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
+
+    def lines(self, width: int) -> Iterator[Text]:
+        """The whole page, as a terminal of this width shows it."""
+        yield from _head(self, width)
+        yield Text()
+        yield from lay_out(_table(self), width)
+        for line in self._details():
+            margin = " " * (len(line) - len(line.lstrip()))
+            for part in wrapped(Text(line.lstrip()), width - len(margin)):
+                yield Text(margin).append_text(part)
+        yield Text()
+        yield from wrapped(Text(self.summary(), style="bold"), width)
+
+    def story(self) -> str:
+        """What does not hold, and how to see it again: short, for an exception."""
+        return "\n".join([self.summary(), *self._details(), "", *self.again])
+
+    def _details(self) -> Iterator[str]:
+        for row in self.rows:
+            if row.kind != "agrees":
+                yield ""
+                yield from _detail(row, self)
+        for kind, mark in (("fault", "✗"), ("undecided", "?"), ("note", "·")):
+            texts = [one.text for one in self.observations if one.kind == kind]
+            if texts:
+                yield ""
+            yield from (f"{mark} {text}" for text in texts)
+
+    def summary(self) -> str:
+        """One sentence: what holds, and what does not."""
+        wrong = [row.symbol for row in self.rows if row.kind == "refuted"]
+        open_ = [row.symbol for row in self.rows if row.kind == "undecided"]
+        said = []
+        if wrong:
+            said.append(f"refuted: {', '.join(wrong)}")
+        if self.faults:
+            said.append(f"{len(self.faults)} fault" + "s" * (len(self.faults) > 1))
+        if open_:
+            said.append(f"undecided: {', '.join(open_)}")
+        agreeing = len(self.rows) - len(wrong) - len(open_)
+        said.append(f"{agreeing} of {len(self.rows)} tensors agree")
+        return f"{self.function} in {self.dtype}: {'; '.join(said)}."
+
+
+def _head(report: CheckReport, width: int) -> Iterator[Text]:
+    yield Text(f"gradproof check {report.function}", style="bold")
+    several = f"{report.draws} upstream gradients"
+    engine = f"{report.engine} {report.engine_version} · {report.dtype} · seed {report.seed}"
+    for head, said, style in (
+        ("reference", report.reference, ""),
+        ("engine", f"{engine} · {several}", ""),
+        ("bounds", report.contract, "dim"),
+        ("tried", ", ".join(report.tried), "dim"),
+    ):
+        if said:
+            yield from wrapped(Text(f"{head:<11}{said}", style=style), width, indent=11)
+    if report.allow_ulps:
+        yield Text(f"allowed    {report.allow_ulps:g} ulp in every element, as asked for", "yellow")
+
+
+def _table(report: CheckReport) -> Table:
+    columns = (
+        Column("tensor"),
+        Column("shape"),
+        Column("difference", "right"),
+        Column("permitted", "right"),
+        Column("of bound", "right"),
+        Column("sees", "right"),
+        Column("verdict"),
+    )
+    rows = []
+    for row in report.rows:
+        f = row.finding
+        cells = (
+            Text(row.symbol),
+            Text(row.shape),
+            Text(_ulp(f.ulps)),
+            Text(_ulp(f.permitted)),
+            Text(_short(f.share, ".2f")),
+            Text(_short(f.sees, ".1g")),
+            Text(f"{MARKS[f.kind]} {f.kind}", COLOURS[f.kind]),
+        )
+        rows.append(Row(cells))
+    title = "Largest difference, at the element that uses most of its bound"
+    return Table(title, columns, tuple(rows))
+
+
+def _ulp(count: float) -> str:
+    if np.isnan(count):
+        return "—"
+    return f"{count:.3g} ulp" if np.isfinite(count) else "∞"
+
+
+def _short(number: float, form: str) -> str:
+    if np.isnan(number):
+        return "—"
+    return "∞" if np.isinf(number) else ("> 999" if number > 999 else format(number, form))
+
+
+def _detail(row: CheckRow, report: CheckReport) -> Iterator[str]:
+    f = row.finding
+    yield f"{MARKS[f.kind]} {row.symbol} is {f.kind}: {f.because}"
+    if f.kind == "refuted" and np.isfinite(f.true):
+        at = f"[{', '.join(map(str, f.worst))}]" if f.worst else ""
+        got, right = (digits(np.float64(number)) for number in (f.value, f.true))
+        yield (
+            f"  worst: {row.symbol}{at} = {got}, true value {right}: {_ulp(f.ulps)} apart, "
+            f"{_ulp(f.permitted)} permitted"
+        )
+    yield from (f"  {line}" for line in row.why)
