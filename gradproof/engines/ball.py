@@ -81,15 +81,17 @@ def _nothing(part: np.ndarray) -> bool:
 class Ball(Arithmetic):
     """Balls with an engine's error beside them; `contract` says what the engine may do.
 
-    ``undecided`` counts the elements at a kink or tie: there the error is infinite. With
-    `either` it is 1 instead, which is what a truth value of 0 or 1 is off by at most; then a
-    comparison by order is open at a tie of exact operands, too, where an engine may take either
-    slope.
+    ``undecided`` counts the elements at a kink or tie: there the error is infinite.
+
+    With `opaque` the balls are those of a function of which nothing is seen inside. At a kink the
+    error is 1 then, which is what a truth value of 0 or 1 is off by at most, and a tie of exact
+    operands is one, because a function may take either slope there. What is a matrix product here
+    may be elementwise products and a sum there, of which each is stored.
     """
 
-    def __init__(self, contract: Contract, *, either: bool = False) -> None:
+    def __init__(self, contract: Contract, *, opaque: bool = False) -> None:
         self.contract = contract
-        self.either = either
+        self.opaque = opaque
         self.u = float(contract.u_store)
         self.accumulate = float(contract.u_accumulate)
         self.summing = self.u if contract.low_sums else self.accumulate
@@ -351,7 +353,7 @@ class Ball(Arithmetic):
         if self.accumulate == self.u:
             size *= count * self.u
             return size
-        if left[0].shape[-2] == 1 or right[0].shape[-1] == 1:
+        if self.opaque or left[0].shape[-2] == 1 or right[0].shape[-1] == 1:
             # Perhaps it was no matrix product: each product was stored, and then they were added.
             return size * (count * self.summing + 3 * self.u)
         inside = size * (count * self.accumulate)
@@ -442,9 +444,9 @@ class Ball(Arithmetic):
             holds = (middle > 0) if relation == ">" else (middle >= 0)
             # At a tie of exact operands the comparison is certain; the derivative there is not,
             # and that is for the kink check to say.
-            certain = apart if self.either else apart | exact
+            certain = apart if self.opaque else apart | exact
         self.undecided += int(np.sum(~certain))
-        unsure = np.where(certain, 0.0, 1.0 if self.either else np.inf)
+        unsure = np.where(certain, 0.0, 1.0 if self.opaque else np.inf)
         return holds.astype(np.float64), unsure, unsure
 
     def largest(self, value: Value, axis: int) -> Value:

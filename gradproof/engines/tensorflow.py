@@ -40,6 +40,15 @@ def _quiet() -> Iterator[None]:
 with _quiet():
     import tensorflow as tf
 
+from gradproof.engines.black_box import (  # noqa: E402
+    Answer,
+    BoxFailed,
+    Question,
+    Returned,
+    check_outputs,
+    said_of,
+    several,
+)
 from gradproof.engines.engine import Argument, Engine, NativeRun, Run  # noqa: E402
 from gradproof.engines.face import (  # noqa: E402
     Arithmetic,

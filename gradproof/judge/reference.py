@@ -101,7 +101,7 @@ class PaperReference(Reference):
 
     def everything(self, data: Data, contract: Contract) -> dict[str, Value]:
         """`enclosure`, of all tensors and gradients by their own names."""
-        ball = Ball(contract, either=True)
+        ball = Ball(contract, opaque=True)
         raw = tuple(
             Equation(s.equation.target, s.equation.free, s.raw) for s in self.derivation.steps
         )
@@ -118,7 +118,7 @@ class PaperReference(Reference):
         return self._named(dict(true_values(programs, self.tensors(data), self.sizes).values))
 
     def kinks(self, data: Data, contract: Contract) -> tuple[Kink, ...]:
-        ball = Ball(contract, either=True)
+        ball = Ball(contract, opaque=True)
         lifted = {name: ball.lift(array) for name, array in self.tensors(data).items()}
         with np.errstate(all="ignore"):
             values = evaluate(self.paper.forward, lifted, self.sizes, ball)
@@ -153,7 +153,7 @@ class ProgramReference(Reference):
 
     def enclosure(self, data: Data, contract: Contract) -> dict[str, Value]:
         with np.errstate(all="ignore"):
-            return self._evaluated(data, Ball(contract, either=True))
+            return self._evaluated(data, Ball(contract, opaque=True))
 
     def truth(self, data: Data) -> dict[str, Value]:
         given = {f"x[{k}]": data.inputs[name].shape for k, name in enumerate(self.names)}
