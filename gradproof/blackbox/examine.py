@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from gradproof.report.checked import CheckReport, CheckRow, Observation
 from gradproof.workbench import contract_words
 
 EXACTLY = "float64"
+FINE = ("float64", "float32")
 
 NEAR = 16
 """So many times its bound a result may be off and stay undecided, where the same function agrees
@@ -75,7 +76,8 @@ def examine(
         seen.update((one, None) for one in _manners(case, data, answer, may_overwrite))
     rows = _rows(case, heard, allow_ulps, str(next(iter(seen), Observation("note", "")).text))
     if heard:
-        rows = tuple(_with_exact(row, case, heard, allow_ulps) for row in rows)
+        exactly = Exactly(case, heard)
+        rows = tuple(_with_exact(row, case, exactly) for row in rows)
         rows = name_mistakes(rows, case, [one.data for one in heard])
     tried: list[str] = []
     if battery and heard and not case.caller.stuck:
@@ -177,27 +179,57 @@ def _finding(
     return found
 
 
-def _with_exact(
-    row: CheckRow, case: Case, heard: Sequence[Heard], allow_ulps: float
-) -> CheckRow:
-    """The row, where it does not agree, with what the same function gives in float64."""
+@dataclass(slots=True, eq=False)
+class Exactly:
+    """The same draws answered in float64, once, and judged at float64's or float32's precision."""
+
+    case: Case
+    heard: Sequence[Heard]
+    known: dict[str, list[Heard]] = field(default_factory=dict)
+
+    def findings(self, name: str, precision: str) -> list[Finding]:
+        """The verdicts on one tensor; none where the function does not compute in float64."""
+        if precision not in self.known:
+            self.known[precision] = self._answered(precision)
+        contract = contract_of(self.case.machine.name, precision)
+        case = replace(self.case, contract=contract)
+        found = [_finding(name, case, one, 0.0) for one in self.known[precision]]
+        return [one for one in found if one is not None]
+
+    def _answered(self, precision: str) -> list[Heard]:
+        contract = contract_of(self.case.machine.name, precision)
+        answers = [one.answer for one in next(iter(self.known.values()), [])]
+        if not answers:
+            try:
+                answers = [self.case.ask(one.data, dtype=EXACTLY) for one in self.heard]
+            except BoxFailed:
+                return []
+        return [
+            replace(one, answer=a, enclosure=self.case.reference.enclosure(one.data, contract))
+            for one, a in zip(self.heard, answers, strict=True)
+        ]
+
+
+def _with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
+    """The row with what the same function gives in float64: where it does not agree, and always
+    in 16 bits, whose rounding errors hide more than float64's."""
     f = row.finding
-    if f.kind == "agrees" or isinstance(case.reference, Unbounded):
+    if isinstance(case.reference, Unbounded) or (f.kind == "agrees" and case.dtype in FINE):
         return row
     if case.dtype == EXACTLY:
-        coarse = [_exact(row.name, case, one, "float32") for one in heard]
-        if f.kind == "refuted" and _all_agree(coarse):
+        if f.kind == "refuted" and _all_agree(exactly.findings(row.name, "float32")):
             said = "It agrees in float32's precision: something in it is computed in float32."
             return replace(row, why=(said,))
         return row
-    fine = [_exact(row.name, case, one, EXACTLY) for one in heard]
+    fine = exactly.findings(row.name, EXACTLY)
     if not _all_agree(fine):  # what casts to float32 inside stays float32 for float64 inputs
-        fine = [_exact(row.name, case, one, "float32") for one in heard]
-    found = [one for one in fine if one is not None]
-    if len(found) < len(heard):
+        fine = exactly.findings(row.name, "float32")
+    if not fine:
         return row
-    exact = merged(found)
+    exact = merged(fine)
     row = replace(row, exact=exact)
+    if f.kind == "agrees" and exact.kind != "refuted":
+        return row
     if exact.kind == "agrees":
         if f.kind == "refuted" and f.share <= NEAR:
             because = (
@@ -212,27 +244,14 @@ def _with_exact(
     if exact.kind == "refuted" and f.kind == "refuted":
         said = "In float64 it is refuted too: the formula is wrong, not the rounding."
         return replace(row, why=(said,))
-    if exact.kind == "refuted" and case.dtype != "float32":
-        because = f"{f.because}; but in float64 it is refuted: {exact.because}"
+    if exact.kind == "refuted" and case.dtype not in FINE:
+        because = f"with float64 inputs {exact.because}; {case.dtype} hides it"
         return replace(row, finding=replace(exact, because=because))
     return row
 
 
-def _all_agree(findings: Iterable[Finding | None]) -> bool:
-    return all(one is not None and one.kind == "agrees" for one in findings)
-
-
-def _exact(name: str, case: Case, heard: Heard, precision: str) -> Finding | None:
-    """The verdict on the function in float64, judged at float64's or float32's precision; nothing
-    where it does not compute in float64."""
-    try:
-        answer = case.ask(heard.data, dtype=EXACTLY)
-    except BoxFailed:
-        return None
-    contract = contract_of(case.machine.name, precision)
-    other = replace(case, contract=contract)
-    enclosure = case.reference.enclosure(heard.data, contract)
-    return _finding(name, other, replace(heard, answer=answer, enclosure=enclosure), 0.0)
+def _all_agree(findings: Sequence[Finding]) -> bool:
+    return bool(findings) and all(one.kind == "agrees" for one in findings)
 
 
 # --- how it behaves -------------------------------------------------------------------------------

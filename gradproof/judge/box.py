@@ -99,8 +99,8 @@ def judge_returned(
         seen = np.where(holds, (at_most + bound) / scale, np.inf)
     # Of what is infinitely far outside, the largest difference is the worst.
     spots = np.flatnonzero(shares.reshape(-1) == shares.max())
-    apart = np.where(np.isnan(exact), np.inf, np.abs(exact - m)).reshape(-1)
-    spot = int(spots[np.argmax(apart[spots])])
+    far = np.where(np.isnan(exact), np.inf, np.abs(exact - m)).reshape(-1)
+    spot = int(spots[np.argmax(far[spots])])
     worst = tuple(int(k) for k in np.unravel_index(spot, m.shape))
     right = m if truth is None else middle(truth)
     sees = float(np.median(seen))
@@ -122,14 +122,16 @@ def judge_returned(
             f"no signal: with the rounding errors of {contract.dtype} a relative error of "
             f"{MISTAKE:g} would show in only {power:.0%} of the elements"
         )
+    with np.errstate(all="ignore"):
+        apart, permitted = np.abs(exact - right) / unit, bound / unit
     return Finding(
         kind,
         float(shares.reshape(-1)[spot]),
         worst,
         float(exact[worst]),
         float(right[worst]),
-        float(abs(exact[worst] - right[worst]) / unit[worst]),
-        float(bound[worst] / unit[worst]),
+        float(apart[worst]),
+        float(permitted[worst]),
         sees,
         digits_in_common(exact, truth) if np.all(np.isfinite(exact)) else float("nan"),
         because,
