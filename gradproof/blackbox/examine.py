@@ -9,14 +9,15 @@ import numpy as np
 
 from gradproof.blackbox.battery import Trial, trials
 from gradproof.blackbox.case import Case
-from gradproof.blackbox.mistaken import name_mistakes
+from gradproof.blackbox.mistaken import Seen, name_mistakes, seen
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Answer, BoxFailed, Returned
 from gradproof.engines.contract import contract as contract_of
+from gradproof.engines.dtype import in_dtype
 from gradproof.judge.box import Finding, judge_returned, merged, units
-from gradproof.judge.layers import OTHER_ALGORITHM
-from gradproof.judge.reference import Data, Unbounded, output
 from gradproof.judge.kink import Kink
+from gradproof.judge.layers import OTHER_ALGORITHM
+from gradproof.judge.reference import Data, PaperReference, Unbounded, output
 from gradproof.report.checked import CheckReport, CheckRow, Observation
 from gradproof.workbench import contract_words
 
@@ -61,30 +62,31 @@ def examine(
         battery: whether it is tried in other conditions, too.
         again: the lines that repeat the check.
     """
-    seen: dict[Observation, None] = {}
+    noticed: dict[Observation, None] = {}
     heard: list[Heard] = []
     for k in range(draws):
         data = case.data(k)
         try:
             answer = case.ask(data)
         except BoxFailed as problem:
-            seen[Observation("fault", f"{_upper(str(problem))}.")] = None
+            noticed[Observation("fault", f"{_upper(str(problem))}.")] = None
             if case.caller.stuck:
                 break
             continue
         heard.append(_heard(case, data, answer))
-        seen.update((one, None) for one in _manners(case, data, answer, may_overwrite))
-    rows = _rows(case, heard, allow_ulps, str(next(iter(seen), Observation("note", "")).text))
+        noticed.update((one, None) for one in _manners(case, data, answer, may_overwrite))
+    rows = _rows(case, heard, allow_ulps, str(next(iter(noticed), Observation("note", "")).text))
     if heard:
         exactly = Exactly(case, heard)
         rows = tuple(_with_exact(row, case, exactly) for row in rows)
-        rows = name_mistakes(rows, case, [one.data for one in heard])
+        if isinstance(case.reference, PaperReference):
+            rows = name_mistakes(rows, case.reference, _finest(case, case.reference, exactly))
     tried: list[str] = []
     if battery and heard and not case.caller.stuck:
         agreeing = {row.name for row in rows if row.kind == "agrees"}
         for trial in trials(case, heard[0].data):
             tried.append(trial.words)
-            seen.update((o, None) for o in _tried(trial, case, heard[0], agreeing, allow_ulps))
+            noticed.update((o, None) for o in _tried(trial, case, heard[0], agreeing, allow_ulps))
     words = contract_words(case.contract)
     if not isinstance(case.reference, Unbounded):
         words += f"; from the inputs on, times {OTHER_ALGORITHM} for another algorithm"
@@ -99,7 +101,7 @@ def examine(
         words,
         allow_ulps,
         rows,
-        tuple(seen),
+        tuple(noticed),
         tuple(tried),
         again,
     )
@@ -204,10 +206,24 @@ class Exactly:
                 answers = [self.case.ask(one.data, dtype=EXACTLY) for one in self.heard]
             except BoxFailed:
                 return []
+            if any(_is_coarse(one, self.case.dtype) for a in answers for one in _all(a)):
+                return []  # it computes in the dtype whatever it is given
         return [
             replace(one, answer=a, enclosure=self.case.reference.enclosure(one.data, contract))
             for one, a in zip(self.heard, answers, strict=True)
         ]
+
+
+def _all(answer: Answer) -> tuple[Returned, ...]:
+    return (*answer.values, *answer.gradients)
+
+
+def _is_coarse(one: Returned, dtype: str) -> bool:
+    """Whether float64 inputs gave numbers of 16 bits throughout, which are not all equal."""
+    if one.array is None or dtype in FINE or len(np.unique(one.array)) < 3:
+        return False
+    with np.errstate(all="ignore"):
+        return bool(np.array_equal(in_dtype(one.array, dtype), one.array))
 
 
 def _with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
@@ -250,6 +266,21 @@ def _with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
     return row
 
 
+def _finest(case: Case, reference: PaperReference, exactly: Exactly) -> list[Seen]:
+    """The draws in float64 where the function computes in it, else in the dtype. Those in float64
+    are compared with float32's room for rounding: float64's is no wider than its enclosures."""
+    fine = exactly.heard if case.dtype == EXACTLY else exactly.known.get(EXACTLY, [])
+    contract = contract_of(case.machine.name, "float32") if fine else case.contract
+    return [
+        seen(reference, one.data, _gradients(case, one.answer), contract)
+        for one in fine or exactly.heard
+    ]
+
+
+def _gradients(case: Case, answer: Answer) -> dict[str, Returned]:
+    return dict(zip(case.gradients(), answer.gradients, strict=True))
+
+
 def _all_agree(findings: Sequence[Finding]) -> bool:
     return bool(findings) and all(one.kind == "agrees" for one in findings)
 
@@ -261,25 +292,25 @@ def _manners(
     case: Case, data: Data, answer: Answer, may_overwrite: tuple[str, ...]
 ) -> list[Observation]:
     """Wrong dtypes, and what was overwritten."""
-    seen = []
+    noticed = []
     for name, one in zip(case.gradients(), answer.gradients, strict=True):
         if one.array is not None and one.dtype != case.dtype:
             text = f"{symbol(case, name)} comes back in {one.dtype}; {name} is {case.dtype}."
-            seen.append(Observation("fault", text))
+            noticed.append(Observation("fault", text))
     for k, y in enumerate(answer.values):
         if y.dtype != case.dtype:
             text = f"{_upper(symbol(case, output(k)))} is {y.dtype}; the inputs are {case.dtype}."
-            seen.append(Observation("note", text))
+            noticed.append(Observation("note", text))
     for k in answer.changed:
         name = case.inputs[k].name
         if name not in may_overwrite:
             advice = f"If that is meant, say may_overwrite=({name!r},)."
-            seen.append(Observation("fault", f"It overwrites its input {name}.  {advice}"))
+            noticed.append(Observation("fault", f"It overwrites its input {name}.  {advice}"))
     if answer.changed_upstream:
-        seen.append(
+        noticed.append(
             Observation("fault", "The backward pass overwrites the upstream gradient it is given.")
         )
-    return seen
+    return noticed
 
 
 def _tried(
@@ -293,7 +324,7 @@ def _tried(
     heard = replace(first, data=trial.data, answer=answer)
     if trial.data is not first.data:
         heard = _heard(case, trial.data, answer)
-    seen: list[Observation] = []
+    noticed: list[Observation] = []
     for name in sorted(agreeing, key=list(returned(case, first.answer)).index):
         found = _finding(name, case, heard, allow_ulps, trial.frozen)
         if found is not None and found.kind == "refuted":
@@ -301,11 +332,11 @@ def _tried(
             text = f"{_upper(trial.words)}: {symbol(case, name)} is refuted, {found.because}"
             if np.isfinite(found.true):
                 text += f"; {symbol(case, name)}{at} = {found.value:.6g}, true {found.true:.6g}"
-            seen.append(Observation("fault", f"{text}."))
+            noticed.append(Observation("fault", f"{text}."))
     if trial.repeats:
-        seen = [_accumulated(one, case, first, heard) for one in seen]
-        seen += _repeated(case, first, heard)
-    return seen
+        noticed = [_accumulated(one, case, first, heard) for one in noticed]
+        noticed += _repeated(case, first, heard)
+    return noticed
 
 
 def _accumulated(one: Observation, case: Case, first: Heard, second: Heard) -> Observation:
@@ -323,7 +354,7 @@ def _accumulated(one: Observation, case: Case, first: Heard, second: Heard) -> O
 
 def _repeated(case: Case, first: Heard, second: Heard) -> list[Observation]:
     """Differences between two runs on the same data, and results that changed afterwards."""
-    seen = []
+    noticed = []
     before, now = returned(case, first.answer), returned(case, second.answer)
     largest, where = 0.0, ""
     for name, one in before.items():
@@ -338,12 +369,12 @@ def _repeated(case: Case, first: Heard, second: Heard) -> list[Observation]:
             largest, where = float(apart.max()), symbol(case, name)
     if largest:
         text = f"Two runs on the same data differ by up to {largest:.3g} ulp, in {where}."
-        seen.append(Observation("note", text))
+        noticed.append(Observation("note", text))
     kept = zip(case.gradients(), first.answer.gradients, first.answer.reread(), strict=True)
     for name, then, later in kept:
         if then.array is None or later.array is None:
             continue
         if not np.array_equal(then.array, later.array, equal_nan=True):
             text = f"The next call overwrites the {symbol(case, name)} that was returned before."
-            seen.append(Observation("fault", text))
-    return seen
+            noticed.append(Observation("fault", text))
+    return noticed

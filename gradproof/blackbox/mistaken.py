@@ -1,16 +1,216 @@
-"""Refuted gradients to the known mistakes that give exactly their numbers."""
+"""Refuted gradients to the known mistakes that give their numbers, wherever these were made.
+
+A black box shows no formulas. So each known mistake is made in the gradient of every tensor of the
+paper, one after the other; what follows from it is worked out, and named is only what gives the
+numbers of every draw within their rounding errors, and leaves right what is right.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
-from gradproof.blackbox.case import Case
-from gradproof.judge.reference import Data
+import numpy as np
+
+from gradproof.core.errors import NotYet
+from gradproof.core.program import Equation, shapes
+from gradproof.core.term import reads
+from gradproof.engines.arithmetic import Value
+from gradproof.engines.ball import Ball
+from gradproof.engines.black_box import Returned
+from gradproof.engines.contract import Contract
+from gradproof.engines.evaluate import Room, evaluate_equation
+from gradproof.judge.box import judge_returned
+from gradproof.judge.clinic import Clinic, Diagnosis, Explanation, candidates, ways_of
+from gradproof.judge.ground import MOST_ELEMENTS
+from gradproof.judge.reference import Data, PaperReference
 from gradproof.report.checked import CheckRow
+from gradproof.report.diagnosis import sentences
+
+MOST = 4_000
+"""Wrong formulas that are tried: the search ends within seconds."""
+
+SIMPLE = 64
+"""The largest numerator and denominator of a constant that is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One draw: what came back for each input, and everything that is right."""
+
+    data: Data
+    returned: Mapping[str, Returned]
+    right: Mapping[str, Value]
+    contract: Contract
+
+
+def seen(
+    reference: PaperReference, data: Data, returned: Mapping[str, Returned], contract: Contract
+) -> Seen:
+    """One draw, with all of the paper's tensors enclosed."""
+    return Seen(data, returned, reference.everything(data, contract), contract)
 
 
 def name_mistakes(
-    rows: tuple[CheckRow, ...], case: Case, data: Sequence[Data]
+    rows: tuple[CheckRow, ...], reference: PaperReference, draws: Sequence[Seen]
 ) -> tuple[CheckRow, ...]:
-    """The rows, those refuted with what was done."""
-    return rows
+    """The rows, those refuted with what was done.
+
+    Args:
+        rows: of values and gradients.
+        reference: the paper.
+        draws: in the finest precision in which the box answers.
+    """
+    wrong = [row.name for row in rows if row.kind == "refuted" and row.name in draws[0].returned]
+    if not wrong or sum(v[0].size for v in draws[0].right.values()) > MOST_ELEMENTS:
+        return rows
+    clinic = Clinic(
+        reference.derivation,
+        None,
+        None,
+        ways_of(reference.paper, reference.derivation, None),
+        {**shapes(reference.paper.forward), **shapes(reference.derivation.backward)},
+    )
+    said: dict[str, tuple[str, ...]] = {}
+    for of in wrong:
+        found = _alone(of, reference, clinic, draws) or _constant(of, reference, draws)
+        if found is not None:
+            said[of] = sentences(found, clinic.shapes)
+    left = [of for of in wrong if of not in said]
+    if left:
+        said |= _further_up(left, reference, clinic, draws)
+    return tuple(replace(row, why=(*row.why, *said.get(row.name, ()))) for row in rows)
+
+
+def _alone(
+    of: str, reference: PaperReference, clinic: Clinic, draws: Sequence[Seen]
+) -> Diagnosis | None:
+    """A mistake in the input's own gradient, everything before it right."""
+    if of not in reference.derivation.gradients:
+        return None
+    for mistake, made in candidates(of, clinic):
+        if all(_gives(made.equation, of, reference, draw) for draw in draws):
+            found = Explanation(mistake.name, mistake.words, made.slots, made.equation)
+            return Diagnosis(of, (found,), (), reference.sizes, {})
+    return None
+
+
+def _gives(equation: Equation, of: str, reference: PaperReference, draw: Seen) -> bool:
+    """Whether a formula gives what came back, on right operands."""
+    value = _value(equation, draw.right, reference, draw.contract)
+    return value is not None and _is(draw.returned[of], value, draw.contract)
+
+
+def _value(
+    equation: Equation, tensors: Mapping[str, Value], reference: PaperReference, contract: Contract
+) -> Value | None:
+    if any(read.tensor not in tensors for read in reads(equation.term)):
+        return None
+    ball = Ball(contract, opaque=True)
+    try:
+        with np.errstate(all="ignore"):
+            return evaluate_equation(equation, Room(tensors, reference.sizes, ball))
+    except (NotYet, IndexError, ValueError):  # a place outside a tensor, or axes that do not meet
+        return None
+
+
+def _is(returned: Returned, value: Value, contract: Contract) -> bool:
+    return judge_returned(returned, value, None, contract).kind == "agrees"
+
+
+def _constant(of: str, reference: PaperReference, draws: Sequence[Seen]) -> Diagnosis | None:
+    """The same wrong constant in every element of every draw."""
+    symbol = reference.derivation.gradients.get(of, "")
+    array, right = draws[0].returned[of].array, draws[0].right.get(symbol)
+    if array is None or right is None or array.shape != right[0].shape or not array.size:
+        return None
+    spot = np.unravel_index(int(np.argmax(np.abs(right[0]))), array.shape)
+    if right[0][spot] == 0 or not np.isfinite(array[spot]):
+        return None
+    ratio = float(array[spot]) / float(right[0][spot])
+    constant = Fraction(ratio).limit_denominator(SIMPLE)
+    if abs(constant.numerator) > SIMPLE or constant in (0, 1):
+        return None
+    for draw in draws:
+        ball = Ball(draw.contract, opaque=True)
+        value = ball.multiply(ball.number(constant), draw.right[symbol])
+        if not _is(draw.returned[of], value, draw.contract):
+            return None
+    words, slots = "It is {constant} times the gradient.", {"constant": str(constant)}
+    found = Explanation("a constant", words, slots, None)
+    return Diagnosis(of, (found,), (), reference.sizes, {})
+
+
+def _further_up(
+    wrong: Sequence[str], reference: PaperReference, clinic: Clinic, draws: Sequence[Seen]
+) -> dict[str, tuple[str, ...]]:
+    """A mistake in the gradient of a value on the way, and what follows from it."""
+    steps = {step.of: step for step in reference.derivation.steps}
+    inputs = set(draws[0].returned)
+    tried = 0
+    for of, step in steps.items():
+        if of in inputs:
+            continue
+        below = _below(step.equation.target, reference)
+        reached = {name for name in wrong if steps[name].equation.target in below}
+        if not reached:
+            continue
+        for mistake, made in candidates(of, clinic):
+            if mistake.reshapes:
+                continue
+            tried += 1
+            if tried > MOST:
+                return {}
+            if all(_follows(made.equation, below, reached, reference, d) for d in draws):
+                found = Explanation(mistake.name, mistake.words, made.slots, made.equation)
+                diagnosis = Diagnosis(of, (found,), (), reference.sizes, {})
+                line = " ".join(sentences(diagnosis, clinic.shapes))
+                return {
+                    name: (f"It builds on a wrong {step.equation.target}: {line}",)
+                    for name in reached
+                }
+    return {}
+
+
+def _below(symbol: str, reference: PaperReference) -> tuple[str, ...]:
+    """The gradients that are made of one, in order."""
+    made = {symbol}
+    for equation in reference.derivation.backward.equations:
+        if any(read.tensor in made for read in reads(equation.term)):
+            made.add(equation.target)
+    order = [equation.target for equation in reference.derivation.backward.equations]
+    return tuple(name for name in order if name in made and name != symbol)
+
+
+def _follows(
+    wrong: Equation,
+    below: Sequence[str],
+    reached: set[str],
+    reference: PaperReference,
+    draw: Seen,
+) -> bool:
+    """Whether everything that came back is what a wrong gradient on the way leads to."""
+    first = _value(wrong, draw.right, reference, draw.contract)
+    if first is None or first[0].shape != draw.right[wrong.target][0].shape:
+        return False
+    tensors = {**draw.right, wrong.target: first}
+    gradients = {g: of for of, g in reference.derivation.gradients.items()}
+    left = set(reached)
+    for equation in _equations(below, reference):
+        value = _value(equation, tensors, reference, draw.contract)
+        if value is None:
+            return False
+        tensors[equation.target] = value
+        of = gradients[equation.target]
+        if of in draw.returned:
+            if not _is(draw.returned[of], value, draw.contract):
+                return False
+            left.discard(of)
+    return not left
+
+
+def _equations(below: Sequence[str], reference: PaperReference) -> Iterator[Equation]:
+    for step in reference.derivation.steps:
+        if step.equation.target in below:
+            yield Equation(step.equation.target, step.equation.free, step.raw)

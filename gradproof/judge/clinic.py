@@ -104,7 +104,7 @@ def open_clinic(
     here = ground(paper, derivation, sizes, seed)
     elsewhere = ground(paper, derivation, others, seed + b"'") if here else None
     known = {**shapes(paper.forward), **shapes(derivation.backward)}
-    return Clinic(derivation, here, elsewhere, _bases(paper, derivation, only), known)
+    return Clinic(derivation, here, elsewhere, ways_of(paper, derivation, only), known)
 
 
 def _other_sizes(paper: Paper, sizes: Mapping[str, int]) -> dict[str, int]:
@@ -142,7 +142,7 @@ def tried(of: str, clinic: Clinic) -> tuple[tuple[Mistake, Wrong, Value | None],
 # --- ways of writing a right formula ---------------------------------------------------------
 
 
-def _bases(
+def ways_of(
     paper: Paper, derivation: Derivation, only: Collection[str] | None
 ) -> dict[str, tuple[Equation, ...]]:
     """Each gradient as it is derived, and in the other ways in which people write it."""
