@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from gradproof.report.checked import CheckReport, CheckRow, Observation
 from gradproof.workbench import contract_words
 
 EXACTLY = "float64"
+NOTHING = "nothing came back"
 FINE = ("float64", "float32")
 
 NEAR = 16
@@ -64,21 +66,31 @@ def examine(
     """
     noticed: dict[Observation, None] = {}
     heard: list[Heard] = []
+    broken: list[Heard] = []  # of these only the values came back
     for k in range(draws):
         data = case.data(k)
         try:
             answer = case.ask(data)
         except BoxFailed as problem:
             noticed[Observation("fault", f"{_upper(str(problem))}.")] = None
+            if problem.values:
+                answer = Answer(problem.values, (), (), (), tuple)
+                broken.append(_heard(case, data, answer))
             if case.caller.stuck:
                 break
             continue
         heard.append(_heard(case, data, answer))
         noticed.update((one, None) for one in _manners(case, data, answer, may_overwrite))
-    rows = _rows(case, heard, allow_ulps, str(next(iter(noticed), Observation("note", "")).text))
+    rows = _rows(case, heard or broken, allow_ulps)
+    piled = _piled_up(case, heard)
     if heard:
         exactly = Exactly(case, heard)
-        rows = tuple(_with_exact(row, case, exactly) for row in rows)
+        rows = tuple(
+            replace(row, why=(PILED,))
+            if row.name in piled and row.kind == "refuted"
+            else _with_exact(row, case, exactly)
+            for row in rows
+        )
         if isinstance(case.reference, PaperReference):
             rows = name_mistakes(rows, case.reference, _finest(case, case.reference, exactly))
     tried: list[str] = []
@@ -87,6 +99,7 @@ def examine(
         for trial in trials(case, heard[0].data):
             tried.append(trial.words)
             noticed.update((o, None) for o in _tried(trial, case, heard[0], agreeing, allow_ulps))
+    noticed.update((one, None) for one in _overwritten(case, heard))
     words = contract_words(case.contract)
     if not isinstance(case.reference, Unbounded):
         words += f"; from the inputs on, times {OTHER_ALGORITHM} for another algorithm"
@@ -125,7 +138,8 @@ def _heard(case: Case, data: Data, answer: Answer) -> Heard:
 def returned(case: Case, answer: Answer, frozen: str = "") -> dict[str, Returned]:
     """What an answer holds, by the reference's names."""
     found = {output(k): y for k, y in enumerate(answer.values)}
-    found.update(zip(case.gradients(frozen), answer.gradients, strict=True))
+    if answer.gradients:
+        found.update(zip(case.gradients(frozen), answer.gradients, strict=True))
     return found
 
 
@@ -140,9 +154,7 @@ def symbol(case: Case, name: str) -> str:
 # --- the draws ------------------------------------------------------------------------------------
 
 
-def _rows(
-    case: Case, heard: Sequence[Heard], allow_ulps: float, problem: str
-) -> tuple[CheckRow, ...]:
+def _rows(case: Case, heard: Sequence[Heard], allow_ulps: float) -> tuple[CheckRow, ...]:
     shapes = {output(k): shape for k, shape in enumerate(case.reference.outputs())}
     first = case.data(0)
     shapes |= {name: first.inputs[name].shape for name in case.gradients()}
@@ -152,13 +164,36 @@ def _rows(
         known = [f for f in findings if f is not None]
         if known:
             found = merged(known)
-        elif heard:
+        elif name not in case.wanted and any(name not in one.enclosure for one in heard):
             continue  # a value that the reference hides
         else:
-            found = Finding("undecided", float("nan"), because=f"nothing came back: {problem}")
+            found = Finding("undecided", float("nan"), because=NOTHING)
         shown = "×".join(map(str, shape)) if shape else "scalar"
         rows.append(CheckRow(name, symbol(case, name), shown, found))
     return tuple(rows)
+
+
+PILED = "Each call returns the sum of all calls so far: gradients are added up and never reset."
+
+
+def _piled_up(case: Case, heard: Sequence[Heard]) -> set[str]:
+    """The inputs whose second gradient is right once the first is subtracted."""
+    found: set[str] = set()
+    for before, after in pairwise(heard):
+        for name in case.gradients():
+            a, b = (returned(case, one.answer)[name] for one in (before, after))
+            if a.array is None or b.array is None or name not in after.enclosure:
+                continue
+            m, r, e = after.enclosure[name]
+            if not a.array.shape == b.array.shape == m.shape or not np.any(a.array):
+                continue
+            with np.errstate(all="ignore"):
+                own = Returned(b.array.astype(np.float64) - a.array, b.dtype)
+                # Subtracting leaves the roundings of what was added up before.
+                wide = (m, r, e + 4 * units(np.abs(a.array) + np.abs(b.array), case.contract))
+            if judge_returned(own, wide, None, case.contract).kind == "agrees":
+                found.add(name)
+    return found
 
 
 def _finding(
@@ -339,6 +374,20 @@ def _tried(
     return noticed
 
 
+def _overwritten(case: Case, heard: Sequence[Heard]) -> list[Observation]:
+    """Gradients that changed after they were returned."""
+    noticed = {}
+    for one in heard:
+        kept = zip(case.gradients(), one.answer.gradients, one.answer.reread(), strict=True)
+        for name, then, later in kept:
+            if then.array is None or later.array is None:
+                continue
+            if not np.array_equal(then.array, later.array, equal_nan=True):
+                text = f"The next call overwrites the {symbol(case, name)} that was returned before."
+                noticed[Observation("fault", text)] = None
+    return list(noticed)
+
+
 def _accumulated(one: Observation, case: Case, first: Heard, second: Heard) -> Observation:
     """What is wrong only the second time, with the reason where it is the sum of both times."""
     before, now = returned(case, first.answer), returned(case, second.answer)
@@ -353,7 +402,7 @@ def _accumulated(one: Observation, case: Case, first: Heard, second: Heard) -> O
 
 
 def _repeated(case: Case, first: Heard, second: Heard) -> list[Observation]:
-    """Differences between two runs on the same data, and results that changed afterwards."""
+    """Differences between two runs on the same data."""
     noticed = []
     before, now = returned(case, first.answer), returned(case, second.answer)
     largest, where = 0.0, ""
@@ -370,11 +419,4 @@ def _repeated(case: Case, first: Heard, second: Heard) -> list[Observation]:
     if largest:
         text = f"Two runs on the same data differ by up to {largest:.3g} ulp, in {where}."
         noticed.append(Observation("note", text))
-    kept = zip(case.gradients(), first.answer.gradients, first.answer.reread(), strict=True)
-    for name, then, later in kept:
-        if then.array is None or later.array is None:
-            continue
-        if not np.array_equal(then.array, later.array, equal_nan=True):
-            text = f"The next call overwrites the {symbol(case, name)} that was returned before."
-            noticed.append(Observation("fault", text))
     return noticed

@@ -101,9 +101,11 @@ def _again(
     name = _spoken(function)
     given = ", arguments" if arguments is not None else ""
     framework = f'engine="{engine}", dtype="{dtype}", seed={seed}'
+    right = _spoken(reference)
+    right = "reference" if right == "function" else right
     return (
         "import gradproof as gp",
-        f"report = gp.check({name}{given}, reference={_spoken(reference)}, {framework})",
+        f"report = gp.check({name}{given}, reference={right}, {framework})",
         "print(report)",
     )
 
@@ -113,5 +115,5 @@ def _spoken(function: Any) -> str:
     owner = getattr(function, "__self__", None)
     if isinstance(owner, type):
         return f"{owner.__name__}.{function.__name__}"
-    name = getattr(function, "__qualname__", None) or type(function).__name__
-    return str(name).rpartition("<locals>.")[2]
+    name = getattr(function, "__qualname__", None) or f"{type(function).__name__}()"
+    return "function" if "<lambda>" in name else str(name).rpartition("<locals>.")[2]

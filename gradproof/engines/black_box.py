@@ -13,6 +13,8 @@ import numpy as np
 
 from gradproof.engines.engine import Argument
 
+_HOUSE = str(Path(__file__).parent.parent)
+
 Layout = Literal["contiguous", "strided", "expanded"]
 """How numbers lie in memory: in order, every second place, or repeated elements once (stride 0)."""
 
@@ -88,11 +90,16 @@ class Answer:
 
 
 class BoxFailed(Exception):
-    """A black box raised, or returned something that cannot be read."""
+    """A black box raised, or returned something that cannot be read; ``values`` are what its
+    forward pass returned before that."""
+
+    def __init__(self, why: str, values: tuple[Returned, ...] = ()) -> None:
+        self.values = values
+        super().__init__(why)
 
 
 @contextmanager
-def said_of(phase: str) -> Iterator[None]:
+def said_of(phase: str, values: tuple[Returned, ...] = ()) -> Iterator[None]:
     """Around a call of a black box: whatever it raises is said of it.
 
     Raises:
@@ -100,13 +107,20 @@ def said_of(phase: str) -> Iterator[None]:
     """
     try:
         yield
-    except BoxFailed:
-        raise
+    except BoxFailed as problem:
+        raise BoxFailed(str(problem), problem.values or values) from problem
     except (Exception, SystemExit) as problem:  # a stranger's code may raise anything
-        frame = traceback.extract_tb(problem.__traceback__)[-1]
         first = (str(problem).strip().splitlines() or [""])[0]
-        where = f" ({Path(frame.filename).name}:{frame.lineno})"
-        raise BoxFailed(f"{phase} raises {type(problem).__name__}: {first}{where}") from problem
+        said = f"{phase} raises {type(problem).__name__}: {first}{_place(problem)}"
+        raise BoxFailed(said, values) from problem
+
+
+def _place(problem: BaseException) -> str:
+    """The innermost line that is not a library's."""
+    for frame in reversed(traceback.extract_tb(problem.__traceback__)):
+        if "site-packages" not in frame.filename and not frame.filename.startswith(_HOUSE):
+            return f" ({Path(frame.filename).name}:{frame.lineno})"
+    return ""
 
 
 def several(result: Any) -> tuple[Any, ...]:
@@ -114,8 +128,10 @@ def several(result: Any) -> tuple[Any, ...]:
     return tuple(result) if isinstance(result, tuple | list) else (result,)
 
 
-def check_outputs(shapes: Sequence[tuple[int, ...]], question: Question) -> None:
-    """Whether the outputs are as many and as large as the reference's.
+def check_outputs(
+    shapes: Sequence[tuple[int, ...]], question: Question, values: tuple[Returned, ...]
+) -> None:
+    """Whether the outputs, which are these values, are as many and as large as the reference's.
 
     Raises:
         BoxFailed: they are not; without that there is no upstream gradient to give.
@@ -125,7 +141,7 @@ def check_outputs(shapes: Sequence[tuple[int, ...]], question: Question) -> None
         one = len(shapes) == len(wanted) == 1
         got, right = (shapes[0], wanted[0]) if one else (list(shapes), wanted)
         what = "the value has the shape" if one else "the values have the shapes"
-        raise BoxFailed(f"{what} {got}, not {right}")
+        raise BoxFailed(f"{what} {got}, not {right}", values)
 
 
 def repeated_axes(array: np.ndarray) -> tuple[int, ...]:

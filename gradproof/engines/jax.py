@@ -455,15 +455,15 @@ class JaxEngine(Engine):
                     _of_floats(box, question, natives, floats), *(natives[k] for k in floats)
                 )
             outputs = several(result)
-            check_outputs([tuple(np.shape(one)) for one in outputs], question)
+            values = tuple(map(_returned, outputs))
+            check_outputs([tuple(np.shape(one)) for one in outputs], question, values)
             upstream = [
                 jnp.asarray(g).astype(y.dtype)
                 for g, y in zip(question.upstream, outputs, strict=True)
             ]
-            with said_of("the backward pass"):
+            with said_of("the backward pass", values):
                 found = pullback(tuple(upstream))
                 jax.block_until_ready(found)
-            values = tuple(map(_returned, outputs))
         return Answer(
             values,
             tuple(map(_returned, found)),

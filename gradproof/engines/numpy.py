@@ -395,14 +395,14 @@ class NumpyEngine(Engine):
             else:
                 result, pullback = _with_pullback(box(*question.arranged(natives)))
         outputs = several(result)
-        check_outputs([np.shape(one) for one in outputs], question)
+        values = tuple(map(_returned, outputs))
+        check_outputs([np.shape(one) for one in outputs], question, values)
         upstream = [
             laid_out(g.astype(getattr(y, "dtype", g.dtype)), question.upstream_layout)
             for g, y in zip(question.upstream, outputs, strict=True)
         ]
         before = [np.array(g) for g in upstream]
-        values = tuple(map(_returned, outputs))
-        with np.errstate(all="ignore"), said_of("the backward pass"):
+        with np.errstate(all="ignore"), said_of("the backward pass", values):
             found = read_gradients(pullback(*upstream), question)
         return Answer(
             values,

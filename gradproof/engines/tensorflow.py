@@ -372,14 +372,15 @@ class TensorFlowEngine(Engine):
             for one in outputs:
                 if not tf.is_tensor(one):
                     raise BoxFailed(f"the forward pass returns {type(one).__name__}, not a tensor")
-            check_outputs([tuple(one.shape) for one in outputs], question)
+            values = tuple(map(_returned, outputs))
+            check_outputs([tuple(one.shape) for one in outputs], question, values)
             upstream = [
                 tf.cast(g, y.dtype) for g, y in zip(question.upstream, outputs, strict=True)
             ]
-            with said_of("the backward pass"):
+            with said_of("the backward pass", values):
                 found = tape.gradient(list(outputs), leaves, upstream)
         return Answer(
-            tuple(map(_returned, outputs)),
+            values,
             tuple(map(_returned, found)),
             (),  # TensorFlow's tensors cannot be overwritten
             (),

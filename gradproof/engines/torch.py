@@ -436,14 +436,14 @@ class TorchEngine(Engine):
             for one in outputs:
                 if not isinstance(one, torch.Tensor):
                     raise BoxFailed(f"the forward pass returns {type(one).__name__}, not a tensor")
-            check_outputs([tuple(one.shape) for one in outputs], question)
             values = tuple(map(_returned, outputs))
+            check_outputs([tuple(one.shape) for one in outputs], question, values)
             upstream = [
                 _laid(g, y.dtype, question.upstream_layout, question.device)
                 for g, y in zip(question.upstream, outputs, strict=True)
             ]
             kept = [g.clone() for g in upstream]
-            with said_of("the backward pass"):
+            with said_of("the backward pass", values):
                 found = torch.autograd.grad(outputs, leaves, upstream, allow_unused=True)
         return Answer(
             values,

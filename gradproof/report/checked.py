@@ -126,7 +126,7 @@ class CheckReport:
 
     def _details(self) -> Iterator[str]:
         for row in self.rows:
-            if row.kind != "agrees":
+            if row.kind != "agrees" and (row.finding.because != "nothing came back"):
                 yield ""
                 yield from _detail(row, self)
         for kind, mark in (("fault", "✗"), ("undecided", "?"), ("note", "·")):
