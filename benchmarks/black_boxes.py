@@ -59,8 +59,8 @@ def main(seeds: int) -> int:
     )
     text = (
         f"{TITLE}\n\n`benchmarks/black_boxes.py {seeds}`, {platform.processor() or 'x86-64'}, "
-        f"{(time.time() - began) / 60:.0f} minutes: ten hand-written backward passes (linear, layer "
-        "norm, RMS norm, SwiGLU, softmax with cross-entropy, rotary embedding, attention, "
+        f"{(time.time() - began) / 60:.0f} minutes: ten hand-written backward passes (linear, "
+        "layer norm, RMS norm, SwiGLU, softmax with cross-entropy, rotary embedding, attention, "
         "convolution, an LSTM's cell, embedding), right ones with "
         f"{seeds} seeds and {FEW} upstream gradients each, and 65 wrong versions with {FEW} seeds. "
         "A tensor is a value or the gradient of an input; of wrong versions those count that the "

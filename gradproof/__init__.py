@@ -28,12 +28,14 @@ _WHERE = {
 }
 """The verbs and the errors, loaded when asked for; every other name is a function of `ops`."""
 
-__all__ = ["__version__", *_WHERE]
+__all__ = ["__version__", "testing", *_WHERE]
 
 
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
+    if name == "testing":
+        return importlib.import_module("gradproof.testing")
     if not name.startswith("_"):
         functions = importlib.import_module("gradproof.ops").FUNCTIONS
         if name in functions:

@@ -14,7 +14,7 @@ from gradproof.core.errors import DataError, EngineError, GradproofError
 from gradproof.core.program import Tensor
 from gradproof.derivation import derive as derive_program
 from gradproof.engines.backward_program import Unattempted
-from gradproof.engines.black_box import Answer, BoxFailed, Layer, Question
+from gradproof.engines.black_box import Answer, BoxFailed, Layer, Question, Returned
 from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.dtype import DTYPES, in_dtype
@@ -274,9 +274,7 @@ def _parameters(reference: Callable[..., Any], upstream: str | None) -> list[str
             advice="Wrap it: reference=lambda x, w: layer(x, w)",
         ) from problem
     if upstream is not None and upstream not in found:
-        raise DataError(
-            f"The reference has no parameter {upstream}; it takes {', '.join(found)}."
-        )
+        raise DataError(f"The reference has no parameter {upstream}; it takes {', '.join(found)}.")
     return [name for name in found if name != upstream]
 
 
@@ -289,8 +287,7 @@ def _by_name(
         unknown = [name for name in arguments if name not in names]
         if unknown:
             raise DataError(
-                f"The reference has no parameter {', '.join(unknown)}; it takes "
-                f"{', '.join(names)}."
+                f"The reference has no parameter {', '.join(unknown)}; it takes {', '.join(names)}."
             )
         return dict(arguments)
     if not isinstance(arguments, tuple | list):
@@ -359,7 +356,8 @@ def _arrays(given: Mapping[str, Any], machine: Engine) -> tuple[dict[str, Any], 
     def read(name: str, value: Any) -> Any:
         if isinstance(value, str | tuple):
             return value
-        returned = machine.returned(value)
+        own = isinstance(value, np.ndarray)  # NumPy's arrays are data for every framework
+        returned = Returned(value, str(value.dtype)) if own else machine.returned(value)
         if returned.array is None:
             raise DataError(
                 f"{name} is {type(value).__name__}, not an array of {machine.title}.",

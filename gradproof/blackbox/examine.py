@@ -51,6 +51,7 @@ def examine(
     allow_ulps: float,
     may_overwrite: tuple[str, ...],
     battery: bool,
+    diagnose: bool,
     again: tuple[str, ...],
 ) -> CheckReport:
     """The report on a case.
@@ -62,6 +63,7 @@ def examine(
         allow_ulps: units in the last place that are permitted in any case.
         may_overwrite: inputs that the function may overwrite.
         battery: whether it is tried in other conditions, too.
+        diagnose: whether known mistakes are looked for.
         again: the lines that repeat the check.
     """
     noticed: dict[Observation, None] = {}
@@ -91,7 +93,7 @@ def examine(
             else _with_exact(row, case, exactly)
             for row in rows
         )
-        if isinstance(case.reference, PaperReference):
+        if diagnose and isinstance(case.reference, PaperReference):
             rows = name_mistakes(rows, case.reference, _finest(case, case.reference, exactly))
     tried: list[str] = []
     if battery and heard and not case.caller.stuck:
@@ -191,7 +193,7 @@ def _piled_up(case: Case, heard: Sequence[Heard]) -> set[str]:
                 own = Returned(b.array.astype(np.float64) - a.array, b.dtype)
                 # Subtracting leaves the roundings of what was added up before.
                 wide = (m, r, e + 4 * units(np.abs(a.array) + np.abs(b.array), case.contract))
-            if judge_returned(own, wide, None, case.contract).kind == "agrees":
+            if judge_returned(own, wide, after.truth.get(name), case.contract).kind == "agrees":
                 found.add(name)
     return found
 
@@ -383,7 +385,9 @@ def _overwritten(case: Case, heard: Sequence[Heard]) -> list[Observation]:
             if then.array is None or later.array is None:
                 continue
             if not np.array_equal(then.array, later.array, equal_nan=True):
-                text = f"The next call overwrites the {symbol(case, name)} that was returned before."
+                text = (
+                    f"The next call overwrites the {symbol(case, name)} that was returned before."
+                )
                 noticed[Observation("fault", text)] = None
     return list(noticed)
 

@@ -166,10 +166,9 @@ def _further_up(
                 found = Explanation(mistake.name, mistake.words, made.slots, made.equation)
                 diagnosis = Diagnosis(of, (found,), (), reference.sizes, {})
                 line = " ".join(sentences(diagnosis, clinic.shapes))
-                return {
-                    name: (f"It builds on a wrong {step.equation.target}: {line}",)
-                    for name in reached
-                }
+                return dict.fromkeys(
+                    reached, (f"It builds on a wrong {step.equation.target}: {line}",)
+                )
     return {}
 
 

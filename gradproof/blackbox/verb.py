@@ -28,6 +28,7 @@ def check(
     may_overwrite: Sequence[str] = (),
     timeout: float | None = None,
     battery: bool = True,
+    diagnose: bool = True,
 ) -> CheckReport:
     """Checks the backward pass of a function of which nothing is seen but what it returns.
 
@@ -62,6 +63,7 @@ def check(
         timeout: seconds after which a call counts as one that does not return.
         battery: whether it is also called twice, with inputs and upstream gradients that lie
             otherwise in memory, and with each input frozen in turn.
+        diagnose: whether the known mistake is looked for that gives a refuted gradient's numbers.
 
     Raises:
         GradproofError: the call is wrong. What the *function* does wrong stands in the report.
@@ -90,6 +92,7 @@ def check(
         allow_ulps=allow_ulps,
         may_overwrite=tuple(may_overwrite),
         battery=battery,
+        diagnose=diagnose,
         again=_again(function, arguments, reference, case.machine.name, case.dtype, seed or 0),
     )
 

@@ -52,7 +52,9 @@ class Question:
     def tensors(self) -> tuple[np.ndarray, ...]:
         """All tensors among the arguments, in order."""
         return tuple(
-            one for given in self.arguments for one in (given if isinstance(given, list) else [given])
+            one
+            for given in self.arguments
+            for one in (given if isinstance(given, list) else [given])
         )
 
     def arranged(self, natives: Sequence[Any]) -> list[Any]:

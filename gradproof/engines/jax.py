@@ -472,9 +472,7 @@ class JaxEngine(Engine):
             lambda: tuple(map(_returned, found)),
         )
 
-    def pullback_program(
-        self, function: Callable[..., Any], question: Question
-    ) -> BackwardProgram:
+    def pullback_program(self, function: Callable[..., Any], question: Question) -> BackwardProgram:
         """The jaxpr of `jax.vjp`, with the calls in it written out."""
         floats = [k for k, wanted in enumerate(question.wanted) if wanted]
         with settings():

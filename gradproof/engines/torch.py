@@ -453,9 +453,7 @@ class TorchEngine(Engine):
             lambda: tuple(map(_returned, found)),
         )
 
-    def pullback_program(
-        self, function: Callable[..., Any], question: Question
-    ) -> BackwardProgram:
+    def pullback_program(self, function: Callable[..., Any], question: Question) -> BackwardProgram:
         """The aten operations that `make_fx` sees in a function and its vector–Jacobian product."""
         floats = [k for k, wanted in enumerate(question.wanted) if wanted]
         plain = [_laid(a, _float_type(a, "float64"), "contiguous", "cpu") for a in question.tensors]

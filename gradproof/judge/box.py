@@ -113,8 +113,8 @@ def judge_returned(
     elif not inside.all():
         kind = "undecided"
         because = (
-            f"up to {shares.max():.1f} times its bound: another algorithm for the same function may "
-            f"be off by {OTHER_ALGORITHM} times as much"
+            f"up to {shares.max():.1f} times its bound; another algorithm for the same function "
+            f"may be off by {OTHER_ALGORITHM} times"
         )
     elif power < LEAST_POWER:
         kind = "undecided"
@@ -168,7 +168,7 @@ def _width(truth: Value) -> np.ndarray:
     """At least the distance of an enclosure's ends."""
     if len(truth) == 1:
         return farthest(truth, middle(truth)) * 2
-    high, low, radius = truth
+    _, low, radius = truth
     return 2 * radius + 2.0**-51 * np.abs(low)
 
 

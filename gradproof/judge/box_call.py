@@ -38,7 +38,7 @@ class Caller:
         def run() -> None:
             try:
                 answers.append(machine.pull(box, question))
-            except (Exception, Stopped) as problem:  # raised again by the thread that waits
+            except (BoxFailed, Stopped) as problem:  # raised again by the thread that waits
                 problems.append(problem)
 
         thread = threading.Thread(target=run, daemon=True)
@@ -50,6 +50,8 @@ class Caller:
             raise BoxFailed(f"it does not return within {self.timeout:g} s")
         if problems:
             raise problems[0]
+        if not answers:
+            raise RuntimeError("The thread that calls the function ended without an answer.")
         return answers[0]
 
 

@@ -87,9 +87,7 @@ class PaperReference(Reference):
 
     def outputs(self) -> tuple[tuple[int, ...], ...]:
         known = {t.name: t.shape for t in self.paper.forward.inputs}
-        return tuple(
-            tuple(number_of(size, self.sizes) for size in known[g]) for g in self.upstream
-        )
+        return tuple(tuple(number_of(size, self.sizes) for size in known[g]) for g in self.upstream)
 
     def tensors(self, data: Data) -> dict[str, np.ndarray]:
         """Every input of the program: the data, the upstream gradients and the paper's arrays."""

@@ -687,12 +687,8 @@ def in_tensorflow(written: Written, wrong: str = "") -> Callable:
         zeros_like=tf.zeros_like,
         T=tf.transpose,
         take=tf.gather,
-        scatter_add=lambda E, idx, g: tf.tensor_scatter_nd_add(
-            tf.zeros_like(E), idx[:, None], g
-        ),
-        gather_set=lambda E, idx, g: tf.tensor_scatter_nd_update(
-            tf.zeros_like(E), idx[:, None], g
-        ),
+        scatter_add=lambda E, idx, g: tf.tensor_scatter_nd_add(tf.zeros_like(E), idx[:, None], g),
+        gather_set=lambda E, idx, g: tf.tensor_scatter_nd_update(tf.zeros_like(E), idx[:, None], g),
     )
 
     @tf.custom_gradient

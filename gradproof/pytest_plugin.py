@@ -1,0 +1,95 @@
+"""A pytest plugin: the fixture and the marker `gradproof`, and `--gradproof-seed`.
+
+Nothing of gradproof is imported until a test uses the fixture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import pytest
+
+if TYPE_CHECKING:
+    from gradproof.report.checked import CheckReport
+
+MARKER = (
+    "gradproof(engine=..., dtype=..., ...): options of every check that the test makes with the "
+    "fixture gradproof, as gradproof.check takes them"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the option that repeats a failure."""
+    group = parser.getgroup("gradproof")
+    group.addoption(
+        "--gradproof-seed",
+        type=int,
+        default=None,
+        metavar="SEED",
+        help="the seed of what gradproof draws, for tests that do not say one (0 if not given)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the marker."""
+    config.addinivalue_line("markers", MARKER)
+
+
+@final
+class Gradproof:
+    """What the fixture gives: checks with the options of the test's marker, and the seed of the
+    command line. Called, it asserts; `check` returns the report and asserts nothing."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.options = dict(options)
+
+    def __call__(
+        self,
+        layer: Any,
+        reference: Callable[..., Any],
+        inputs: Sequence[Any] | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> CheckReport:
+        """Asserts that the layer's gradients are the reference's; see
+        `gradproof.testing.assert_gradients`."""
+        __tracebackhide__ = True
+        from gradproof.testing import assert_gradients
+
+        try:
+            return assert_gradients(layer, reference, inputs, **{**self.options, **options})
+        except AssertionError as problem:
+            story = str(problem).strip()
+        # Raised anew and without a cause, so that pytest shows the story and nothing else.
+        raise pytest.fail.Exception(story, pytrace=False)
+
+    def check(
+        self,
+        layer: Any,
+        reference: Callable[..., Any],
+        inputs: Sequence[Any] | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> CheckReport:
+        """The report on a layer, whatever it says."""
+        from gradproof.blackbox.verb import check
+
+        asked = {**self.options, **options}
+        asked.pop("allow_undecided", None)
+        return check(layer, inputs, reference=reference, **asked)
+
+
+@pytest.fixture
+def gradproof(request: pytest.FixtureRequest) -> Gradproof:
+    """Asserts that hand-written gradients are right: ``gradproof(layer, reference, inputs)``."""
+    options: dict[str, Any] = {}
+    seed = request.config.getoption("--gradproof-seed")
+    if seed is not None:
+        options["seed"] = seed
+    for marker in reversed(list(request.node.iter_markers("gradproof"))):
+        if marker.args:
+            raise pytest.UsageError(
+                f"{request.node.nodeid}: @pytest.mark.gradproof takes options by name, such as "
+                'engine="torch".'
+            )
+        options |= marker.kwargs
+    return Gradproof(options)

@@ -1,0 +1,249 @@
+"""The verb `check`: what it takes, which references it understands, and what it says."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+
+import gradproof as gp
+from gradproof.report.report import RefutedError
+from tests.blackbox.handwritten import NUMPY, WRITTEN, in_jax, in_tensorflow, in_torch
+
+RMS = WRITTEN["rms_norm"]
+RANDOM = np.random.default_rng(0)
+X, W = (RANDOM.normal(size=shape) for shape in ((5, 6), (6,)))
+
+
+def torch_rms(x, w):
+    return w * x * torch.rsqrt((x * x).mean(-1, True) + 1e-5)
+
+
+def jax_rms(x, w):
+    return w * x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + 1e-5)
+
+
+# --- references -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+def test_a_callable_of_pytorch_is_read_from_the_program_of_its_autodiff(dtype):
+    given = tuple(torch.tensor(a).to(getattr(torch, dtype)) for a in (X, W))
+    report = gp.check(in_torch(RMS), given, reference=torch_rms)
+    assert report.dtype == dtype and "bounds from the program" in report.reference
+    assert report.ok, str(report)
+    wrong = gp.check(in_torch(RMS, "r constant"), given, reference=torch_rms)
+    assert wrong["x"].kind == "refuted" and wrong["w"].kind == "agrees"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_callable_of_jax_is_read_from_the_program_of_its_autodiff(dtype):
+    given = tuple(jnp.asarray(a, dtype) for a in (X, W))
+    report = gp.check(in_jax(RMS), given, reference=jax_rms)
+    assert report.dtype == dtype and "bounds from the program" in report.reference
+    assert report.ok, str(report)
+    wrong = gp.check(in_jax(RMS, "the weight from x"), given, reference=jax_rms)
+    assert wrong["w"].kind == "refuted" and wrong["x"].kind == "agrees"
+
+
+def test_a_callable_that_numpy_understands_is_read_and_confirmed_by_the_framework():
+    for make, tensor in ((in_torch, torch.tensor), (in_tensorflow, tf.constant)):
+        given = tuple(map(tensor, (X, X.T.copy(), X[:, 0].copy())))
+        report = gp.check(make(WRITTEN["linear"]), given, reference=lambda x, W, b: x @ W + b)
+        assert report.ok and "read as NumPy and confirmed by" in report.reference, str(report)
+
+
+def test_what_numpy_and_the_framework_call_by_one_name_is_not_confused():
+    """`std` divides by n in NumPy and by n − 1 in PyTorch: the framework's meaning counts."""
+
+    class Own(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.std(0)
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            centred = x - x.mean(0)
+            return g * centred / (x.std(0) * (x.shape[0] - 1))
+
+    report = gp.check(Own.apply, (torch.tensor(X),), reference=lambda x: x.std(0))
+    assert "refuted" not in report.kinds, str(report)
+    assert "read as NumPy" not in report.reference
+
+
+def test_without_a_bound_nothing_agrees_and_nothing_is_refuted():
+    given = tuple(map(tf.constant, (X, W)))
+    report = gp.check(
+        in_tensorflow(RMS),
+        given,
+        reference=lambda x, w: (
+            w * x * tf.math.rsqrt(tf.reduce_mean(x * x, -1, keepdims=True) + 1e-5)
+        ),
+    )
+    assert set(report.kinds) == {"undecided"} and report.exit_code == 3
+    assert "no bound" in report.reference
+    with pytest.raises(AssertionError, match="no bound is known"):
+        gp.testing.assert_gradients(
+            in_tensorflow(RMS), lambda x, w: w * tf.math.l2_normalize(x, 1), given
+        )
+
+
+def test_the_upstream_gradient_may_be_a_parameter_of_the_paper():
+    from gradproof.gallery.layer_norm import forward
+
+    report = gp.check(
+        in_torch(WRITTEN["layer_norm"]), reference=forward, upstream="g", dtype="float32"
+    )
+    assert report.ok and [row.name for row in report.rows] == ["y[0]", "x", "gamma", "beta"]
+
+
+# --- dtypes ---------------------------------------------------------------------------------------
+
+
+def test_rounding_that_is_too_coarse_is_told_from_a_wrong_formula():
+    class Coarse(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, W):
+            ctx.save_for_backward(x, W)
+            return x @ W
+
+        @staticmethod
+        def backward(ctx, g):
+            x, W = ctx.saved_tensors
+            if x.dtype == torch.float32:
+                x, g = x.bfloat16().float(), g.bfloat16().float()
+            return g @ W.t(), x.t() @ g
+
+    def paper(x: "n d", W: "d k"):
+        return x @ W
+
+    report = gp.check(Coarse.apply, reference=paper, dtype="float32", battery=False)
+    row = report["W"]
+    assert row.kind == "refuted" and row.exact.kind == "agrees"
+    assert row.why[0].endswith("the formula is right, the rounding is not.")
+    named = gp.check(
+        Coarse.apply, reference=paper, dtype="float32", accumulate="bfloat16", battery=False
+    )
+    assert named["W"].kind == "agrees", str(named)
+
+
+def test_float32_inside_a_float64_function_is_said():
+    def narrow(x, w):
+        value, saved = RMS.forward(NUMPY, x, w)
+        return value, lambda g: [
+            d.astype(np.float32).astype(np.float64) for d in RMS.backward(NUMPY, saved, g)
+        ]
+
+    row = gp.check(narrow, reference=RMS.paper, engine="numpy", dtype="float64")["x"]
+    assert row.kind == "refuted" and "computed in float32" in row.why[0]
+
+
+def test_a_function_that_computes_in_sixteen_bits_whatever_it_is_given():
+    """Its answers to float64 say nothing about its formula, and are not used."""
+    own = in_torch(RMS)
+
+    def always(x, w):
+        return own(x.bfloat16(), w.bfloat16()).to(x.dtype)
+
+    report = gp.check(always, reference=RMS.paper, engine="torch", dtype="bfloat16")
+    assert "refuted" not in report.kinds, str(report)
+
+
+def test_allowed_ulps_are_stated():
+    wrong = in_torch(RMS, "the weight from x")
+    options = {"reference": RMS.paper, "dtype": "bfloat16", "battery": False}
+    assert gp.check(wrong, **options)["w"].kind == "refuted"
+    report = gp.check(wrong, allow_ulps=1e6, **options)
+    assert "1e+06 ulp in every element, as asked for" in str(report)
+
+
+# --- kinks ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
+def test_any_slope_between_both_sides_may_be_taken_at_a_kink(slope):
+    def paper(x: "n d"):
+        return gp.relu(x)
+
+    def relu(x):
+        return np.maximum(x, 0), lambda g: g * np.where(x > 0, 1, np.where(x == 0, slope, 0))
+
+    x = np.array([[0.0, 1.0, -2.0], [3.0, 0.0, 1.5]])
+    report = gp.check(relu, (x,), reference=paper)
+    assert "refuted" not in report.kinds, str(report)
+    assert gp.check(relu, (x + 0.25,), reference=paper).ok
+
+
+# --- what it says ---------------------------------------------------------------------------------
+
+
+def test_a_refutation_tells_the_element_and_how_to_see_it_again():
+    report = gp.check(
+        in_torch(RMS, "a plus"), reference=RMS.paper, dtype="float32", seed=5, battery=False
+    )
+    story = report.story()
+    assert "✗ ∂l/∂x is refuted" in story and "worst: ∂l/∂x[" in story and "permitted" in story
+    assert report.again[1].endswith('engine="torch", dtype="float32", seed=5)')
+    f = report["x"].finding
+    assert f.share > 4 and f.ulps > f.permitted and len(f.worst) == 2
+    with pytest.raises(RefutedError, match="∂l/∂x"):
+        report.raise_if_refuted()
+    again = gp.check(
+        in_torch(RMS, "a plus"), reference=RMS.paper, dtype="float32", seed=5, battery=False
+    )
+    assert again == report
+
+
+def test_a_report_is_json_and_no_line_is_wider_than_the_page():
+    report = gp.check(in_torch(RMS), reference=RMS.paper, dtype="float32")
+    data = json.loads(report.to_json())
+    assert [row["finding"]["kind"] for row in data["rows"]] == ["agrees"] * 3
+    assert max(map(len, str(report).splitlines())) <= 100
+    with pytest.raises(KeyError, match="there are: y"):
+        report["q"]
+
+
+def test_assert_gradients_returns_the_report_or_raises_its_story():
+    report = gp.testing.assert_gradients(in_torch(RMS), RMS.paper, dtype="float32")
+    assert report.ok
+    with pytest.raises(AssertionError, match=r"(?s)refuted: ∂l/∂w.*mean over the n terms.*seed=3"):
+        gp.testing.assert_gradients(
+            in_torch(RMS, "the weight's mean"), RMS.paper, dtype="float32", seed=3
+        )
+
+
+# --- wrong calls ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"reference": "rms_norm"}, "The reference is str, not a function"),
+        ({"dtype": "int8"}, "not one of float64, float32"),
+        ({"draws": 0}, "draws must be at least 1"),
+        ({"seed": -1}, "seed must be at least 0"),
+        ({"arguments": (X,)}, "1 arguments are given, and the reference takes 2: x, w"),
+        ({"arguments": {"q": X}}, "no parameter q; it takes x, w"),
+        ({"arguments": X}, "not a tuple of arrays"),
+        ({"wrt": ("y",)}, "wrt names y; the floating inputs are x, w"),
+        ({"upstream": "g"}, "no parameter g"),
+        ({"accumulate": "float32"}, "not one of tf32"),
+        ({"arguments": (X, W[:3])}, "annotation says"),
+        ({"function": 3}, "neither a function nor an object"),
+    ],
+)
+def test_a_wrong_call_is_an_error_that_says_so(options, said):
+    given = {"function": in_torch(RMS), "reference": RMS.paper, "engine": "torch", **options}
+    function = given.pop("function")
+    with pytest.raises(gp.GradproofError, match=said):
+        gp.check(function, given.pop("arguments", None), **given)
+
+
+def test_a_framework_that_nothing_says_is_asked_for():
+    with pytest.raises(gp.EngineError, match='engine="torch"'):
+        gp.check(lambda x, w: x, reference=RMS.paper)
