@@ -68,6 +68,7 @@ from gradproof.report.report import (
     with_program,
 )
 from gradproof.report.sheet import Sheet, sheet_of
+from gradproof.trace.graph import too_small
 from gradproof.trace.paper import trace
 from gradproof.trace.parts import functions, imported, needed, text_of
 from gradproof.trace.signature import (
@@ -305,6 +306,7 @@ def verify_source(
     programs: dict[Program, ProgramProof | None] = {}
     for title, given in data:
         traced, chosen = read(source, given, sizes)
+        _check_sizes(traced.paper, chosen)
         arrays = draw(traced.signature, chosen, given, dtype, seed)
         proofs = next((p for paper, p in proved if _same(paper, traced.paper)), None)
         if proofs is None:  # the samples of a paper share them with the generic data
@@ -335,6 +337,17 @@ def verify_source(
         (*traced.paper.notes, *_dtype_notes(dtype), *notes),
         _missing(),
     )
+
+
+def _check_sizes(paper: Paper, sizes: Mapping[str, int]) -> None:
+    """That every constant position is there.
+
+    Raises:
+        ShapeError: a size is too small.
+    """
+    for least in paper.least:
+        if sizes[least.symbol] < least.size:
+            raise too_small(least, sizes[least.symbol])
 
 
 def document_source(

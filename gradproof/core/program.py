@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gradproof.core.errors import Place
 from gradproof.core.index import Index, Size
-from gradproof.core.term import Term
+from gradproof.core.term import Bracket, Product, Read, Sum, Term, reads, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,16 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Least:
+    """That a size symbol's number must be at least ``size``, because of what stands at a place."""
+
+    symbol: str
+    size: int
+    because: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
     """Stands for the tensor of this name in what a function is given."""
 
@@ -81,7 +91,8 @@ class Paper:
     reader, such as that names had to be invented. ``constants`` holds the plain arrays that the
     functions brought along; ``parameters`` says what each parameter of backward is: a tensor, by
     `Named`, or a container of them. ``blanks`` are the inputs of ``backward`` that stand for a
-    gradient which is still to be found, each with the tensor whose gradient it is.
+    gradient which is still to be found, each with the tensor whose gradient it is. ``least`` holds
+    what constant positions ask of the sizes.
     """
 
     forward: Program
@@ -93,6 +104,7 @@ class Paper:
     constants: Mapping[str, object] = field(default_factory=dict)
     parameters: Mapping[str, object] = field(default_factory=dict)
     blanks: Mapping[str, str] = field(default_factory=dict)
+    least: tuple[Least, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +135,31 @@ class Derivation:
     gradients: Mapping[str, str]
     steps: tuple[Step, ...]
     zero: tuple[str, ...] = ()
+
+
+INDEX = "index "
+"""Begins the law of integers that are positions along an axis: ``"index v"``."""
+
+
+def wholes(program: Program) -> frozenset[str]:
+    """The tensors of integers that are positions: inputs, and what only moves their elements."""
+    found = {tensor.name for tensor in program.inputs if tensor.law.startswith(INDEX)}
+    for equation in program.equations:
+        names = {read.tensor for read in reads(equation.term)}
+        if names and names <= found and _moves(equation.term):
+            found.add(equation.target)
+    return frozenset(found)
+
+
+def _moves(term: Term) -> bool:
+    """Whether a term only chooses elements: it is made of reads, conditions and sums over them."""
+    return all(isinstance(node, Read | Bracket | Product | Sum) for node in walk(term))
+
+
+def differentiable(program: Program) -> frozenset[str]:
+    """The tensors that a loss can be differentiated by: neither data nor positions."""
+    data = {tensor.name for tensor in program.inputs if tensor.role == "data"}
+    return frozenset(shapes(program)) - data - wholes(program)
 
 
 def shape_of(equation: Equation) -> tuple[Size, ...]:

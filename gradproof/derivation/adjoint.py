@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from gradproof.core.index import Index, at
 from gradproof.core.normal import add, canonical, factored, positive_first
-from gradproof.core.program import Derivation, Equation, Program, Step, Tensor, shapes
+from gradproof.core.program import (
+    Derivation,
+    Equation,
+    Program,
+    Step,
+    Tensor,
+    differentiable,
+    shapes,
+)
 from gradproof.core.spec import check
 from gradproof.core.term import ONE, ZERO, Add, Read, Term, reads
 from gradproof.derivation.pull import Contribution, pull
@@ -21,13 +29,14 @@ def derive(program: Program, symbol: str = SYMBOL) -> Derivation:
     """The gradients of a program's one scalar output, back to front.
 
     A value used in several places gets the sum of its paths. What the loss does not depend on
-    has a gradient of zero and is listed. `symbol` stands before a tensor's name in the name of its
-    gradient: a program that holds gradients already is derived again under another one.
+    has a gradient of zero and is listed; integers have none. `symbol` stands before a tensor's name
+    in the name of its gradient: a program that holds gradients already is derived again under
+    another one.
     """
     (loss,) = program.outputs
     known = shapes(program)
-    leaves = {t.name for t in program.inputs if t.role != "data"}
-    active = frozenset(leaves | {e.target for e in program.equations})
+    active = differentiable(program)
+    leaves = active - {e.target for e in program.equations}
     first_use = _first_use(program)
     pending: dict[str, list[tuple[str, Contribution]]] = {name: [] for name in active}
     steps: list[Step] = []
@@ -43,6 +52,8 @@ def derive(program: Program, symbol: str = SYMBOL) -> Derivation:
         forward = program.equations[position]
         if forward.target == loss:
             seed: Term = ONE
+        elif forward.target not in active:
+            seed = ZERO
         else:
             settle(forward.target)
             seed = Read(symbol + forward.target, tuple(at(i) for i in forward.free))

@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradproof.core.index import Size, is_index, the_index
-from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor, counting
-from gradproof.core.term import Compare, Read, Term, transform
-
-INDEX = "index "
+from gradproof.core.program import INDEX, Derivation, Equation, Paper, Program, Tensor, counting
+from gradproof.core.term import Compare, Read, Term, substitute, transform
 
 
 def with_choices(paper: Paper, derivation: Derivation) -> tuple[Paper, Derivation]:
@@ -21,19 +19,24 @@ def with_choices(paper: Paper, derivation: Derivation) -> tuple[Paper, Derivatio
     if not indices:
         return paper, derivation
     made: dict[str, Tensor] = {}
+    moved = _moved(paper, frozenset(indices))
 
     def change(node: Term) -> Term:
         match node:
-            case Compare("==", Read(index, places), Read(counted, (position,))) if (
-                index in indices
-                and counted == counting(size := indices[index].law.removeprefix(INDEX))
-                and is_index(position)
-                and str(the_index(position).size) == size
-            ):
-                name = f"[{index}]"
-                shape: tuple[Size, ...] = (*indices[index].shape, the_index(position).size)
-                made[name] = Tensor(name, shape, "one-hot", "data")
-                return Read(name, (*places, position))
+            case Compare("==", Read() as read, Read(counted, (position,))):
+                index = _followed(read, moved)
+                if (
+                    index.tensor in indices
+                    and counted == counting(size := indices[index.tensor].law.removeprefix(INDEX))
+                    and is_index(position)
+                    and str(the_index(position).size) == size
+                ):
+                    name = f"[{index.tensor}]"
+                    one = the_index(position).size
+                    shape: tuple[Size, ...] = (*indices[index.tensor].shape, one)
+                    made[name] = Tensor(name, shape, "one-hot", "data")
+                    return Read(name, (*index.at, position))
+                return node
             case _:
                 return node
 
@@ -65,6 +68,31 @@ def with_choices(paper: Paper, derivation: Derivation) -> tuple[Paper, Derivatio
             steps=steps,
         ),
     )
+
+
+def _moved(paper: Paper, indices: frozenset[str]) -> dict[str, Equation]:
+    """The equations that give a part of an index, or of such a part, a name of its own.
+
+    Backward has no name of forward's for another value: `spec.check` sees to that.
+    """
+    found: dict[str, Equation] = {}
+    programs = (paper.forward, *([paper.backward] if paper.backward is not None else []))
+    for equation in (equation for program in programs for equation in program.equations):
+        match equation.term:
+            case Read(tensor, _) if tensor in indices or tensor in found:
+                found[equation.target] = equation
+            case _:
+                pass
+    return found
+
+
+def _followed(read: Read, moved: dict[str, Equation]) -> Read:
+    """The element of an input that an element of a named part of it is."""
+    while (equation := moved.get(read.tensor)) is not None:
+        below = substitute(equation.term, dict(zip(equation.free, read.at, strict=True)))
+        assert isinstance(below, Read)
+        read = below
+    return read
 
 
 def choices(paper: Paper) -> frozenset[str]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from gradproof.core.errors import GradproofError, NotYet
 from gradproof.core.index import Size
-from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor, shapes
+from gradproof.core.program import INDEX, Derivation, Equation, Paper, Program, Tensor, shapes
 from gradproof.core.term import Compare, Power, SizeOf, walk
 from gradproof.engines.arithmetic import Arithmetic, Value, structural
 from gradproof.engines.backward_program import (
@@ -33,7 +33,6 @@ from gradproof.engines.field import UnluckyPoint
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.modular import Modular
 from gradproof.engines.program_evaluation import assumptions, evaluate_program, meaning_of
-from gradproof.judge.choices import INDEX
 from gradproof.judge.logarithms import without_logarithms
 from gradproof.judge.pieces import TIES
 from gradproof.judge.points import MOST_ROUNDS, POINT, Doubt, doubt, with_points

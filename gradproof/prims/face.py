@@ -102,6 +102,12 @@ class Face(NDArrayOperatorsMixin, ABC):
     def constant(self, array: np.ndarray) -> Face:
         """A plain array as a tensor of this kind."""
 
+    def positions(self, array: np.ndarray, axis: int) -> np.ndarray:
+        """Constant positions along an axis, none of them counted from its end."""
+        if not np.any(array < 0):
+            return array
+        return np.where(array < 0, array.astype(np.int64) + int(self.shape[axis]), array)
+
     def keep_name(self) -> None:
         """Says that an inner function's variable names this value, not an outer one's."""
 

@@ -42,7 +42,7 @@ def gathering(x: Any, key: Any) -> tuple[tuple[Any, ...], list[Any]]:
 
     Raises:
         NotYet: a slice, a number or a new axis beside the indices, or axes between them.
-        ShapeError: too many entries.
+        ShapeError: too many entries, or a number that is no position along its axis.
     """
     parts = list(key) if isinstance(key, tuple) else [key]
     if len(parts) > x.ndim:
@@ -71,11 +71,12 @@ def gathering(x: Any, key: Any) -> tuple[tuple[Any, ...], list[Any]]:
             entries.append(EACH)
         else:
             entries.append(len(indices))
-            indices.append(part if isinstance(part, NDArrayOperatorsMixin) else _whole(part))
+            given = isinstance(part, NDArrayOperatorsMixin)
+            indices.append(part if given else _whole(x, part, axis))
     if not indices:  # np.arange twice: the diagonal
         spot = entries.index(EACH)
         entries[spot] = 0
-        indices.append(_whole(parts[spot]))
+        indices.append(_whole(x, parts[spot], spot))
     return tuple(entries), indices
 
 
@@ -86,7 +87,7 @@ def _counts(part: Any, size: int) -> bool:
     return bool(np.array_equal(np.asarray(part), np.arange(int(size))))
 
 
-def _whole(part: Any) -> np.ndarray:
+def _whole(x: Any, part: Any, axis: int) -> np.ndarray:
     array = np.asarray(part)
     if array.dtype.kind not in "iu":
         raise NotYet(
@@ -94,7 +95,8 @@ def _whole(part: Any) -> np.ndarray:
             advice="For a mask, multiply by it or use np.where.",
             place=place(),
         )
-    return array
+    positions: np.ndarray = x.positions(array, axis)
+    return positions
 
 
 def numpy_key(entries: Sequence[Any], indices: Sequence[Any], lengths: Sequence[int]) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradproof.core.errors import DataError, Never, NotYet, Place, ShapeError
 from gradproof.core.index import Size
-from gradproof.core.program import Tensor, counting
+from gradproof.core.program import Least, Tensor, counting
 from gradproof.core.term import ONE, SizeOf, Term
 from gradproof.prims.caller import place, place_of, user_frame
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
@@ -52,9 +52,10 @@ class Recording:
 
     ``constants`` are the plain arrays that the function brought along, ``known`` those of an
     earlier run, and ``outside`` the names that the function's globals have for arrays.
-    ``readings`` are the floats that were computed by Python, in order; ``positions`` the tensors
-    whose elements are positions along an axis. ``blanks`` are the inputs that stand for a missing
-    gradient, each with the tensor whose gradient it is; only a run of backward has them.
+    ``readings`` are the floats that were computed by Python, in order; ``positions`` has, for
+    the tensors whose elements are positions along an axis, its size; ``least`` is what constant
+    positions ask of the sizes. ``blanks`` are the inputs that stand for a missing gradient, each
+    with the tensor whose gradient it is; only a run of backward has them.
     """
 
     sizes: dict[str, int]
@@ -67,7 +68,8 @@ class Recording:
     operations: dict[int, int] = field(default_factory=dict)
     namer: Namer = field(default_factory=Namer)
     readings: dict[float, None] = field(default_factory=dict)
-    positions: frozenset[str] = frozenset()
+    positions: Mapping[str, Size] = field(default_factory=dict)
+    least: dict[Least, None] = field(default_factory=dict)
     blanks: dict[str, str] | None = None
 
     def node(
@@ -118,11 +120,24 @@ class Recording:
         return made
 
 
-def _check_index(recording: Recording, index: Node, where: Place | None) -> None:
-    """That what picks is made of integers, and not of numbers or truth values.
+MOVES = ("getitem", "transpose", "reshape", "broadcast")
+"""The operations that only move elements: integers stay integers."""
+
+
+def moved_from(node: Node) -> Node:
+    """The node whose elements a node has, moved."""
+    while node.operation in MOVES:
+        (node,) = node.operands
+    return node
+
+
+def _check_index(recording: Recording, index: Node, size: Size | None, where: Place | None) -> None:
+    """That what picks is made of integers, and not of numbers or truth values, and that these are
+    positions along the axis of this size; `None` where none is picked from.
 
     Raises:
         NotYet: it is a mask, whose choice depends on data, or nothing says that it is integers.
+        ShapeError: the positions are those of another axis.
     """
     if index.boolean:
         raise NotYet(
@@ -130,16 +145,81 @@ def _check_index(recording: Recording, index: Node, where: Place | None) -> None
             advice="Multiply by the mask, or use np.where.",
             place=where,
         )
-    while index.operation in ("getitem", "transpose", "reshape", "broadcast"):
-        (index,) = index.operands
+    index = moved_from(index)
     name = recording.given.get(index.number, "")
     array = recording.constants.get(name, recording.known.get(name))
-    if name not in recording.positions and (array is None or array.dtype.kind not in "iu"):
+    if name in recording.positions:
+        if size is not None:
+            _check_bound(recording, name, size, where)
+    elif index.operation != "input":
         raise NotYet(
-            "Nothing says that this index is made of integers.",
-            advice=f'Annotate it, as in  {name or "y"}: "n, index 10"  for positions 0 to 9.',
+            "An index that is computed is not supported yet.",
+            advice='Give the positions themselves, annotated as in  y: "n, index 10"',
             place=where,
         )
+    elif array is None or array.dtype.kind not in "iu":
+        raise NotYet(
+            "Nothing says that this index is made of integers.",
+            advice=f'Annotate it, as in  {name}: "n, index 10"  for positions 0 to 9.',
+            place=where,
+        )
+
+
+def _check_bound(recording: Recording, name: str, size: Size, where: Place | None) -> None:
+    """That positions up to an annotation's size are positions along an axis."""
+    bound = recording.positions[name]
+    if bound == size or (isinstance(bound, int) and isinstance(size, int) and bound < size):
+        return
+    if isinstance(bound, int) and isinstance(size, str):
+        _ask(recording, Least(size, bound, f"{name} may name its position {bound - 1}", where))
+        return
+    raise ShapeError(
+        f'{name} is annotated "index {bound}", and picks from an axis of the size {size}.',
+        advice=f'Annotate {name} "…, index {size}", or give that axis the size {bound}.',
+        place=where,
+    )
+
+
+def outside(position: int, size: int, axis: int, where: Place | None) -> ShapeError:
+    """The error about a position that an axis does not have."""
+    return ShapeError(
+        f"Index {position} is outside axis {axis}, which has {size} positions: 0 to {size - 1}.",
+        advice=f"From the end they are −{size} to −1; or give the axis another size.",
+        place=where,
+    )
+
+
+def _ask(recording: Recording, least: Least) -> None:
+    """Asks that a size be so large.
+
+    Raises:
+        ShapeError: it is not.
+    """
+    if recording.sizes[least.symbol] < least.size:
+        raise too_small(least, recording.sizes[least.symbol])
+    recording.least[least] = None
+
+
+def too_small(least: Least, number: int) -> ShapeError:
+    """The error about a size symbol with a number that is smaller than it must be."""
+    return ShapeError(
+        f"The size {least.symbol} is {number} here, and {least.because}: it must be at least "
+        f"{least.size}.",
+        advice=f'Try sizes={{"{least.symbol}": {least.size}}}, on the command line '
+        f"--size {least.symbol}={least.size}.",
+        place=least.place,
+    )
+
+
+def _note_spots(
+    recording: Recording, node: Node, key: tuple[Any, ...], where: Place | None
+) -> None:
+    """What single positions ask of the sizes that are symbols."""
+    parts = [part for part in key if part is not None]
+    for part, size in zip(parts, node.shape, strict=True):
+        if isinstance(part, int) and isinstance(size, str):
+            least = part + 1 if part >= 0 else -part
+            recording.least[Least(size, least, f"{part} is read there", where)] = None
 
 
 def _size_of(value: int) -> Size:
@@ -170,6 +250,28 @@ class Traced(Face):
 
     def copy(self) -> Traced:
         return Traced(self.recording, self.node)
+
+    def positions(self, array: np.ndarray, axis: int) -> np.ndarray:
+        """Constant positions along an axis, none of them counted from its end.
+
+        Raises:
+            ShapeError: one of them is outside the axis.
+            NotYet: they are counted from the end of an axis whose size is a symbol.
+        """
+        size, where = self.node.shape[axis], place()
+        least, most = int(array.min(initial=0)), int(array.max(initial=-1))
+        if isinstance(size, str):
+            if least < 0:
+                raise NotYet(
+                    f"{least} counts from the end of an axis whose size is the symbol {size}.",
+                    advice="Give that axis a number in the annotation.",
+                    place=where,
+                )
+            if most >= 0:
+                _ask(self.recording, Least(size, most + 1, f"{most} is read there", where))
+        elif least < -size or most >= size:
+            raise outside(most if most >= size else least, size, axis, where)
+        return super().positions(array, axis)
 
     def keep_name(self) -> None:
         self.recording.namer.keep(self.node.number)
@@ -208,12 +310,15 @@ class Traced(Face):
         where = place_of(frame)
         nodes = tuple(_operand(recording, operand) for operand in operands)
         if name in GATHERED:
-            for index in nodes[{"one_hot": 0, "gather": 1}.get(name, 2) :]:
-                _check_index(recording, index, where)
             if name == "one_hot":
                 attributes["size"] = _size_of(attributes["size"])
             sizes = counted_sizes(name, [node.shape for node in nodes], attributes)
+            indices = nodes[{"one_hot": 0, "gather": 1}.get(name, 2) :]
+            for index, size in zip(indices, sizes, strict=True):
+                _check_index(recording, index, None if name == "one_hot" else size, where)
             attributes["ranges"] = [recording.counted(size) for size in sizes]
+        if name in ("getitem", "setitem"):
+            _note_spots(recording, nodes[0], attributes["key"], where)
         shape = result_shape(name, nodes, attributes, where)
         boolean = result_boolean(name, nodes, where)
         node = recording.node(name, nodes, shape, where, boolean=boolean, **attributes)
@@ -437,7 +542,7 @@ def _item_shape(
         axis += 1
         if isinstance(part, int):
             if isinstance(size, int) and not -size <= part < size:
-                raise ShapeError(f"Index {part} is outside an axis of {size}.", place=where)
+                raise outside(part, size, axis - 1, where)
         elif part == slice(None):
             result.append(size)
         elif isinstance(size, int):

@@ -19,16 +19,26 @@ from gradproof.core.errors import (
     ShapeError,
     UnknownName,
 )
-from gradproof.core.index import Index, at
+from gradproof.core.index import Index, Size, at
 from gradproof.core.nested import each
-from gradproof.core.program import Claim, Equation, Named, Paper, Program, Tensor, shapes
+from gradproof.core.program import (
+    Claim,
+    Equation,
+    Named,
+    Paper,
+    Program,
+    Tensor,
+    differentiable,
+    shapes,
+    wholes,
+)
 from gradproof.core.spec import check
 from gradproof.core.term import Read
 from gradproof.prims.caller import reported
 from gradproof.prims.canvas import canvases
 from gradproof.prims.number import constant, words
 from gradproof.trace.equations import Writer, write_equations
-from gradproof.trace.graph import Node, Recording, Traced, show_shape
+from gradproof.trace.graph import Node, Recording, Traced, moved_from, show_shape
 from gradproof.trace.names import distinct
 from gradproof.trace.signature import Signature, positions_of, tensors, where_defined
 
@@ -88,6 +98,7 @@ def trace(
             operations,
             first.notes,
             dict(first.recording.constants),
+            least=tuple(first.recording.least),
         )
     program, claims, parameters, second = _trace_backward(
         backward, first, sizes, any_shape=any_shape
@@ -102,6 +113,7 @@ def trace(
         {**first.recording.constants, **second.constants},
         parameters,
         dict(second.blanks or {}),
+        (*first.recording.least, *second.least),
     )
 
 
@@ -115,7 +127,8 @@ def _run(recording: Recording, function: Callable[..., Any], arguments: dict[str
 def _trace_forward(
     forward: Callable[..., Any], signature: Signature, sizes: Mapping[str, int]
 ) -> ForwardRun:
-    named = frozenset(t.name for t in tensors(signature) if positions_of(t) is not None)
+    found = {t.name: positions_of(t) for t in tensors(signature)}
+    named = {name: size for name, size in found.items() if size is not None}
     recording = Recording(dict(sizes), outside=_arrays_outside(forward), positions=named)
     arguments: dict[str, Any] = {}
     for name, entry in signature.items():
@@ -267,7 +280,7 @@ def _trace_backward(
         dict(sizes),
         constants,
         _arrays_outside(backward),
-        positions=first.recording.positions,
+        positions=_positions(first),
         blanks={},
     )
     known = shapes(first.program)
@@ -307,6 +320,7 @@ def _trace_backward(
     found = list(_claims(result, known, first, bound))
     claimed_by: dict[str, str] = {}
     for label, of, value in found:
+        _check_differentiable(label, of, value, first)
         _check_claim(label, of, value, known, any_shape=any_shape)
         if claimed_by.setdefault(of, label) != label:
             raise NetworkError(
@@ -326,6 +340,17 @@ def _trace_backward(
     program = check(Program(inputs, tuple(equations), tuple(c.name for c in claims)))
     parameters = {name: _tensor_names(value, recording) for name, value in arguments.items()}
     return program, claims, parameters, recording
+
+
+def _positions(first: ForwardRun) -> dict[str, Size]:
+    """The sizes along which forward's integers are positions, its named parts of them too."""
+    recording = first.recording
+    found = dict(recording.positions)
+    for number, name in first.names.items():
+        source = recording.given.get(moved_from(recording.nodes[number]).number, "")
+        if source in recording.positions:
+            found[name] = recording.positions[source]
+    return found
 
 
 def _tensor_names(value: Any, recording: Recording) -> Any:
@@ -568,6 +593,37 @@ def _check_claim(
             claim=label,
             of=of,
         )
+
+
+def _check_differentiable(label: str, of: str, value: Any, first: ForwardRun) -> None:
+    """That a claim is about a tensor that has a gradient.
+
+    Raises:
+        NetworkError: the tensor is data, or made of integers.
+    """
+    program = first.program
+    where = value.node.place if isinstance(value, Traced) else None
+    if of in differentiable(program):
+        return
+    if of in wholes(program):
+        raise NetworkError(
+            f"{label} claims the gradient of {of}, whose elements are positions: integers have no "
+            "gradient.",
+            advice=f"Leave it out, or give {label} a name that claims none.",
+            place=where,
+        )
+    if of in first.recording.constants:
+        raise NetworkError(
+            f"{label} claims the gradient of {of}, a plain array that forward does not take.",
+            advice=f"Make {of} a parameter of forward, or give {label} a name that claims none.",
+            place=where,
+        )
+    raise NetworkError(
+        f"{label} claims the gradient of {of}, which is data and is not differentiated.",
+        advice=f'Drop ", data" from the annotation of {of}, or give {label} a name that claims '
+        "none.",
+        place=where,
+    )
 
 
 def _shape_advice(got: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:

@@ -12,13 +12,10 @@ import numpy as np
 
 from gradproof.core.errors import DataError, NetworkError, Place, ShapeError
 from gradproof.core.index import Size
-from gradproof.core.program import LAWS, Tensor
+from gradproof.core.program import INDEX, LAWS, Tensor
 
 DATA = "data"
 """Said after a comma of what is given and not differentiated: ``"n 3, data"``."""
-
-INDEX = "index "
-"""Said of integers that are positions along an axis: ``"n, index v"``."""
 
 Signature = dict[str, Tensor | list[Tensor]]
 """Parameter name to its tensor, or to the tensors of a list of weights."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from gradproof.core.errors import GradproofError
-from gradproof.core.program import Paper, Tensor
+from gradproof.core.program import INDEX, Paper, Tensor
 from gradproof.trace.paper import trace
-from gradproof.trace.signature import Signature, symbols, tensors
+from gradproof.trace.signature import Signature, positions_of, symbols, tensors
 
 
 def trace_uniformly(
@@ -121,6 +121,9 @@ def at_sizes(signature: Signature, sizes: Mapping[str, int]) -> Signature:
 
     def fixed(tensor: Tensor) -> Tensor:
         shape = tuple(s if isinstance(s, int) else sizes.get(s, s) for s in tensor.shape)
+        named = positions_of(tensor)
+        if isinstance(named, str) and named in sizes:
+            return replace(tensor, shape=shape, law=f"{INDEX}{sizes[named]}")
         return replace(tensor, shape=shape)
 
     return {
