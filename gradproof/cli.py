@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gradproof {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _verify_parser(commands)
+    _check_parser(commands)
     _derive_parser(commands)
     _certificate_parser(commands)
     _explain_parser(commands)
@@ -150,6 +151,36 @@ def _verify_parser(commands: Any) -> None:
         "--solution", action="store_true", help="with --hints: the right formulas too"
     )
     parser.set_defaults(run=_verify)
+
+
+def _check_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "check",
+        help="check gradients that a kernel saved, against a paper",
+        description="Check arrays that a hand-written backward pass saved: the inputs by their "
+        "names in the paper, gradients as dx, dl_dx or grad_x, and, where the paper returns no "
+        "loss, the upstream gradient as g, dout or grad_output. Exit codes: 0 all hold, 1 "
+        "something is refuted, 2 the call or the input is wrong, 3 something is undecided. "
+        "Functions are checked in Python: gradproof.check.",
+    )
+    parser.add_argument("arrays", metavar="DUMP.npz")
+    parser.add_argument(
+        "--paper", required=True, help="a network of the gallery, or a file my_network.py"
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float64", "float32", "bfloat16", "float16"),
+        help="in which the arrays were computed (as they are stored without)",
+    )
+    parser.add_argument(
+        "--size",
+        action="append",
+        default=[],
+        metavar="n=5",
+        help="a number for a size symbol; may be repeated",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.set_defaults(run=_check)
 
 
 def _derive_parser(commands: Any) -> None:
@@ -466,6 +497,26 @@ def _grade(options: argparse.Namespace) -> int:
         _save(path, page(grades))
         print(f"Written: {path}")
     return 2 if any(one.problem for one in grades.files) else 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from gradproof.blackbox.dump import check_arrays
+    from gradproof.gallery import catalogue
+    from gradproof.trace.arrays import read_arrays
+
+    report = check_arrays(
+        catalogue.find(options.paper),
+        read_arrays(Path(options.arrays)),
+        options.dtype,
+        _sizes(options),
+    )
+    if options.json:
+        print(report.to_json())
+    else:
+        console = _console()
+        for line in report.lines(console.width):
+            console.print(line, overflow="fold")
+    return report.exit_code
 
 
 def _verify_all(options: argparse.Namespace) -> int:

@@ -31,6 +31,9 @@ from gradproof.report.diagnosis import sentences
 MOST = 4_000
 """Wrong formulas that are tried: the search ends within seconds."""
 
+PRECISE = ("float64", "float32")
+"""The precisions in which what two mistakes give is told apart."""
+
 SIMPLE = 64
 """The largest numerator and denominator of a constant that is named."""
 
@@ -63,6 +66,11 @@ def name_mistakes(
         draws: in the finest precision in which the box answers.
     """
     wrong = [row.name for row in rows if row.kind == "refuted" and row.name in draws[0].returned]
+    if draws[0].contract.dtype not in PRECISE:
+        said = "In 16 bits mistakes cannot be told apart by their numbers: none was looked for."
+        return tuple(
+            replace(row, why=(*row.why, said)) if row.name in wrong else row for row in rows
+        )
     if not wrong or sum(v[0].size for v in draws[0].right.values()) > MOST_ELEMENTS:
         return rows
     clinic = Clinic(
@@ -72,15 +80,15 @@ def name_mistakes(
         ways_of(reference.paper, reference.derivation, None),
         {**shapes(reference.paper.forward), **shapes(reference.derivation.backward)},
     )
-    said: dict[str, tuple[str, ...]] = {}
+    found_for: dict[str, tuple[str, ...]] = {}
     for of in wrong:
         found = _alone(of, reference, clinic, draws) or _constant(of, reference, draws)
         if found is not None:
-            said[of] = sentences(found, clinic.shapes)
-    left = [of for of in wrong if of not in said]
+            found_for[of] = sentences(found, clinic.shapes)
+    left = [of for of in wrong if of not in found_for]
     if left:
-        said |= _further_up(left, reference, clinic, draws)
-    return tuple(replace(row, why=(*row.why, *said.get(row.name, ()))) for row in rows)
+        found_for |= _further_up(left, reference, clinic, draws)
+    return tuple(replace(row, why=(*row.why, *found_for.get(row.name, ()))) for row in rows)
 
 
 def _alone(

@@ -122,7 +122,8 @@ class CheckReport:
 
     def story(self) -> str:
         """What does not hold, and how to see it again: short, for an exception."""
-        return "\n".join([self.summary(), *self._details(), "", *self.again])
+        again = ["", *self.again] if self.again else []
+        return "\n".join([self.summary(), *self._details(), *again])
 
     def _details(self) -> Iterator[str]:
         for row in self.rows:
@@ -153,11 +154,13 @@ class CheckReport:
 
 def _head(report: CheckReport, width: int) -> Iterator[Text]:
     yield Text(f"gradproof check {report.function}", style="bold")
-    several = f"{report.draws} upstream gradients"
     engine = f"{report.engine} {report.engine_version} · {report.dtype} · seed {report.seed}"
+    engine += f" · {report.draws} upstream gradients"
+    if not report.again:  # nothing was called
+        engine = f"{report.engine} · {report.dtype}"
     for head, said, style in (
         ("reference", report.reference, ""),
-        ("engine", f"{engine} · {several}", ""),
+        ("engine", engine, ""),
         ("bounds", report.contract, "dim"),
         ("tried", ", ".join(report.tried), "dim"),
     ):
