@@ -19,6 +19,7 @@ from gradproof.judge.box import Finding, judge_returned, merged, units
 from gradproof.judge.kink import Kink
 from gradproof.judge.layers import OTHER_ALGORITHM
 from gradproof.judge.reference import Data, PaperReference, Unbounded, output
+from gradproof.judge.truth import LARGE
 from gradproof.report.checked import CheckReport, CheckRow, Observation
 from gradproof.workbench import contract_words
 
@@ -94,7 +95,11 @@ def examine(
             for row in rows
         )
         if diagnose and isinstance(case.reference, PaperReference):
-            rows = name_mistakes(rows, case.reference, _finest(case, case.reference, exactly))
+            named = name_mistakes(rows, case.reference, _finest(case, case.reference, exactly))
+            rows = tuple(
+                row if row.why == (PILED,) else other
+                for row, other in zip(rows, named, strict=True)
+            )
     tried: list[str] = []
     if battery and heard and not case.caller.stuck:
         agreeing = {row.name for row in rows if row.kind == "agrees"}
@@ -127,12 +132,16 @@ def _upper(text: str) -> str:
 
 
 def _heard(case: Case, data: Data, answer: Answer) -> Heard:
+    """The answer with what it is judged by. Of large data in less than float64 the enclosure is
+    narrow enough, and true values are not worked out."""
     reference = case.reference
+    size = sum(array.size for array in data.inputs.values())
+    sharp = case.dtype == EXACTLY or size < LARGE
     return Heard(
         data,
         answer,
         reference.enclosure(data, case.contract),
-        reference.truth(data),
+        reference.truth(data) if sharp else {},
         reference.kinks(data, case.contract),
     )
 
@@ -245,8 +254,14 @@ class Exactly:
                 return []
             if any(_is_coarse(one, self.case.dtype) for a in answers for one in _all(a)):
                 return []  # it computes in the dtype whatever it is given
+        reference = self.case.reference
         return [
-            replace(one, answer=a, enclosure=self.case.reference.enclosure(one.data, contract))
+            replace(
+                one,
+                answer=a,
+                enclosure=reference.enclosure(one.data, contract),
+                truth=one.truth or (reference.truth(one.data) if precision == EXACTLY else {}),
+            )
             for one, a in zip(self.heard, answers, strict=True)
         ]
 

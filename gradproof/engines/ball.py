@@ -447,7 +447,11 @@ class Ball(Arithmetic):
             certain = apart if self.opaque else apart | exact
         self.undecided += int(np.sum(~certain))
         unsure = np.where(certain, 0.0, 1.0 if self.opaque else np.inf)
-        return holds.astype(np.float64), unsure, unsure
+        if not self.opaque:
+            return holds.astype(np.float64), unsure, unsure
+        # The exact comparison is open only where the exact operands' enclosures meet.
+        known = (np.abs(middle) > _up(r1 + r2)) | (r1 + r2 == 0)
+        return holds.astype(np.float64), np.where(known, 0.0, 1.0), unsure
 
     def largest(self, value: Value, axis: int) -> Value:
         m, r, e = value

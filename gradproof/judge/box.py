@@ -19,6 +19,9 @@ MISTAKE = 0.5
 """The relative error of one element that a verdict must see: a missing factor of 2. A missing ½, a
 wrong sign and a missing sum are larger."""
 
+NOTHING = 2.0**-950
+"""The distance of equal numbers, which arithmetic with balls says is not quite zero."""
+
 LEAST_POWER = 0.1
 """The share of the elements that must see it, as for stages (`judge/stage.py`)."""
 
@@ -90,9 +93,10 @@ def judge_returned(
         at_most, at_least = (
             np.where(np.isfinite(exact), part, np.inf) for part in (at_most, at_least)
         )
-        inside = (at_most <= bound) | ~holds
+        exactly = at_most <= NOTHING
+        inside = (at_most <= bound) | exactly | ~holds
         outside = (at_least > limit) & holds
-        shares = np.where(holds, np.where(bound > 0, at_most / bound, _ratio(at_most)), 0.0)
+        shares = np.where(exactly | ~holds, 0.0, at_most / bound)
         shares = np.where(np.isnan(shares), np.inf, shares)
         largest = float(np.abs(m).max())
         scale = np.where(m == 0, largest if largest else 2.0**-20, np.abs(m))
@@ -157,11 +161,6 @@ def _why(nothing: bool, exact: np.ndarray, outside: np.ndarray) -> str:
     if not np.any(exact):
         return "it is zero throughout"
     return f"{some} outside the bound"
-
-
-def _ratio(distance: np.ndarray) -> np.ndarray:
-    """A distance from what must be exact, as a share of its bound: nothing, or all."""
-    return np.where(distance <= 2.0**-950, 0.0, np.inf)
 
 
 def _width(truth: Value) -> np.ndarray:
