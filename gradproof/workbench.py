@@ -194,7 +194,7 @@ def export_source(
     vjp: bool,
 ) -> str:
     """`export` for a paper; `command` is how the file is written again."""
-    traced, chosen = read(source, inputs, sizes)
+    traced, chosen = read(replace(source, backward=None), inputs, sizes)
     return write_source(
         source.name,
         traced.paper,

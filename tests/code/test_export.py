@@ -255,6 +255,19 @@ def test_a_wrong_line_of_the_forward_function_fails_numpys_check():
         run(broken, "broken")["check"]()
 
 
+def test_a_large_network_is_held_to_certified_values_and_finds_mistakes():
+    def forward(x: "n 60", W: "60 70", b: "70", y: "n 70, data"):
+        a = np.tanh(x @ W + b)
+        return 0.5 * np.sum((a - y) ** 2)
+
+    text = gp.export(forward, to="numpy")
+    run(text, "large")["check"]()
+    for name, broken in mutants(text):
+        with pytest.raises(SystemExit):
+            run(broken, name)["check"]()
+            pytest.fail(f"{name} is wrong and passes")
+
+
 # --- the text ------------------------------------------------------------------------------------
 
 
