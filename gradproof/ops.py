@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from gradproof.core.errors import NetworkError, ShapeError
+from gradproof.prims import face as faces
 from gradproof.prims import window_arrays
 from gradproof.prims.blanks import gradient_of
 from gradproof.prims.caller import place
@@ -73,6 +74,50 @@ def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
         return fold("logsumexp", x, axis, keepdims)
     value = FOLD_BY_NAME["logsumexp"].forward(_floats(x), axis)
     return value if keepdims else np.squeeze(value, axis)
+
+
+def inv(a: Any) -> Any:
+    """The inverse of a square matrix.
+
+    Raises:
+        ShapeError: it is not square.
+        DataError: a plain matrix is singular.
+    """
+    return faces.inverse(a) if isinstance(a, Face) else _plainly(np.linalg.inv, a)
+
+
+def solve(a: Any, b: Any) -> Any:
+    """The x with ``a x = b``, for a square matrix a and a vector or a matrix b; in a network it is
+    ``inv(a) @ b``.
+
+    Raises:
+        ShapeError: a is not square, or does not meet b.
+        DataError: a plain matrix is singular.
+    """
+    if isinstance(a, Face) or isinstance(b, Face):
+        return faces.solve(a, b)
+    return _plainly(np.linalg.solve, a, b)
+
+
+def logdet(a: Any) -> Any:
+    """The logarithm of the absolute value of a square matrix' determinant: a scalar.
+
+    Raises:
+        ShapeError: it is not square.
+    """
+    if isinstance(a, Face):
+        return faces.logdet(a)
+    return _plainly(lambda x: np.linalg.slogdet(x)[1], a)
+
+
+def _plainly(function: Callable[..., Any], a: Any, *others: Any) -> Any:
+    matrix = _floats(a)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ShapeError(f"This needs a square matrix, not {matrix.shape}.", place=place())
+    try:
+        return function(matrix, *map(_floats, others))
+    except np.linalg.LinAlgError:
+        raise faces.singular() from None
 
 
 def one_hot(index: Any, size: int) -> Any:
@@ -253,6 +298,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: ElementwiseFunction(record) for name, record in ELEMENTWISE_BY_NAME.items()},
     "softmax": softmax,
     "logsumexp": logsumexp,
+    "inv": inv,
+    "solve": solve,
+    "logdet": logdet,
     "one_hot": one_hot,
     "blank": blank,
     "scan": scan,

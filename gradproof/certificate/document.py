@@ -35,6 +35,7 @@ from gradproof.core.term import (
 )
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 from gradproof.prims.formula import Formula
+from gradproof.prims.linalg import takes_matrix
 
 STATED_BITS = 64
 """The stated intervals are this sharp, so that another release of FLINT confirms them too."""
@@ -253,6 +254,8 @@ def _functions(equations: Iterable[Equation]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     while waiting:
         for node in walk(waiting.pop()):
+            if takes_matrix(node):
+                raise NotYet("A certificate cannot say yet what an inverse or a determinant means.")
             if not isinstance(node, Apply) or node.function in found:
                 continue
             record = ELEMENTWISE_BY_NAME[node.function]

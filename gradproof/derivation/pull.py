@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from gradproof.core.errors import NotYet
 from gradproof.core.index import Affine, Index, at, is_index, the_index
@@ -42,6 +43,7 @@ from gradproof.core.term import (
 )
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.formula import Formula
+from gradproof.prims.linalg import inverse
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,10 @@ def _below(here: _Here, equation: Equation, first: int) -> Iterator[_Here]:
             yield _Here(_slope_written_out(term), seed, scope)
         case Apply():
             yield from _apply(here, term, equation)
+        case Fold("logdet", (i, j), body):
+            yield _of_logdet(here, i, j, body, first)
+        case Along("inverse", _, Along("matrix", _, _, _), _):
+            yield _of_inverse(here, term, equation, first)
         case Fold():
             yield from _fold(here, term, equation, first)
         case Along():
@@ -179,6 +185,41 @@ def _along(here: _Here, term: Along, equation: Equation, first: int) -> Iterator
     pulled = record.pullback(_output(term, equation, first), Formula(here.seed), over_axis).term
     seed = substitute(pulled, {output_index: at(term.over)})
     yield _Here(term.body, seed, (here.scope - {output_index}) | {term.over})
+
+
+def _of_logdet(here: _Here, i: Index, j: Index, body: Term, first: int) -> _Here:
+    """The slope of log|det A| by A[i,j] is A⁻¹[j,i] (Giles 2008, section 2.2.4)."""
+    copy = _inverse_at(i, j, body, (at(j), at(i)), first + 3000)
+    return _Here(body, product(here.seed, copy), here.scope | {i, j})
+
+
+def _of_inverse(here: _Here, term: Along, equation: Equation, first: int) -> _Here:
+    """``−Σ_pq V[p,i] G[p,q] V[j,q]`` at A[i,j], V being the inverse (Giles 2008, section 2.2.3).
+
+    V is written as the inverse of its matrix and not by its name: an engine may solve with the
+    matrix instead of multiplying by the rounded V, and its stage is judged on what it reads.
+    """
+    inner = term.body
+    assert isinstance(inner, Along)
+    places = (term.position, inner.position)
+    if not all(map(is_index, places)) or places[0] == places[1]:
+        raise NotYet(
+            "One row, column or diagonal of an inverse cannot be differentiated yet.",
+            advice="Give the whole inverse a name first, and index that.",
+            place=equation.place,
+        )
+    i, j = term.over, inner.over
+    left = _inverse_at(i, j, inner.body, (places[0], at(i)), first + 3000)
+    right = _inverse_at(i, j, inner.body, (at(j), places[1]), first + 4000)
+    seed = product(Number(Fraction(-1)), here.seed, left, right)
+    return _Here(inner.body, seed, here.scope | {i, j})
+
+
+def _inverse_at(i: Index, j: Index, body: Term, places: tuple[Affine, Affine], new: int) -> Term:
+    """The inverse of the matrix with these rows and columns at places that may name them, too."""
+    row, column = Index(new, i.size), Index(new + 1, i.size)
+    copy, _ = apart(inverse(i, j, body, (at(row), at(column))), new + 2)
+    return substitute(copy, {row: places[0], column: places[1]})
 
 
 def _contribution(

@@ -103,6 +103,20 @@ class Acb(Arithmetic):
 
         return (_each(one, *np.broadcast_arrays(left[0], right[0])),)
 
+    def inverse(self, value: Value) -> Value:
+        result = np.empty(value[0].shape, dtype=object)
+        for place in np.ndindex(*result.shape[:-2]):
+            result[place] = _inverted(value[0][place])
+        return (result,)
+
+    def logdet(self, value: Value) -> Value:
+        result = np.empty(value[0].shape[:-2], dtype=object)
+        for place in np.ndindex(*result.shape):
+            a = value[0][place]
+            determinant = flint.acb_mat(*a.shape, a.ravel().tolist()).det()
+            result[place] = (determinant * determinant).log(analytic=True) / 2
+        return (result,)
+
     def largest(self, value: Value, axis: int) -> Value:
         moved = np.moveaxis(value[0], axis, -1)
         result = np.empty(moved.shape[:-1], dtype=object)
@@ -128,6 +142,16 @@ def _erf(z: flint.acb) -> flint.acb:
 def _same(a: flint.acb, b: flint.acb) -> bool:
     """Whether two values are constants of the disc, and equal."""
     return bool(a.is_exact() and b.is_exact() and a == b)
+
+
+def _inverted(a: np.ndarray) -> np.ndarray:
+    """The inverse; no numbers where the balls hold a singular matrix."""
+    result = np.empty(a.size, dtype=object)
+    try:
+        result[:] = flint.acb_mat(*a.shape, a.ravel().tolist()).inv().entries()
+    except ZeroDivisionError:
+        result[:] = [flint.acb("nan")] * a.size
+    return result.reshape(a.shape)
 
 
 def _matrix_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:

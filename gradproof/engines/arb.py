@@ -140,6 +140,18 @@ class Arb(Arithmetic):
             result = each(lambda a, b: a.max(b), result, moved[..., k])
         return (np.asarray(result, dtype=object),)
 
+    def inverse(self, value: Value) -> Value:
+        result = np.empty(value[0].shape, dtype=object)
+        for place in np.ndindex(*result.shape[:-2]):
+            result[place] = _inverted(value[0][place])
+        return (result,)
+
+    def logdet(self, value: Value) -> Value:
+        result = np.empty(value[0].shape[:-2], dtype=object)
+        for place in np.ndindex(*result.shape):
+            result[place] = abs(_matrix(value[0][place]).det()).log()
+        return (result,)
+
     def along(self, name: str, value: Value) -> Value | None:
         if name != "softmax":
             return None
@@ -162,6 +174,20 @@ def _shifted(x: np.ndarray) -> np.ndarray:
     middle = np.asarray(midpoints(x))
     top = np.take_along_axis(x, np.argmax(middle, axis=-1, keepdims=True), axis=-1)
     return np.asarray(x - each(lambda a: a.mid(), top), dtype=object)
+
+
+def _matrix(a: np.ndarray) -> flint.arb_mat:
+    return flint.arb_mat(a.shape[0], a.shape[1], a.ravel().tolist())
+
+
+def _inverted(a: np.ndarray) -> np.ndarray:
+    """The inverse; no numbers where the balls hold a singular matrix."""
+    result = np.empty(a.size, dtype=object)
+    try:
+        result[:] = _matrix(a).inv().entries()
+    except ZeroDivisionError:
+        result[:] = [flint.arb("nan")] * a.size
+    return result.reshape(a.shape)
 
 
 def _matrix_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -99,6 +99,52 @@ class Arithmetic(ABC):
         bound on engines widens here."""
         return value
 
+    def inverse(self, value: Value) -> Value:
+        """The inverses of square matrices, in the last two axes, by Gauss and Jordan.
+
+        No rows are exchanged: for arithmetics in which any pivot but zero is good.
+        """
+        rows = self._eliminated(value)[0]
+        return tuple(
+            np.stack([np.stack([x[k] for x in row], axis=-1) for row in rows], axis=-2)
+            for k in range(len(value))
+        )
+
+    def logdet(self, value: Value) -> Value:
+        """``log |det A|`` as ``½ log (det A)²``, of the matrices in the last two axes."""
+        determinant = self._eliminated(value)[1]
+        square = self.multiply(determinant, determinant)
+        return self.multiply(self.number(Fraction(1, 2)), self.elementary("log", square))
+
+    def _eliminated(self, value: Value) -> tuple[list[list[Value]], Value]:
+        """The rows of the inverse, and the determinant."""
+        size = value[0].shape[-1]
+        shape = value[0].shape[:-2]
+
+        def constant(number: int) -> Value:
+            one = self.number(Fraction(number))
+            return structural(one, lambda part: np.broadcast_to(part, shape))
+
+        rows = [
+            [structural(value, lambda p, i=i, j=j: p[..., i, j]) for j in range(size)]
+            + [constant(int(i == j)) for j in range(size)]
+            for i in range(size)
+        ]
+        determinant = constant(1)
+        minus = self.number(Fraction(-1))
+        for k in range(size):
+            determinant = self.multiply(determinant, rows[k][k])
+            pivot = self.power(rows[k][k], Fraction(-1))
+            rows[k] = [self.multiply(pivot, x) for x in rows[k]]
+            for i in range(size):
+                if i != k:
+                    factor = self.multiply(minus, rows[i][k])
+                    rows[i] = [
+                        self.add([x, self.multiply(factor, y)])
+                        for x, y in zip(rows[i], rows[k], strict=True)
+                    ]
+        return [row[size:] for row in rows], determinant
+
     def along(self, name: str, value: Value) -> Value | None:
         """A function along the last axis, where this arithmetic has a way of its own."""
         return None

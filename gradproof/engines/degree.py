@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import ceil, log2
+from math import ceil, factorial, log2
 from typing import final
 
 import numpy as np
@@ -108,6 +108,33 @@ class Degrees(Arithmetic):
 
     def compare(self, relation: Relation, left: Value, right: Value) -> Value:
         return self._fresh(self.add([left, right]))
+
+    def inverse(self, value: Value) -> Value:
+        """By Cramer's rule: cofactors over the determinant, of a matrix without fractions."""
+        size = value[0].shape[-1]
+        common, (degree, weight) = self._cleared(value)
+        below, under = size * degree, size * weight + _log(factorial(size))
+        minor = max(size - 1, 0)
+        above, over = common[0] + minor * degree, common[1] + minor * weight
+        parts = (above, below, over + _log(factorial(minor)), under)
+        return tuple(np.broadcast_to(p[..., None, None], value[0].shape) for p in parts)
+
+    def logdet(self, value: Value) -> Value:
+        size = value[0].shape[-1]
+        common, (degree, weight) = self._cleared(value)
+        over = size * weight + _log(factorial(size))
+        determinant = (size * degree, size * common[0], over, size * common[1])
+        logarithm = self._fresh(self.multiply(determinant, determinant))
+        return self.multiply(self.number(Fraction(1, 2)), logarithm)
+
+    @staticmethod
+    def _cleared(value: Value) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, ...]]:
+        """Degree and weight of a common divisor of all elements, and of what they are times it."""
+        above, below, over, under = (np.asarray(part, dtype=np.float64) for part in value)
+        common, weight = below.sum(axis=(-2, -1)), under.sum(axis=(-2, -1))
+        degree = (above - below).max(axis=(-2, -1), initial=-np.inf) + common
+        most = (over - under).max(axis=(-2, -1), initial=-np.inf) + weight
+        return (common, weight), (np.maximum(degree, 0.0), np.maximum(most, 0.0))
 
     def largest(self, value: Value, axis: int) -> Value:
         choice = self._fresh(value)

@@ -231,6 +231,14 @@ class Double(Arithmetic):
         with precision(BITS):
             return from_arb(self._exact.largest(to_arb(value), axis))
 
+    def inverse(self, value: Value) -> Value:
+        with precision(BITS):
+            return from_arb(self._exact.inverse(to_arb(value)))
+
+    def logdet(self, value: Value) -> Value:
+        with precision(BITS):
+            return from_arb(self._exact.logdet(to_arb(value)))
+
     def along(self, name: str, value: Value) -> Value | None:
         with precision(BITS):
             found = self._exact.along(name, to_arb(value))

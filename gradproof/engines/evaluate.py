@@ -157,6 +157,12 @@ def _worked_out(term: Term, room: Room) -> Labelled:
         case Apply(function, arguments, order):
             values, axes = _aligned(evaluate_term(t, room) for t in arguments)
             return Labelled(_apply(function, tuple(values), order, a), axes)
+        case Along("inverse", i, Along("matrix", j, body, q), p):
+            return _inverse((i, j), evaluate_term(body, room), (p, q), room)
+        case Fold("logdet", over, body):
+            inside = evaluate_term(body, room)
+            kept = tuple(axis for axis in inside.axes if axis not in over)
+            return Labelled(a.logdet(_matrices(inside, (*kept, *over), room)), kept)
         case Fold(function, over, body):
             return _fold(function, over, evaluate_term(body, room), room)
         case Along(function, over, body, position):
@@ -612,6 +618,24 @@ def _fold(name: str, over: tuple[Index, ...], inside: Labelled, room: Room) -> L
             return Labelled(a.elementary("log", total), kept)
         case _:
             raise NotYet(f"{name} has no evaluation.")
+
+
+def _inverse(
+    over: tuple[Index, Index], inside: Labelled, places: tuple[Affine, Affine], room: Room
+) -> Labelled:
+    """An inverse, read at a row and a column."""
+    kept = tuple(axis for axis in inside.axes if axis not in over)
+    value = room.arithmetic.inverse(_matrices(inside, (*kept, *over), room))
+    named = Room({"#": value}, room.sizes, room.arithmetic)
+    return _read(Read("#", (*map(at, kept), *places)), named)
+
+
+def _matrices(inside: Labelled, axes: tuple[Index, ...], room: Room) -> Value:
+    """With the last two axes in full length."""
+    lengths = tuple(number_of(axis.size, room.sizes) for axis in axes[-2:])
+    return structural(
+        _laid_out(inside, axes), lambda p: np.broadcast_to(p, (*p.shape[:-2], *lengths))
+    )
 
 
 def _full_last(inside: Labelled, axes: tuple[Index, ...], count: int, room: Room) -> Value:

@@ -147,6 +147,8 @@ JAX = Arithmetic(
         "cumsum": lambda x, axis: jnp.cumsum(x, axis=axis),
         "triangle": lambda x, diagonal, upper: (jnp.triu if upper else jnp.tril)(x, diagonal),
         "setitem": lambda x, new, key: x.at[key].set(new),
+        "inverse": jnp.linalg.inv,
+        "logdet": lambda x: jnp.linalg.slogdet(x)[1],
         "exp": jnp.exp,
         "log": jnp.log,
         "sqrt": jnp.sqrt,

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import final
 
+import flint
 import numpy as np
 
 from gradproof.core.errors import NotYet
@@ -290,6 +291,34 @@ class Modular(Arithmetic):
                     flat[k] = self._choices[pair]
             equal = flat.reshape(equal.shape)
         return self._field.embed(equal)
+
+    def inverse(self, value: Value) -> Value:
+        if len(value) > 1:
+            return super().inverse(value)
+        result = np.empty(value[0].shape, dtype=np.uint64)
+        for place in np.ndindex(*result.shape[:-2]):
+            try:
+                inverse = self._matrix(value[0][place]).inv()
+            except ZeroDivisionError:
+                raise UnluckyPoint from None
+            entries = [int(x) for x in inverse.entries()]
+            result[place] = np.array(entries, dtype=np.uint64).reshape(result.shape[-2:])
+        return (result,)
+
+    def logdet(self, value: Value) -> Value:
+        """``½ L(d²)`` of the determinant d, with the random L that stands for the logarithm."""
+        if len(value) > 1:
+            return super().logdet(value)
+        found = np.empty(value[0].shape[:-2], dtype=np.uint64)
+        for place in np.ndindex(*found.shape):
+            found[place] = int(self._matrix(value[0][place]).det())
+        if np.any(found == 0):
+            raise UnluckyPoint
+        logarithm = self._log(self.multiply((found,), (found,)))
+        return self.multiply(self.number(Fraction(1, 2)), logarithm)
+
+    def _matrix(self, residues: np.ndarray) -> flint.nmod_mat:
+        return flint.nmod_mat(*residues.shape, residues.ravel().tolist(), self.prime)
 
     def largest(self, value: Value, axis: int) -> Value:
         moved = tuple(np.moveaxis(part, axis, -1) for part in value)

@@ -13,6 +13,7 @@ import numpy as np
 from autograd.core import VJPNode, add_outgrads
 from autograd.extend import defvjp, primitive
 from autograd.tracer import Box, getval, new_box, toposort, trace_stack
+from numpy.linalg import LinAlgError
 
 from gradproof.engines.black_box import (
     Answer,
@@ -40,6 +41,7 @@ from gradproof.prims.along import ALONG
 from gradproof.prims.blanks import blanks
 from gradproof.prims.elementwise import ELEMENTWISE
 from gradproof.prims.error_function import erf
+from gradproof.prims.face import singular
 from gradproof.prims.fold import FOLDS
 from gradproof.prims.gather import numpy_key
 
@@ -90,6 +92,16 @@ _erf = primitive(erf)
 defvjp(_erf, lambda y, x: lambda g: g * np.asarray(2 / np.sqrt(np.pi), x.dtype) * anp.exp(-(x**2)))
 
 
+def _inverse(np: Any) -> Callable[[Any], Any]:
+    def inverse(x: Any) -> Any:
+        try:
+            return np.linalg.inv(x)
+        except LinAlgError:
+            raise singular() from None
+
+    return inverse
+
+
 def _table(np: Any) -> dict[str, Callable[..., Any]]:
     """The face's operations with the functions of NumPy or of its double in autograd."""
     return {
@@ -138,6 +150,8 @@ def _table(np: Any) -> dict[str, Callable[..., Any]]:
         ),
         "windows": lambda x, axis, length: window_arrays.windows(np, x, axis, length),
         "pad": lambda x, width: window_arrays.pad(np, x, width),
+        "inverse": _inverse(np),
+        "logdet": lambda x: np.linalg.slogdet(x)[1],
         "cumsum": lambda x, axis: np.cumsum(x, axis=axis),
         "triangle": window_arrays.triangle,
     }

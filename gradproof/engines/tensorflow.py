@@ -57,6 +57,7 @@ from gradproof.engines.face import (  # noqa: E402
     read_kept,
     read_loss,
 )
+from gradproof.prims.face import singular  # noqa: E402
 from gradproof.prims.gather import numpy_key  # noqa: E402
 from gradproof.prims.window import FIRST, Sliding  # noqa: E402
 
@@ -176,6 +177,13 @@ def _pool(own: Callable[..., Any]) -> Callable[..., Any]:
     return pool
 
 
+def _inverse(x: Any) -> Any:
+    try:
+        return tf.linalg.inv(x)
+    except tf.errors.InvalidArgumentError:
+        raise singular() from None
+
+
 def _windows(x: Any, axis: int, length: int) -> Any:
     places = np.arange(x.shape[axis] - length + 1)[:, None] + np.arange(length)
     taken = tf.gather(x, places, axis=axis)
@@ -221,6 +229,8 @@ TENSORFLOW = Arithmetic(
         "pad": lambda x, width: tf.pad(x, width),
         "cumsum": lambda x, axis: tf.cumsum(x, axis=axis),
         "triangle": _triangle,
+        "inverse": _inverse,
+        "logdet": lambda x: tf.linalg.slogdet(x)[1],
         "exp": tf.exp,
         "log": tf.math.log,
         "sqrt": tf.sqrt,

@@ -40,6 +40,7 @@ from gradproof.engines.face import (
     read_kept,
     read_loss,
 )
+from gradproof.prims.face import singular
 from gradproof.prims.gather import numpy_key
 from gradproof.prims.window import FIRST, Sliding
 
@@ -135,6 +136,13 @@ def _pool(own: Callable[..., Any]) -> Callable[..., Any]:
     return pool
 
 
+def _inverse(x: torch.Tensor) -> torch.Tensor:
+    try:
+        return torch.linalg.inv(x)
+    except torch.linalg.LinAlgError:
+        raise singular() from None
+
+
 TORCH = Arithmetic(
     functions={
         "add": torch.add,
@@ -172,6 +180,8 @@ TORCH = Arithmetic(
         "cumsum": lambda x, axis: torch.cumsum(x, dim=axis),
         "triangle": lambda x, diagonal, upper: (torch.triu if upper else torch.tril)(x, diagonal),
         "setitem": _setitem,
+        "inverse": _inverse,
+        "logdet": lambda x: torch.linalg.slogdet(x)[1],
         "exp": torch.exp,
         "log": torch.log,
         "sqrt": torch.sqrt,

@@ -27,6 +27,7 @@ from gradproof.write.notation import (
     Hadamard,
     Indicator,
     Inner,
+    Inverted,
     Joined,
     Kept,
     Letter,
@@ -220,6 +221,9 @@ class _Pen:
                 return r"\mathbf{1}"
             case Transposed(body):
                 return self.above(body, Strength.ATOM) + r"^{\top}"
+            case Inverted(body, transposed):
+                sign = r"-\top" if transposed else "-1"
+                return f"{self.above(body, Strength.ATOM)}^{{{sign}}}"
             case Chain(factors):
                 return r" \, ".join(self.above(f, Strength.POSTFIX) for f in factors)
             case Times(factors):
@@ -243,6 +247,8 @@ class _Pen:
                 return self._applied(function, arguments, order)
             case Total(_, label, body):
                 return rf"\sum{_under(label)} {self.above(body, Strength.TOTAL)}"
+            case Folded("logdet", _, _, body):
+                return rf"\log \left| {self.write(body)} \right|"
             case Folded(function, _, label, body) | Kept(function, _, label, body):
                 return self.functions[function] + _under(label) + _round(self.write(body))
             case Inner(left, right):

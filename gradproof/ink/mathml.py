@@ -27,6 +27,7 @@ from gradproof.write.notation import (
     Hadamard,
     Indicator,
     Inner,
+    Inverted,
     Joined,
     Kept,
     Letter,
@@ -197,6 +198,9 @@ class _Pen:
                 return "<mn>𝟏</mn>"
             case Transposed(body):
                 return self._over(body, TRANSPOSED)
+            case Inverted(body, transposed):
+                minus = '<mo lspace="0" rspace="0">−</mo>'
+                return self._over(body, _row(minus, TRANSPOSED if transposed else "<mn>1</mn>"))
             case Chain(factors):
                 return _row(*_between([self.above(f, Strength.POSTFIX) for f in factors], THIN))
             case Times(factors):
@@ -221,6 +225,9 @@ class _Pen:
                 return self._applied(function, arguments, order)
             case Total(_, label, body):
                 return _row(self._sum(_named(label)), self.above(body, Strength.TOTAL))
+            case Folded("logdet", _, _, body):
+                bar = _sign("|", form="prefix"), _sign("|", form="postfix")
+                return _row("<mi>log</mi>", bar[0], self.write(body), bar[1])
             case Folded(function, _, label, body) | Kept(function, _, label, body):
                 return self._called(function, _named(label), body)
             case Inner(left, right):

@@ -12,6 +12,7 @@ from gradproof.write.notation import (
     Correlation,
     Equality,
     Hadamard,
+    Inverted,
     LetterSum,
     Negative,
     Notation,
@@ -56,6 +57,7 @@ STRENGTHS: dict[type, Strength] = {
     Times: Strength.TIMES,
     Ratio: Strength.TIMES,
     Transposed: Strength.POSTFIX,
+    Inverted: Strength.POSTFIX,
     Raised: Strength.POSTFIX,
     Widened: Strength.POSTFIX,
 }

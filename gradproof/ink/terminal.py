@@ -18,6 +18,7 @@ from gradproof.write.notation import (
     Hadamard,
     Indicator,
     Inner,
+    Inverted,
     Joined,
     Kept,
     Letter,
@@ -130,6 +131,8 @@ class _Pen:
                 return "𝟏"
             case Transposed(body):
                 return self.above(body, Strength.ATOM) + "ᵀ"
+            case Inverted(body, transposed):
+                return self.above(body, Strength.ATOM) + ("⁻ᵀ" if transposed else "⁻¹")
             case Chain(factors):
                 return " ".join(self.above(f, Strength.POSTFIX) for f in factors)
             case Times(factors):
@@ -152,6 +155,8 @@ class _Pen:
                 return self._applied(function, arguments, order)
             case Total(_, label, body):
                 return f"Σ{_subscript(label)} {self.above(body, Strength.TOTAL)}"
+            case Folded("logdet", _, _, body):
+                return f"log|{self.write(body)}|"
             case Folded(function, _, label, body) | Kept(function, _, label, body):
                 return f"{self.functions[function]}{_subscript(label)}({self.write(body)})"
             case Inner(left, right):

@@ -24,6 +24,7 @@ from gradproof.core.term import (
     transform,
     walk,
 )
+from gradproof.prims.linalg import takes_matrix
 
 Axis = tuple[str, int] | tuple[str, Index] | Size
 
@@ -152,6 +153,9 @@ def _fixed(equation: Equation) -> Iterator[Axis]:
     """The axes whose positions are more than an index: shifted, fixed, or compared."""
     name = equation.target
     for node in walk(equation.term):
+        if takes_matrix(node):  # a determinant has as many factors as rows
+            yield from ((name, index) for index in bound(node))
+            yield from ((name, i) for position in positions(node) for i in _indices(position))
         for k, position in enumerate(positions(node)):
             if is_index(position) or _is_equality(node):
                 continue

@@ -111,7 +111,7 @@ def _kinked(term: Term) -> Iterator[tuple[str, Term, Term, set[str]]]:
                 if rule is not None:
                     at_kink = rule(*(Formula(a) for a in arguments)).term
                     yield function, node, at_kink, {r.tensor for r in reads(node)}
-            case Fold(function, _, _) if FOLD_BY_NAME[function].ties:
+            case Fold(function, _, _) if function in FOLD_BY_NAME and FOLD_BY_NAME[function].ties:
                 yield function, node, node, {r.tensor for r in reads(node)}
             case _:
                 pass

@@ -46,6 +46,7 @@ from gradproof.engines.tower import Tower
 from gradproof.judge.axes import rigid_sizes, typed
 from gradproof.judge.extent import Extents
 from gradproof.judge.logarithms import without_logarithms
+from gradproof.prims.linalg import takes_matrix
 
 LEAST_ROUNDS = 3
 MOST_ROUNDS = 6
@@ -273,7 +274,10 @@ def _grid(
         extents.compare(left, right, axes.get(left, axes.get(right, ())))
     bound_rows = Counter({t.shape[-1]: 1 for t in program.inputs if t.name in laws})
     symbols = [size for size in _all_sizes(program) if isinstance(size, str)]
-    general = not extents.crossed()
+    matrices = any(takes_matrix(n) for e in program.equations for n in walk(e.term))
+    general = not extents.crossed() and not matrices
+    if not symbols:
+        return [{}], general
     choices: list[list[int]] = []
     for spot, symbol in enumerate(symbols):
         need = max(2, extents.need(symbol) + bound_rows[symbol])

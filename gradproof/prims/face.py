@@ -26,6 +26,7 @@ all of them as it is. A subclass implements `shape` and `operate`, and sees only
 names of elementwise records         the record's arguments; ``order=1`` is the derivative
 names of folds                       ``axis``, ``keepdims``
 names of along records               ``axis``
+``inverse`` ``logdet``               one square matrix
 those of `gradproof.prims.arrange`   see there
 those of `gradproof.prims.gather`    see there
 ===================================  ========================================================
@@ -43,7 +44,7 @@ from typing import Any, final
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from gradproof.core.errors import NetworkError, Never, NotYet, ShapeError
+from gradproof.core.errors import DataError, NetworkError, Never, NotYet, ShapeError
 from gradproof.prims.arrange import ARRANGEMENTS, axis_of, ravel, reshape, squeeze
 from gradproof.prims.caller import place
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME, FOLD_BY_NAME
@@ -154,6 +155,10 @@ class Face(NDArrayOperatorsMixin, ABC):
     def __array_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
+        if func.__module__ == "numpy.linalg":
+            if func.__name__ not in _LINALG:
+                raise _unknown(f"np.linalg.{func.__name__}", {})
+            return _LINALG[func.__name__](*args, **kwargs)
         if func.__name__ not in _FUNCTIONS:
             raise _unknown(f"np.{func.__name__}", {})
         return _called(func.__name__, args, kwargs)
@@ -568,6 +573,68 @@ def along(name: str, x: Face, axis: int = -1) -> Face:
     return x.operate(name, (x,), axis=_axes(x, axis)[0])
 
 
+def inverse(a: Face) -> Face:
+    """The inverse of a square matrix."""
+    result: Face = _square(a, "inv").operate("inverse", (a,))
+    return result
+
+
+def logdet(a: Face) -> Face:
+    """The logarithm of the absolute value of a square matrix' determinant."""
+    result: Face = _square(a, "logdet").operate("logdet", (a,))
+    return result
+
+
+def solve(a: Any, b: Any) -> Face:
+    """``a⁻¹ b``: two operations, so that the inverse is one value of the network."""
+    if np.ndim(b) not in (1, 2):
+        raise NotYet(f"solve with {np.ndim(b)} axes on the right.", place=place())
+    if np.ndim(a) == 2 and np.shape(a)[1] != np.shape(b)[0]:
+        raise ShapeError(
+            f"solve meets a matrix of {np.shape(a)[0]}×{np.shape(a)[1]} and a right side whose "
+            f"first axis has {np.shape(b)[0]}.",
+            place=place(),
+        )
+    if not isinstance(a, Face):
+        _square(a, "solve")
+        if np.linalg.matrix_rank(a) < np.shape(a)[0]:
+            raise singular()
+        known: Face = b.operate("matmul", (np.linalg.inv(a), b))
+        return known
+    v = _square(a, "solve").operate("inverse", (a,))
+    product: Face = v.operate("matmul", (v, b))
+    return product
+
+
+def _slogdet(a: Face) -> tuple[None, Face]:
+    return None, logdet(a)
+
+
+def singular() -> DataError:
+    """What is said of a matrix that has no inverse."""
+    return DataError(
+        "The matrix here is singular: it has no inverse.",
+        advice="Give inputs with which it has one, as A + I or L @ L.T + I mostly does.",
+        place=place(),
+    )
+
+
+def _square(a: Any, name: str) -> Any:
+    shape = np.shape(a)
+    if len(shape) > 2:
+        raise NotYet(
+            f"{name} of a stack of matrices is not supported yet.",
+            advice="Take one matrix of it at a time.",
+            place=place(),
+        )
+    if len(shape) != 2 or shape[0] != shape[1]:
+        raise ShapeError(
+            f"{name} needs a square matrix, and this is {'×'.join(map(str, shape)) or 'a scalar'}.",
+            place=place(),
+        )
+    return a
+
+
 def _transpose(x: Face, axes: Any = None) -> Face:
     order = (
         tuple(reversed(range(x.ndim))) if axes is None else tuple(axis_of(a, x.ndim) for a in axes)
@@ -637,6 +704,9 @@ def _outer(a: Any, b: Any) -> Face:
     product: Face = (a if isinstance(a, Face) else np.asarray(a))[:, None] * b
     return product
 
+
+_LINALG: dict[str, Callable[..., Any]] = {"inv": inverse, "solve": solve, "slogdet": _slogdet}
+"""NumPy's functions of matrices."""
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sum": _sum,

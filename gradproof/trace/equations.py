@@ -21,6 +21,7 @@ from gradproof.core.term import (
     walk,
 )
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
+from gradproof.prims.linalg import INVERSE, LOGDET, inverse
 from gradproof.trace.arrangement import NAMES, arranged_term
 from gradproof.trace.gathered import gathered_term
 from gradproof.trace.gathered_shapes import NAMES as GATHERED
@@ -54,7 +55,10 @@ def write_equations(
         axes = writer.axes(node)
         term = _term(writer, node, axes)
         writer.expressions[node.number] = Expression(axes, term)
-        shared = name_forward and uses[node.number] > 1 and _heavy(term)
+        # An inverse has a name at once: gradients are written with it.
+        shared = name_forward and (
+            node.operation == INVERSE or (uses[node.number] > 1 and _heavy(term))
+        )
         if node.number in writer.names or node is last:
             _equate(writer, node)
         elif shared:
@@ -234,6 +238,13 @@ def _term(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
         case name if name in ELEMENTWISE_BY_NAME:
             arguments = tuple(writer.spread(o, axes) for o in operands)
             return Apply(name, arguments, node.attributes.get("order", 0))
+        case "inverse":
+            rows, columns = (writer.index(operands[0], axis) for axis in range(2))
+            body = writer.use(operands[0], (at(rows), at(columns)))
+            return inverse(rows, columns, body, (at(axes[0]), at(axes[1])))
+        case "logdet":
+            over = tuple(writer.index(operands[0], axis) for axis in range(2))
+            return Fold(LOGDET, over, writer.use(operands[0], tuple(map(at, over))))
         case name if name in FOLD_BY_NAME:
             return _fold(writer, node, axes)
         case name if name in ALONG_BY_NAME:

@@ -16,6 +16,7 @@ from gradproof.core.term import ONE, SizeOf, Term
 from gradproof.prims.caller import place, place_of, user_frame
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.face import Face
+from gradproof.prims.linalg import INVERSE, LOGDET
 from gradproof.prims.number import was_computed
 from gradproof.trace.arrangement import NAMES, arranged_shape
 from gradproof.trace.gathered_shapes import NAMES as GATHERED
@@ -427,6 +428,10 @@ def result_shape(
         return _reduced(shapes[0], gone, attributes["keepdims"])
     if name in OPERATIONS:
         return window_shape(name, shapes, attributes, where)
+    if name == INVERSE:
+        return shapes[0]
+    if name == LOGDET:
+        return ()
     if name in ALONG_BY_NAME:
         return shapes[0]
     raise NotYet(f"The tracer does not know the operation {name}.", place=where)

@@ -37,6 +37,7 @@ from gradproof.write.notation import (
     Hadamard,
     Indicator,
     Inner,
+    Inverted,
     Kept,
     Letter,
     LetterSum,
@@ -134,6 +135,8 @@ def _lay(term: Term, rows: Place, columns: Place, desk: Desk) -> Notation:
             return _reduced(
                 lambda *parts: Folded(function, *parts), over, body, rows, columns, desk
             )
+        case Along("inverse", i, Along("matrix", j, body, q), p):
+            return _inverse((i, j), body, (p, q), (rows, columns), desk)
         case Along():
             return _cheaper(lambda r, c: _along(term, r, c, desk), rows, columns)
         case Add() | Power() | Apply() | Compare():
@@ -438,6 +441,26 @@ def _label(index: Index, other: Index, axis: Axis, desk: Desk) -> str:
     while label in letters:
         label += "′"
     return label
+
+
+def _inverse(
+    over: tuple[Index, Index],
+    body: Term,
+    places: tuple[Affine, Affine],
+    edges: tuple[Place, Place],
+    desk: Desk,
+) -> Notation:
+    """``A⁻¹``, or ``A⁻ᵀ`` where the rows of the page are those of the transpose."""
+    i, j = over
+    if not all(map(is_index, places)) or axes(body, desk) != {i, j}:
+        raise NoMatrixForm
+    p, q = map(the_index, places)
+    if {p, q} & {i, j} or p == q or (p, q) not in (edges, edges[::-1]):
+        raise NoMatrixForm
+    inside = lay(body, *((i, j) if (p, q) == edges else (j, i)), desk)
+    if isinstance(inside, Transposed):
+        return Inverted(inside.body, True)
+    return Inverted(inside, False)
 
 
 def _along(term: Along, rows: Place, columns: Place, desk: Desk) -> Notation:

@@ -96,6 +96,14 @@ class Transposed:
 
 
 @dataclass(frozen=True, slots=True)
+class Inverted:
+    """The inverse of a matrix, or that of its transpose: ``A⁻¹`` or ``A⁻ᵀ``."""
+
+    body: Notation
+    transposed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Chain:
     """A matrix product ``A B C``."""
 
@@ -323,6 +331,7 @@ Notation = (
     | Raised
     | Applied
     | Total
+    | Inverted
     | Folded
     | Kept
     | Inner
@@ -345,6 +354,8 @@ def children(notation: Notation) -> tuple[Notation, ...]:
     match notation:
         case Symbol() | Sliced() | Numeral() | SizeSymbol() | PiSign() | Ones() | Condition():
             return ()
+        case Inverted(body, _):
+            return (body,)
         case Transposed(body) | Negative(body) | LetterSum(_, body) | Raised(body, _):
             return (body,)
         case Total(_, _, body) | Folded(_, _, _, body) | Kept(_, _, _, body):

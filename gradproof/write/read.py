@@ -27,6 +27,7 @@ from gradproof.core.term import (
     Term,
     substitute,
 )
+from gradproof.prims.linalg import inverse
 from gradproof.write.convention import Convention, layout, placed
 from gradproof.write.notation import (
     Applied,
@@ -39,6 +40,7 @@ from gradproof.write.notation import (
     Hadamard,
     Indicator,
     Inner,
+    Inverted,
     Joined,
     Kept,
     Letter,
@@ -169,6 +171,12 @@ def read_term(
             return ONE
         case Transposed(body):
             return read_term(body, columns, rows, reader)
+        case Inverted(body, transposed):
+            assert rows is not None and columns is not None
+            i, j = _indices(extent(body, reader), reader)
+            assert i is not None and j is not None
+            p, q = (columns, rows) if transposed else (rows, columns)
+            return inverse(i, j, read_term(body, i, j, reader), (at(p), at(q)))
         case Chain(factors):
             return _chain(factors, rows, columns, reader)
         case Times(factors) | Hadamard(factors):
@@ -400,7 +408,7 @@ def extent(notation: Notation, reader: Reader) -> Extent:
             return None, None
         case Ones(size):
             return layout((size,), reader.convention)
-        case Transposed(body):
+        case Transposed(body) | Inverted(body, False):
             rows, columns = extent(body, reader)
             return columns, rows
         case Chain(factors):
@@ -409,6 +417,8 @@ def extent(notation: Notation, reader: Reader) -> Extent:
             return _together(parts, reader)
         case Ratio(left, right) | Quotient(left, right) | Indicator(_, left, right):
             return _together((left, right), reader)
+        case Inverted(body, _):
+            return extent(body, reader)
         case Negative(body) | Raised(body, _) | Kept(_, _, _, body) | LetterSum(_, body):
             return extent(body, reader)
         case LetterFold(_, _, body) | LetterKept(_, _, body, _):
