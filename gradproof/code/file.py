@@ -313,8 +313,8 @@ def _sizes(lines: Sequence[Line], ink: Ink, known: Sequence[str], plan: Plan) ->
         axis = _shape(plan, name).index(symbol)
         said = code(plan.variables[name], ink)
         family = plan.variables[name]
-        if isinstance(family, Member) and name in plan.starts and lines is plan.forward:
-            said = _safe(name)  # it is a member only after these lines; backward unpacks members
+        if isinstance(family, Member) and name in plan.starts and name in known:
+            said = _safe(name)
         found.append(f"{ink.sizes[symbol]} = {said}.shape[{axis}]")
     return found
 
