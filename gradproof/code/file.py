@@ -312,9 +312,11 @@ def _sizes(lines: Sequence[Line], ink: Ink, known: Sequence[str], plan: Plan) ->
         name = next(n for n in known if symbol in _shape(plan, n))
         axis = _shape(plan, name).index(symbol)
         said = code(plan.variables[name], ink)
-        family = plan.variables[name]
-        if isinstance(family, Member) and name in plan.starts and name in known:
-            said = _safe(name)
+        if name == plan.given:
+            said = _given(plan)
+        elif lines is plan.forward and isinstance(plan.variables[name], Member):
+            # A list, or what a loop starts from, comes in under its own name.
+            said = _safe(name) if name in plan.starts else said
         found.append(f"{ink.sizes[symbol]} = {said}.shape[{axis}]")
     return found
 

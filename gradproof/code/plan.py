@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gradproof.code.array import ANY, Array, Grid, Length, Member, Name, transform, walk
@@ -155,6 +155,7 @@ def plan(
     saved = tuple(
         name for name in known if not name.startswith(SYMBOL) and variables.get(name) in used
     )
+    saved = (*saved, *_for_sizes(lengths(second), saved, given, program, known))
     inputs = tuple(t for t in program.inputs if t.name not in constants and t.name != UPSTREAM)
     gradients = {
         t.name: variables[derivation.gradients[t.name]]
@@ -165,6 +166,24 @@ def plan(
     return Plan(
         inputs, output, given, first, second, saved, gradients, variables, starts, known, derivation
     )
+
+
+def _for_sizes(
+    symbols: Iterable[str],
+    saved: Sequence[str],
+    given: str | None,
+    program: Program,
+    known: Mapping[str, tuple[Size, ...]],
+) -> list[str]:
+    """Inputs that are saved for nothing but the sizes that backward divides by."""
+    held = {size for name in (*saved, *([given] if given else [])) for size in known[name]}
+    found: list[str] = []
+    for symbol in symbols:
+        if symbol not in held:
+            one = next(tensor for tensor in program.inputs if symbol in tensor.shape)
+            found.append(one.name)
+            held.update(one.shape)
+    return found
 
 
 def _backward(derivation: Derivation, given: str | None) -> list[Equation]:

@@ -325,6 +325,13 @@ def test_names_that_a_file_needs_itself_are_given_way_to(tmp_path):
     run(gp.export(forward, to="numpy"), "odd")["check"]()
 
 
+def test_a_size_that_no_saved_tensor_has_is_known_all_the_same():
+    def forward(w: "d", x: "n d, data", b: "n"):
+        return np.sum(w) / x.shape[0] + np.sum(b) / w.shape[0]
+
+    run(gp.export(forward, to="numpy"), "sizes")["check"]()
+
+
 def test_the_verb_is_a_function_after_its_room_is_loaded():
     import gradproof.code.network  # noqa: F401
 
