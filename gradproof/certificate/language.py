@@ -84,7 +84,9 @@ def function(name: Any, arguments: int, room: Room) -> Callable[..., Scalar]:
     if not isinstance(definition, list) or len(definition) != 2 or definition[0] != arguments:
         raise Unreadable(f"there is no function {name!r} of {arguments} arguments")
     names = [f"#{k}" for k in range(arguments)]
-    body = compiled(definition[1], dict.fromkeys(names, 1), room)
+    # A function is one of its arguments alone: a tensor that it read would depend on t unseen.
+    alone = Room(room.sizes, room.functions, {})
+    body = compiled(definition[1], dict.fromkeys(names, 1), alone)
     return lambda *values: body(dict(zip(names, values, strict=True)))
 
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import gradproof as gp
+from gradproof.certificate.check import work_out
+from gradproof.certificate.language import Unreadable
 
 ATTACKS = []
 
@@ -133,3 +135,22 @@ def test_a_verdict_does_not_lie(make, deserved):
     report = gp.verify(*make(), engine="numpy", seed=3)
     found = {of: report[of].formula_verdict.kind for of in deserved}
     assert found == deserved
+
+
+def test_a_certificates_function_does_not_read_what_depends_on_the_tapped_element():
+    z = ["read", "z", "i0"]
+    document = {
+        "claim": {"of": "x", "name": "dx", "index": [0]},
+        "loss": "loss",
+        "sizes": {},
+        "functions": {"times z": [1, ["product", ["argument", 0], ["read", "z", 0]]]},
+        "inputs": {"x": {"shape": [1], "values": ["0x1.8p+0"]}},
+        "forward": [
+            ["z", {"i0": 1}, ["read", "x", "i0"]],
+            ["a", {"i0": 1}, ["apply", "times z", 2]],
+            ["loss", {}, ["sum", {"i0": 1}, ["add", ["read", "a", "i0"], z]]],
+        ],
+        "formula": [["dx", {"i0": 1}, 3]],
+    }
+    with pytest.raises(Unreadable, match="z is read"):
+        work_out(document, 128)
