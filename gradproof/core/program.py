@@ -92,7 +92,9 @@ class Paper:
     functions brought along; ``parameters`` says what each parameter of backward is: a tensor, by
     `Named`, or a container of them. ``blanks`` are the inputs of ``backward`` that stand for a
     gradient which is still to be found, each with the tensor whose gradient it is. ``least`` holds
-    what constant positions ask of the sizes.
+    what constant positions ask of the sizes. ``asked`` are the size symbols whose numbers the
+    functions compare or cut, and ``fixed`` those that have become numbers because of such things:
+    what is said of the paper is then said at these numbers only.
     """
 
     forward: Program
@@ -105,6 +107,8 @@ class Paper:
     parameters: Mapping[str, object] = field(default_factory=dict)
     blanks: Mapping[str, str] = field(default_factory=dict)
     least: tuple[Least, ...] = ()
+    asked: frozenset[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ def prove(paper: Paper, derivation: Derivation, seed: bytes | None = None) -> di
         found = _chained(found, links)
         _whole_by_points(found, paper, derivation, assumed, seed)
         found = _chained(found, links)
+    if paper.fixed:  # the code asks for numbers: at others it may be another program
+        found = {of: replace(proof, numbers=True) for of, proof in found.items()}
     return _with_needs(found, paper, derivation, laws, seed)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from gradproof.core.errors import DataError, Never, NotYet, Place, ShapeError
 from gradproof.core.index import Size
 from gradproof.core.program import Least, Tensor, counting
-from gradproof.core.term import ONE, SizeOf, Term
+from gradproof.core.term import ONE, SizeOf, Term, size_term
 from gradproof.prims.caller import place, place_of, user_frame
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.face import Face
@@ -22,7 +22,7 @@ from gradproof.trace.arrangement import NAMES, arranged_shape
 from gradproof.trace.gathered_shapes import NAMES as GATHERED
 from gradproof.trace.gathered_shapes import counted_sizes, gathered_shape
 from gradproof.trace.names import Namer
-from gradproof.trace.sizes import SizeRatio, number_of, term_of
+from gradproof.trace.sizes import SizeNumber, SizeRatio, note_asked, number_of, term_of
 from gradproof.trace.window_shapes import OPERATIONS, show_shape, window_shape
 
 
@@ -248,6 +248,11 @@ class Traced(Face):
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(number_of(size, self.recording.sizes) for size in self.node.shape)
+
+    def __len__(self) -> int:
+        length = super().__len__()
+        note_asked(SizeNumber(length, size_term(self.node.shape[0])))
+        return length
 
     def copy(self) -> Traced:
         return Traced(self.recording, self.node)

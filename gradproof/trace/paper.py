@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -41,6 +41,7 @@ from gradproof.trace.equations import Writer, write_equations
 from gradproof.trace.graph import Node, Recording, Traced, moved_from, show_shape
 from gradproof.trace.names import distinct
 from gradproof.trace.signature import Signature, positions_of, tensors, where_defined
+from gradproof.trace.sizes import asking
 
 PREFIXES = ("my_dl_d", "dl_d", "grad_", "d_", "d")
 """How a claim is spelled: a prefix and the name of a value; the longest prefix is tried first."""
@@ -83,6 +84,19 @@ def trace(
         GradproofError: the functions are not a network, or use what gradproof does not know;
             the message names the user's line.
     """
+    with asking() as asked:
+        paper = _traced(forward, backward, signature, sizes, any_shape=any_shape)
+    return replace(paper, asked=frozenset(asked))
+
+
+def _traced(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any] | None,
+    signature: Signature,
+    sizes: Mapping[str, int],
+    *,
+    any_shape: bool,
+) -> Paper:
     first = _trace_forward(forward, signature, sizes)
     operations = {
         first.names[number]: count

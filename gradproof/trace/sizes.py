@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
 from gradproof.core.index import Size
 from gradproof.core.normal import add, negate, power, product
-from gradproof.core.term import ONE, Number, Pi, Term, size_term
+from gradproof.core.term import ONE, Number, Pi, SizeOf, Term, size_term, walk
+from gradproof.prims.caller import is_ours
 from gradproof.prims.number import Constant, constant, rational
 
 
@@ -67,9 +73,51 @@ class _Arithmetic:
         fraction = rational(float(exponent))
         return _made(float(self) ** float(exponent), power(self.term, fraction))  # type: ignore[arg-type]
 
+    # What follows depends on the number and not on the symbol: code that does so may do another
+    # thing at a size that was never tried.
+
+    def __eq__(self, other: object) -> bool:
+        return _compared(self, other, float.__eq__)
+
+    def __ne__(self, other: object) -> bool:
+        return _compared(self, other, float.__ne__)
+
+    def __lt__(self, other: Any) -> bool:
+        return _compared(self, other, float.__lt__)
+
+    def __le__(self, other: Any) -> bool:
+        return _compared(self, other, float.__le__)
+
+    def __gt__(self, other: Any) -> bool:
+        return _compared(self, other, float.__gt__)
+
+    def __ge__(self, other: Any) -> bool:
+        return _compared(self, other, float.__ge__)
+
+    def __hash__(self) -> int:
+        note_asked(self)
+        return hash(float(self))  # type: ignore[arg-type]
+
+    def __bool__(self) -> bool:
+        note_asked(self)
+        return float(self) != 0.0  # type: ignore[arg-type]
+
+    def __floordiv__(self, other: Any) -> Any:
+        return _cut(self, other, lambda a, b: a // b)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _cut(self, other, lambda a, b: b // a)
+
+    def __mod__(self, other: Any) -> Any:
+        return _cut(self, other, lambda a, b: a % b)
+
+    def __rmod__(self, other: Any) -> Any:
+        return _cut(self, other, lambda a, b: b % a)
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **extra: Any) -> Any:
         if ufunc is np.sqrt and method == "__call__" and not extra:
             return self ** Fraction(1, 2)
+        note_asked(self)
         if any(
             getattr(i, "__array_ufunc__", None)
             and not isinstance(i, _Arithmetic)
@@ -79,6 +127,61 @@ class _Arithmetic:
             return NotImplemented
         plain = [float(i) if isinstance(i, _Arithmetic) else i for i in inputs]  # type: ignore[arg-type]
         return getattr(ufunc, method)(*plain, **extra)
+
+
+_ASKED: ContextVar[set[str] | None] = ContextVar("asked", default=None)
+
+
+@contextmanager
+def asking() -> Iterator[set[str]]:
+    """Meanwhile the symbols are collected whose numbers the user's code compares or cuts."""
+    found: set[str] = set()
+    token = _ASKED.set(found)
+    try:
+        yield found
+    finally:
+        _ASKED.reset(token)
+
+
+_ASKING = (__file__, str(Path(__file__).with_name("graph.py")))
+"""Files through which the user's code asks: a tensor's length is a size, too."""
+
+
+def note_asked(size: _Arithmetic) -> None:
+    """Notes the symbols of a size, if it is the user's own code that asks."""
+    found = _ASKED.get()
+    if found is None:
+        return
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename in _ASKING and frame.f_back is not None:
+        frame = frame.f_back
+    if not is_ours(frame.f_code.co_filename):
+        found |= {node.size for node in walk(size.term) if isinstance(node, SizeOf)}
+
+
+def _plain(size: _Arithmetic) -> Any:
+    return int(size) if isinstance(size, int) else float(size)  # type: ignore[arg-type]
+
+
+def _compared(left: _Arithmetic, right: Any, relation: Callable[[float, float], bool]) -> Any:
+    other = right
+    if isinstance(right, _Arithmetic):
+        if right.term != left.term:  # a size and itself compare alike at every number
+            note_asked(left)
+            note_asked(right)
+        other = _plain(right)
+    elif not isinstance(right, int | float | Fraction | np.number):
+        return NotImplemented
+    else:
+        note_asked(left)
+    return relation(float(_plain(left)), float(other))
+
+
+def _cut(left: _Arithmetic, right: Any, compute: Callable[[Any, Any], Any]) -> Any:
+    if not isinstance(right, int | float | np.number):
+        return NotImplemented
+    note_asked(left)
+    return compute(_plain(left), _plain(right) if isinstance(right, _Arithmetic) else right)
 
 
 def _inverse(term: Term) -> Term:

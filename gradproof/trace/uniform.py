@@ -47,17 +47,24 @@ def trace_uniformly(
             except GradproofError:
                 continue
             others = _others(sizes, left) if left else ()
-            if all(_alike(paper, forward, backward, fixed, other) for other in others):
+            if not paper.asked & set(left) and all(
+                _alike(paper, forward, backward, fixed, other) for other in others
+            ):
                 return _noted(paper, sizes, some), fixed
         raise
-    if all(_alike(paper, forward, backward, signature, other) for other in _others(sizes, wanted)):
+    uniform = all(_alike(paper, forward, backward, signature, o) for o in _others(sizes, wanted))
+    if uniform and not paper.asked & set(wanted):
         return paper, signature
-    asked = _asked(paper, forward, backward, signature, sizes, wanted)
+    seen = () if uniform else _asked(paper, forward, backward, signature, sizes, wanted)
+    asked = tuple(s for s in wanted if s in paper.asked or s in seen)
     for some in (asked, wanted):
         fixed = at_sizes(signature, {symbol: sizes[symbol] for symbol in some})
         left = tuple(symbol for symbol in wanted if symbol not in some)
         paper = trace(forward, backward, fixed, sizes)
-        if all(_alike(paper, forward, backward, fixed, o) for o in _others(sizes, left) if left):
+        others = _others(sizes, left) if left else ()
+        if not paper.asked & set(left) and all(
+            _alike(paper, forward, backward, fixed, other) for other in others
+        ):
             return _noted(paper, sizes, some), fixed
     raise AssertionError("a program without size symbols differs from itself")
 
@@ -113,7 +120,7 @@ def _alike(
 def _noted(paper: Paper, sizes: Mapping[str, int], wanted: tuple[str, ...]) -> Paper:
     numbers = ", ".join(f"{symbol} = {sizes[symbol]}" for symbol in wanted)
     note = f"The code asks for the number behind a size: all that is said holds for {numbers}."
-    return replace(paper, notes=(*paper.notes, note))
+    return replace(paper, notes=(*paper.notes, note), fixed=frozenset(wanted))
 
 
 def at_sizes(signature: Signature, sizes: Mapping[str, int]) -> Signature:
