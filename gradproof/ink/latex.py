@@ -17,6 +17,7 @@ from gradproof.ink.precedence import (
     strength,
 )
 from gradproof.prims.dictionary import BY_NAME
+from gradproof.prims.linalg import OF_MATRIX_BY_NAME
 from gradproof.write.notation import (
     Applied,
     Chain,
@@ -57,7 +58,9 @@ from gradproof.write.notation import (
     children,
 )
 
-FUNCTIONS: dict[str, str] = {name: record.tex for name, record in BY_NAME.items()}
+FUNCTIONS: dict[str, str] = {
+    name: record.tex for name, record in (BY_NAME | OF_MATRIX_BY_NAME).items()
+}
 RELATIONS = {">": ">", ">=": r"\ge", "<=": r"\le", "==": "="}
 GREEK = {
     "alpha": "α",

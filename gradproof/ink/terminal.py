@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from gradproof.ink.precedence import Strength, alike, around, decimal, power_of_ten, sides, strength
 from gradproof.prims.dictionary import BY_NAME
+from gradproof.prims.linalg import OF_MATRIX_BY_NAME
 from gradproof.write.notation import (
     Applied,
     Chain,
@@ -47,7 +48,9 @@ from gradproof.write.notation import (
     Widened,
 )
 
-FUNCTIONS: dict[str, str] = {name: record.text for name, record in BY_NAME.items()}
+FUNCTIONS: dict[str, str] = {
+    name: record.text for name, record in (BY_NAME | OF_MATRIX_BY_NAME).items()
+}
 RELATIONS = {">": ">", ">=": "≥", "<=": "≤", "==": "="}
 RAISED = str.maketrans("0123456789/-", "⁰¹²³⁴⁵⁶⁷⁸⁹ᐟ⁻")
 
