@@ -155,9 +155,11 @@ class Face(NDArrayOperatorsMixin, ABC):
     def __array_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        if func.__module__ == "numpy.linalg":
-            if func.__name__ not in _LINALG:
-                raise _unknown(f"np.linalg.{func.__name__}", {})
+        if func.__module__ == "numpy.linalg" and func.__name__ in _LINALG:
+            try:
+                inspect.signature(_LINALG[func.__name__]).bind(*args, **kwargs)
+            except TypeError:
+                raise _unknown(f"np.linalg.{func.__name__} with these arguments", {}) from None
             return _LINALG[func.__name__](*args, **kwargs)
         if func.__name__ not in _FUNCTIONS:
             raise _unknown(f"np.{func.__name__}", {})
