@@ -210,7 +210,7 @@ def record_plain(
 def run_plain(
     function: Callable[..., Any],
     arguments: Mapping[str, Any],
-    gradients: Mapping[int, np.ndarray],
+    gradients: Mapping[int, np.ndarray] | None = None,
 ) -> Any:
     """What a user's function returns on NumPy arrays of its own, as anyone would call it.
 
@@ -220,6 +220,7 @@ def run_plain(
         gradients: by the ``id`` of an array, what a blank for it is.
     """
     known: dict[int, np.ndarray] = {}
+    gradients = gradients or {}
 
     def copied(value: Any) -> Any:
         if isinstance(value, list | tuple):

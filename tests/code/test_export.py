@@ -2,10 +2,10 @@
 
 import ast
 import re
-import shutil
 import subprocess
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -298,7 +298,7 @@ def without_bounds(text):
 
 
 @pytest.mark.skipif(
-    shutil.which("ruff") is None or not all(installed().values()),
+    find_spec("ruff") is None or not all(installed().values()),
     reason="ruff or a framework is not installed",
 )
 def test_files_are_as_ruff_writes_them(tmp_path):
@@ -310,7 +310,9 @@ def test_files_are_as_ruff_writes_them(tmp_path):
                 (tmp_path / f"{network}_{to}_{vjp}.py").write_text(text, encoding="utf-8")
     for command in (["check", "--output-format=concise"], ["format", "--check"]):
         done = subprocess.run(
-            ["ruff", *command, "--isolated", str(tmp_path)], capture_output=True, text=True
+            [sys.executable, "-m", "ruff", *command, "--isolated", str(tmp_path)],
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stdout[:2000]
 
