@@ -1,15 +1,16 @@
 """Inverses, solved systems and log-determinants, through every party."""
 
-from __future__ from pathlib import Path
-from gradproof.trace.source import read_file
-from gradproof.workbench import verify_source
-import annotations
+from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gradproof as gp
 from gradproof.core.errors import GradproofError
+from gradproof.trace.source import read_file
+from gradproof.workbench import verify_source
 
 
 def inverted(A: "n n", g: "n n, data"):
