@@ -772,7 +772,13 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
         claimed = bench.sheet.on(own[claim.name])
         line = f"{claim.place.file}:{claim.place.line}" if claim.place else ""
         formula = judge_formula(
-            claim, bench.traced.paper, derivation, bench.proofs[of], bench.truth, bench.sizes
+            claim,
+            bench.traced.paper,
+            derivation,
+            bench.proofs[of],
+            bench.truth,
+            bench.sizes,
+            bench.kinks.get(of),
         )
     return GradientRow(
         of,

@@ -2,10 +2,11 @@
 points.
 
 exp is a random function E with ``E(0) = 1`` and ``E(−z) = 1/E(z)``, so that sigmoid, tanh and
-softmax, which are built from it, obey their derivative relations as theorems. A step is a random
-field element with ``step(−t) = 1 − step(t)``, and the largest element of a row is ``Σ cᵢxᵢ`` with
-random ``cᵢ`` that add up to 1, the same wherever the row's elements are compared with it. An
-identity that holds for such functions holds for the real ones. Two formulas that differ are told
+softmax, which are built from it, obey their derivative relations as theorems. A step ``[t > 0]`` is
+a random function with 0 at 0, and ``[t ≥ 0] = 1 − [−t > 0]``; on request, as if no t were 0, it is
+``1 − [t > 0]`` at −t. The largest element of a row is ``Σ cᵢxᵢ`` with random ``cᵢ`` that add up to
+1, the same wherever the row's elements are compared with it. An identity that holds for such
+functions holds for the real ones. Two formulas that differ are told
 apart by a random point but for the chance of Schwartz and Zippel (J. Schwartz, "Fast probabilistic
 algorithms for verification of polynomial identities", JACM 27, 1980).
 """
@@ -41,10 +42,17 @@ class Modular(Arithmetic):
     """Elements of a finite field; its prime and its random functions come from a secret key."""
 
     def __init__(
-        self, key: bytes, *, rooted: bool = False, points: int | None = None, ties: bool = False
+        self,
+        key: bytes,
+        *,
+        rooted: bool = False,
+        points: int | None = None,
+        apart: bool = False,
+        unequal: bool = False,
     ) -> None:
-        """With `rooted` every number has a square root. With `ties` two numbers that are compared
-        are never equal by accident: what then holds, holds but for ties.
+        """With `rooted` every number has a square root. With `apart` of two numbers that are
+        compared one is the larger, and with `unequal` two that are asked to be equal are not, by
+        accident: what then holds, holds but for ties.
 
         With `points`, the first axis of what depends on a point has their number, and a root is
         taken only where its sign cannot matter; without, as it comes: not for a proof.
@@ -53,7 +61,8 @@ class Modular(Arithmetic):
         self._key = key
         self._field: Field = QuadraticField(prime) if rooted else PrimeField(prime)
         self._roots = None if points is None else Roots(self._field, points)
-        self._ties = ties
+        self._apart = apart
+        self._unequal = unequal
         self._exponentials: list[tuple[Element, Element]] = []
         self._signs: dict[tuple[int, ...], Element] = {}
         self._choices: dict[tuple[int, ...], int] = {}
@@ -247,17 +256,27 @@ class Modular(Arithmetic):
         if relation == "==":
             return self._equal(left, right)
         difference = self._field.add(left, self._field.negate(right))
-        flipped, smaller = self._halved(difference)
-        drawn = self._random(b"step", smaller)
-        one = self._field.one(drawn)
-        result = _chosen(flipped, self._field.add(one, self._field.negate(drawn)), drawn)
+        if relation == ">":
+            return self._step(difference)
+        return self._complement(self._step(self._field.negate(difference)))
+
+    def _complement(self, value: Value) -> Value:
+        return self._field.add(self._field.one(value), self._field.negate(value))
+
+    def _step(self, difference: Value) -> Value:
+        """``[t > 0]``."""
         zero = np.logical_and.reduce([part == 0 for part in difference])
-        at_zero = one if relation == ">=" else tuple(np.zeros_like(part) for part in one)
-        result = _chosen(zero, at_zero, result)
+        if self._apart:
+            flipped, smaller = self._halved(difference)
+            drawn = self._random(b"step", smaller)
+            result = _chosen(flipped, self._complement(drawn), drawn)
+        else:
+            result = self._random(b"step", difference)
+        result = _chosen(zero, tuple(np.zeros_like(part) for part in result), result)
         return self._known_signs(difference, result)
 
     def _known_signs(self, difference: Value, steps: Value) -> Value:
-        """``[relu(z) > 0]`` is ``[z > 0]``."""
+        """``[relu(z) > 0]`` is ``[z > 0]``, and ``[−relu(z) > 0]`` is 0."""
         if not self._signs:
             return steps
         rows, results = _rows(difference), _rows(steps)
@@ -276,7 +295,7 @@ class Modular(Arithmetic):
         too. But the largest of a row equals each of its elements by its choice."""
         parts = [np.broadcast_arrays(x, y) for x, y in zip(left, right, strict=True)]
         same = np.logical_and.reduce([x == y for x, y in parts])
-        if self._ties:
+        if self._unequal:
             equal = same.astype(np.uint64)
         else:
             _, smaller = self._halved(self._field.add(left, self._field.negate(right)))
@@ -353,8 +372,10 @@ class Modular(Arithmetic):
         (z,) = arguments
         steps = self.compare(">", z, self.number(Fraction(0)))
         result = self.multiply(z, steps)
-        for row, step in zip(_rows(result), _rows(steps), strict=True):
+        below = self._field.negate(result)
+        for row, step, other in zip(_rows(result), _rows(steps), _rows(below), strict=True):
             self._signs[tuple(map(int, row))] = tuple(step)
+            self._signs[tuple(map(int, other))] = (0,) * len(step)
         return result
 
 

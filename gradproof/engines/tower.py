@@ -62,8 +62,11 @@ def _inverse(x: int, prime: int) -> int:
 class Tower(Arithmetic):
     """Residues modulo the upper primes of the tower, the highest last."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, *, apart: bool = False) -> None:
+        """With `apart` of two numbers that are compared one is the larger: what then holds, holds
+        but for ties."""
         self._key = key
+        self._apart = apart
         self._primes = random_primes(key)
         self._bases = [0, *(self._base(k) for k in range(1, LEVELS))]
         self._exponentials: list[tuple[Value, Value]] = []
@@ -221,17 +224,28 @@ class Tower(Arithmetic):
     def compare(self, relation: Relation, left: Value, right: Value) -> Value:
         if relation == "==":
             return self._equal(left, right)
-        difference = self._both(left, right, lambda a, b, p: (a - b) % p)
+        if relation == ">":
+            return self._step(self._both(left, right, lambda a, b, p: (a - b) % p))
+        below = self._step(self._both(right, left, lambda a, b, p: (a - b) % p))
+        return self._complement(below)
+
+    def _complement(self, value: Value) -> Value:
+        return tuple(
+            np.asarray((1 - part) % p, dtype=object)
+            for part, p in zip(value, self._moduli(value), strict=True)
+        )
+
+    def _step(self, difference: Value) -> Value:
+        """``[t > 0]``, as modulo one prime."""
         prime, moduli = self._primes[-1], self._moduli(difference)
-        at_zero = (int(relation == ">="),) * len(moduli)
 
         def one(t: int) -> tuple[int, ...]:
             if t == 0:
-                return at_zero
+                return (0,) * len(moduli)
             if t in self._signs:
                 return self._signs[t][-len(moduli) :]
-            drawn = [self._hashed("step", min(t, prime - t), p) for p in moduli]
-            flipped = t > prime // 2
+            flipped = self._apart and t > prime // 2
+            drawn = [self._hashed("step", prime - t if flipped else t, p) for p in moduli]
             return tuple((1 - d) % p if flipped else d for d, p in zip(drawn, moduli, strict=True))
 
         return self._rebuilt([one(t) for t in difference[-1].reshape(-1)], difference)
@@ -287,4 +301,6 @@ class Tower(Arithmetic):
         for k, top in enumerate(result[-1].reshape(-1)):
             step = tuple(part[k] for part in flat)
             self._signs[top] = (0,) * (LEVELS - len(step)) + step
+            if top:
+                self._signs[self._primes[-1] - top] = (0,) * LEVELS
         return result

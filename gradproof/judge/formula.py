@@ -12,6 +12,7 @@ from gradproof.core.term import rename
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.evaluate import Room, evaluate_equation
 from gradproof.judge.identity import Proof
+from gradproof.judge.kink import Kink
 from gradproof.judge.truth import TrueValues
 from gradproof.judge.verdict import CounterExample, FormulaVerdict
 
@@ -23,6 +24,7 @@ def judge_formula(
     proof: Proof,
     truth: TrueValues,
     sizes: Mapping[str, int],
+    kink: Kink | None = None,
 ) -> FormulaVerdict:
     """The verdict on one claim.
 
@@ -33,6 +35,7 @@ def judge_formula(
         proof: what the identity test found.
         truth: Arb enclosures of forward, derived backward and the user's backward.
         sizes: a number for each size symbol.
+        kink: where its tensor lies at a kink of a function that it is given to.
     """
     right = truth.balls[derivation.gradients[claim.of]]
     found = first_disjoint(truth.balls[claim.name], right, truth.bits)
@@ -67,6 +70,13 @@ def judge_formula(
         needs = f"; it would hold if {' and '.join(proof.needs)}" if proof.needs else ""
         return FormulaVerdict(
             "undecided", f"no proof was found, and no difference at this input{needs}"
+        )
+    if kink is not None and _only_at(kink, truth.balls[claim.name], right, truth.bits):
+        return FormulaVerdict(
+            "undecided",
+            f"it differs from the derived gradient only where {kink.function} has no derivative, "
+            "and where either slope may be taken",
+            counter_example=found,
         )
     inherited = (proof.own and not proof.chain) or first_disjoint(
         _own_value(claim, paper, derivation, truth, sizes), right, truth.bits
@@ -129,6 +139,18 @@ def first_disjoint(claimed: np.ndarray, right: np.ndarray, bits: int) -> Counter
             return None
         index = best[1]
         return CounterExample(index, _show(claimed[index]), _show(right[index]), bits)
+
+
+def _only_at(kink: Kink, claimed: np.ndarray, right: np.ndarray, bits: int) -> bool:
+    """Whether two enclosures are disjoint at no element but those of a kink."""
+    spots = kink.spots
+    if spots is None or spots.shape != right.shape:
+        return False
+    with precision(bits):
+        return all(
+            spots[index] or claimed[index].overlaps(right[index])
+            for index in np.ndindex(*right.shape)
+        )
 
 
 def undefined(claimed: np.ndarray, right: np.ndarray) -> tuple[int, ...] | None:

@@ -61,7 +61,7 @@ def ground(
     with_one = {**sizes, str(POINT.size): 1}
     for number in range(MOST_TRIES):
         key = hashlib.sha256(seed + number.to_bytes(4, "little")).digest()
-        machine = Modular(key, rooted=rooted)
+        machine = Modular(key, rooted=rooted, apart=True)
         try:
             return Ground(_evaluated(paper, derivation, with_one, machine), with_one, machine)
         except UnluckyPoint:

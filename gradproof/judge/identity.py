@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor, shapes
-from gradproof.core.term import Apply, Compare, Fold, Power, Read, Term, reads, walk
+from gradproof.core.term import Apply, Fold, Power, Read, Term, reads, walk
 from gradproof.judge.choices import choices, with_choices
 from gradproof.judge.normal_form import Stage, equal, named_functions, stages
 from gradproof.judge.pieces import TIES, piecewise_values
 from gradproof.judge.points import Answer, Question, answer
+from gradproof.judge.ties import Ties
 
 WINDOWS = (3, 6, 1_000_000)
 """How many equations back the forward values of a stage are worked out; older ones are atoms."""
@@ -58,23 +59,24 @@ def prove(paper: Paper, derivation: Derivation, seed: bytes | None = None) -> di
         derivation: its right gradients.
         seed: for a repetition; without it randomness comes from the system, after the formulas.
     """
+    ties = Ties(paper, derivation)
     paper, derivation = with_choices(paper, derivation)
     links = stages(paper, derivation)
     known = named_functions(paper.forward)
     found = {claim.of: Proof(claim.of) for claim in paper.claims}
     pieces = piecewise_values(paper.forward)
     for of, stage in links.items():
-        ties = equal(stage, known, pieces)
-        if ties is not None:
+        hypotheses = equal(stage, known, pieces)
+        if hypotheses is not None and not (TIES in hypotheses and ties.common(of)):
             terms = (stage.claimed, stage.right.term)
-            hypotheses = (*_domain(terms, paper.forward), *ties)
+            hypotheses = (*_domain(terms, paper.forward), *hypotheses)
             found[of] = Proof(of, own=True, method=NORMAL_FORM, hypotheses=hypotheses)
     laws = frozenset(t.name for t in paper.forward.inputs if t.law in ("probabilities", "one-hot"))
     always = choices(paper)
     for assumed in (always, laws) if laws > always else (always,):
-        _link_by_points(found, links, paper, derivation, assumed, seed)
+        _link_by_points(found, links, paper, derivation, ties, assumed, seed)
         found = _chained(found, links)
-        _whole_by_points(found, paper, derivation, assumed, seed)
+        _whole_by_points(found, paper, derivation, ties, assumed, seed)
         found = _chained(found, links)
     if paper.fixed:  # the code asks for numbers: at others it may be another program
         found = {of: replace(proof, numbers=True) for of, proof in found.items()}
@@ -128,6 +130,7 @@ def _link_by_points(
     links: Mapping[str, Stage],
     paper: Paper,
     derivation: Derivation,
+    ties: Ties,
     laws: frozenset[str],
     seed: bytes | None,
 ) -> None:
@@ -137,10 +140,10 @@ def _link_by_points(
         for stage in waiting:
             question = _link(stage, paper, derivation, window)
             for result in answer(question, laws, seed):
-                if stage.of in result.equal:
+                if stage.of in result.equal and not (result.apart and ties.common(stage.of)):
                     terms = tuple(e.term for e in question.program.equations)
                     domain = _domain(terms, paper.forward)
-                    hypotheses = (*_said(laws), *domain, *_ties(question.program))
+                    hypotheses = (*_said(laws), *domain, *_ties(question.program, result))
                     found[stage.of] = _proof(stage.of, result, hypotheses, chain=False)
 
 
@@ -160,13 +163,11 @@ def _domain(terms: Iterable[Term], program: Program) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _ties(program: Program) -> tuple[str, ...]:
-    """Random points say nothing about values that are compared and equal."""
+def _ties(program: Program, found: Answer) -> tuple[str, ...]:
+    """Random points say nothing about where two elements are the largest."""
     nodes = (node for equation in program.equations for node in walk(equation.term))
-    compared = any(
-        isinstance(n, Compare) or (isinstance(n, Fold) and n.function == "max") for n in nodes
-    )
-    return (TIES,) if compared else ()
+    largest = any(isinstance(n, Fold) and n.function == "max" for n in nodes)
+    return (TIES,) if found.apart or largest else ()
 
 
 def _link(stage: Stage, paper: Paper, derivation: Derivation, window: int) -> Question:
@@ -224,6 +225,7 @@ def _whole_by_points(
     found: dict[str, Proof],
     paper: Paper,
     derivation: Derivation,
+    ties: Ties,
     laws: frozenset[str],
     seed: bytes | None,
 ) -> None:
@@ -234,9 +236,11 @@ def _whole_by_points(
     question = _whole(paper, derivation, left)
     for result in answer(question, laws, seed):
         for of in result.equal:
+            if result.apart and ties.common(of):
+                continue
             terms = tuple(e.term for e in question.program.equations)
             domain = _domain(terms, paper.forward)
-            hypotheses = (*_said(laws), *domain, *_ties(question.program))
+            hypotheses = (*_said(laws), *domain, *_ties(question.program, result))
             found[of] = _proof(of, result, hypotheses, chain=True)
 
 

@@ -139,11 +139,12 @@ def equal(
         mine, other = inlined(stage.claimed, pieces), inlined(right.term, pieces)
         if not (has_pieces(mine) or has_pieces(other)):
             return None
-        one, two = masked(mine), masked(other)
+        for apart in (False, True):
+            one, two = masked(mine, apart=apart), masked(other, apart=apart)
+            if same(stage.free, prepared(one.term, known), right.free, prepared(two.term, known)):
+                return (TIES,) if one.ties or two.ties else ()
     except TooLong:
-        return None
-    if same(stage.free, prepared(one.term, known), right.free, prepared(two.term, known)):
-        return (TIES,) if one.ties or two.ties else ()
+        pass
     return None
 
 

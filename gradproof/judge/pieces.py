@@ -1,8 +1,8 @@
 """Piecewise functions to masks, so that formulas with relu, abs or where become sums of products.
 
 A function is written by its meaning, ``relu(z) = z·[z > 0]``, and every comparison in one way:
-``[b ≥ a]`` is ``1 − [a > b]``, and of ``[d > 0]`` and ``[−d > 0]`` one is written by the other. The
-latter holds only where d is not 0. Sums of products know that a mask is its own square.
+``[b ≥ a]`` is ``1 − [a > b]``. On request one of ``[d > 0]`` and ``[−d > 0]`` is written by the
+other, which holds only where d is not 0. Sums of products know that a mask is its own square.
 """
 
 from __future__ import annotations
@@ -63,6 +63,19 @@ def has_pieces(term: Term) -> bool:
     )
 
 
+def comparisons(term: Term) -> list[Term]:
+    """The differences d of which a term, or a piecewise function in it, asks whether d > 0.
+
+    Raises:
+        TooLong: a comparison of too long a sum.
+    """
+    return [
+        add(node.left, negate(node.right))
+        for node in walk(masked(term, apart=False).term)
+        if isinstance(node, Compare) and node.relation != "=="
+    ]
+
+
 def piecewise_values(program: Program) -> dict[str, Equation]:
     """The values of a program that are piecewise functions of earlier ones."""
     return {
@@ -70,8 +83,12 @@ def piecewise_values(program: Program) -> dict[str, Equation]:
     }
 
 
-def masked(term: Term) -> Masked:
+def masked(term: Term, *, apart: bool) -> Masked:
     """The term with its piecewise functions and comparisons written by masks.
+
+    Args:
+        term: any term.
+        apart: whether of two values that are compared one is taken to be the larger.
 
     Raises:
         TooLong: a comparison of too long a sum.
@@ -92,7 +109,7 @@ def masked(term: Term) -> Masked:
         nonlocal ties
         if not isinstance(node, Compare):
             return node
-        found = _one_way(node)
+        found = _one_way(node, apart=apart)
         ties = ties or found.ties
         return found.term
 
@@ -112,39 +129,39 @@ def _meaning(function: str, order: int, arguments: tuple[Term, ...]) -> Term:
     return transform(written, lambda n: value if n == own else n)
 
 
-def _one_way(node: Compare) -> Masked:
+def _one_way(node: Compare, *, apart: bool) -> Masked:
     match node:
         case Compare(">=", left, right):  # exact, at ties too
-            less = _one_way(Compare(">", right, left))
+            less = _one_way(Compare(">", right, left), apart=apart)
             return Masked(plus(ONE, negate(less.term)), less.ties)
         case Compare("==", left, right):
             return Masked(node, ties=False)
         case Compare(_, left, right):
-            return _positive(add(left, negate(right)))
+            return _positive(add(left, negate(right)), apart=apart)
 
 
-def _positive(difference: Term) -> Masked:
+def _positive(difference: Term, *, apart: bool) -> Masked:
     """``[d > 0]``, with d up to a positive number and, where it is not 0, up to its sign."""
     lead = leading(difference)
     if lead is None:
         return Masked(Compare(">", difference, ZERO), ties=False)
-    scaled = product(Number(1 / lead), difference)  # its leading coefficient is 1
-    mask = _without_masks(scaled)
-    if lead > 0:
-        return Masked(mask, ties=False)
-    return Masked(plus(ONE, negate(mask)), ties=True)
+    scaled = product(Number(1 / abs(lead)), difference)  # its leading coefficient is 1 or −1
+    masks, rest = _split(scaled)
+    if masks:  # [m·d > 0] is m·[d > 0] for a mask m
+        found = _positive(rest, apart=apart)
+        return Masked(product(*masks, found.term), found.ties)
+    if lead > 0 or not apart:
+        return Masked(Compare(">", scaled, ZERO), ties=False)
+    return Masked(plus(ONE, negate(Compare(">", negate(scaled), ZERO))), ties=True)
 
 
-def _without_masks(difference: Term) -> Term:
-    """``[m·d > 0]`` is ``m·[d > 0]`` for a mask m."""
+def _split(difference: Term) -> tuple[list[Term], Term]:
+    """The masks among the factors of a single product, and what else it is; no masks of a sum."""
     monomials = expanded(difference)
-    if len(monomials) == 1 and monomials[0].coefficient == 1 and not monomials[0].over:
-        masks = [f for f in monomials[0].factors if isinstance(f, Compare)]
-        rest = [
-            f if e == 1 else Power(f, e)
-            for f, e in monomials[0].factors.items()
-            if not isinstance(f, Compare)
-        ]
-        if masks and rest:
-            return product(*masks, Compare(">", product(*rest), ZERO))
-    return Compare(">", difference, ZERO)
+    if len(monomials) == 1 and not monomials[0].over:
+        factors = monomials[0].factors
+        masks: list[Term] = [f for f, e in factors.items() if isinstance(f, Compare) and e > 0]
+        rest = [f if e == 1 else Power(f, e) for f, e in factors.items() if f not in masks]
+        if rest:
+            return masks, product(Number(monomials[0].coefficient), *rest)
+    return [], difference

@@ -46,6 +46,7 @@ from gradproof.engines.tower import Tower
 from gradproof.judge.axes import rigid_sizes, typed
 from gradproof.judge.extent import Extents
 from gradproof.judge.logarithms import without_logarithms
+from gradproof.judge.pieces import has_pieces
 from gradproof.prims.linalg import takes_matrix
 
 LEAST_ROUNDS = 3
@@ -94,7 +95,7 @@ class Answer:
 
     ``general`` says whether that means at every size, and ``numbers`` whether the sizes that are
     numbers in the program were kept. ``error`` bounds the probability that a pair is listed
-    although it differs.
+    although it differs. With ``apart`` that is so where no two numbers that are compared are equal.
     """
 
     equal: frozenset[str]
@@ -102,6 +103,7 @@ class Answer:
     general: bool
     numbers: bool
     error: float
+    apart: bool = False
 
 
 NOTHING = Answer(frozenset(), (), False, False, 1.0)
@@ -127,18 +129,23 @@ def answer(
         # Some formulas hold only for the sizes given, such as a mean written with a number.
         asked.append((question, rigid_sizes(question.program)))
     homomorphic = (False, True) if _has_exponentials(question.program) else (False,)
+    ordered = (False, True) if _compares(question.program) else (False,)
     found: list[Answer] = []
     left = dict(question.pairs)
-    for one, rigid in asked:
-        for tower in homomorphic:
-            if tower and _elements(one.program) > MOST_TOWER:
-                continue
-            asking = replace(one, pairs=left)
-            found.append(_at_sizes(asking, rigid, laws, keys, tower=tower))
-            left = {name: pair for name, pair in left.items() if name not in found[-1].equal}
-            if not left:
-                return found
+    for apart, (one, rigid), tower in product(ordered, asked, homomorphic):
+        if tower and _elements(one.program) > MOST_TOWER:
+            continue
+        asking = replace(one, pairs=left)
+        found.append(_at_sizes(asking, rigid, laws, keys, tower=tower, apart=apart))
+        left = {name: pair for name, pair in left.items() if name not in found[-1].equal}
+        if not left:
+            break
     return found
+
+
+def _compares(program: Program) -> bool:
+    """Whether it could matter that one of two different numbers is the larger."""
+    return any(has_pieces(equation.term) for equation in program.equations)
 
 
 def _has_exponentials(program: Program) -> bool:
@@ -306,6 +313,7 @@ def _at_sizes(
     keys: Iterator[bytes],
     *,
     tower: bool,
+    apart: bool,
 ) -> Answer:
     nodes, general = _grid(question, rigid, laws, next(keys))
     equal = frozenset(question.pairs)
@@ -313,7 +321,9 @@ def _at_sizes(
     for sizes in nodes:
         left = _doubt(question, laws, sizes)
         while equal and not left.is_small():
-            values, roots = _evaluated(question, laws, sizes, left.points, keys, tower=tower)
+            values, roots = _evaluated(
+                question, laws, sizes, left.points, keys, tower=tower, apart=apart
+            )
             equal &= frozenset(
                 name
                 for name, (one, other) in question.pairs.items()
@@ -324,7 +334,7 @@ def _at_sizes(
         if not equal:
             return NOTHING
     numbers = any(isinstance(s, int) and s > 1 for s in _all_sizes(question.program))
-    return Answer(equal, tuple(nodes), general, numbers, worst)
+    return Answer(equal, tuple(nodes), general, numbers, worst, apart)
 
 
 def _same(left: Value, right: Value) -> bool:
@@ -384,6 +394,7 @@ def _evaluated(
     keys: Iterator[bytes],
     *,
     tower: bool,
+    apart: bool,
 ) -> tuple[dict[str, Value], int]:
     """The tensors at random points, and how many roots they have at each; without tensors that
     divide by zero whatever is drawn."""
@@ -393,7 +404,11 @@ def _evaluated(
     sizes = {**sizes, str(POINT.size): points}
     equations = [with_points(e) for e in program.equations]
     while True:
-        machine = Tower(next(keys)) if tower else Modular(next(keys), rooted=rooted, points=points)
+        machine = (
+            Tower(next(keys), apart=apart)
+            if tower
+            else Modular(next(keys), rooted=rooted, points=points, apart=apart)
+        )
         tensors = {t.name: drawn(t, question, laws, sizes, machine) for t in program.inputs}
         for equation in equations:
             if unlucky[equation.target] >= MOST_TRIES or any(

@@ -220,8 +220,13 @@ def _round(
 ) -> tuple[Modular, frozenset[str], frozenset[str]]:
     """What is equal at a few points modulo one prime."""
     for attempt in range(MOST_TRIES):
-        ties = not _compares_equal(question.paper.forward)
-        machine = Modular(key + bytes([attempt]), rooted=points > 1, points=points, ties=ties)
+        machine = Modular(
+            key + bytes([attempt]),
+            rooted=points > 1,
+            points=points,
+            apart=True,
+            unequal=not _compares_equal(question.paper.forward),
+        )
         try:
             return machine, *_agreeing(question, wanted, machine, points)
         except UnluckyPoint:

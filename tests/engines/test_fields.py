@@ -111,12 +111,36 @@ def test_in_the_tower_the_exponential_of_a_sum_is_the_product():
     assert all(np.all(x == y) for x, y in zip(left, right, strict=True))
 
 
-@pytest.mark.parametrize("machine", [Modular(KEY), Tower(KEY)])
-def test_steps_of_opposite_numbers_add_up_to_one(machine):
+def two_steps(machine):
+    """``[z > 0] + [0 > z]`` and ``[z > 0] + [0 ≥ z]``."""
     z = machine.draw((5,), "z")
     zero = machine.number(Fraction(0))
-    steps = machine.add([machine.compare(">", z, zero), machine.compare(">", zero, z)])
-    assert all(np.all(part == 1) for part in steps)
+    above = machine.compare(">", z, zero)
+    return [machine.add([above, machine.compare(r, zero, z)]) for r in (">", ">=")]
+
+
+@pytest.mark.parametrize("machine", [Modular(KEY, apart=True), Tower(KEY, apart=True)])
+def test_steps_of_opposite_numbers_add_up_to_one_where_numbers_are_apart(machine):
+    for steps in two_steps(machine):
+        assert all(np.all(part == 1) for part in steps)
+
+
+@pytest.mark.parametrize("machine", [Modular(KEY), Tower(KEY)])
+def test_that_one_of_two_numbers_is_the_larger_is_not_taken_for_granted(machine):
+    strict, exact = two_steps(machine)
+    assert not any(np.any(part == 1) for part in strict)
+    assert all(np.all(part == 1) for part in exact)
+
+
+@pytest.mark.parametrize("machine", [Modular(KEY), Modular(KEY, apart=True), Tower(KEY)])
+def test_relu_is_never_below_0(machine):
+    z = machine.draw((5,), "z")
+    zero = machine.number(Fraction(0))
+    a = machine.function("relu", (z,), 0)
+    assert all(np.all(part == 1) for part in machine.compare(">=", a, zero))
+    assert all(np.all(part == 0) for part in machine.compare(">", zero, a))
+    above, same = machine.compare(">", a, zero), machine.compare(">", z, zero)
+    assert all(np.array_equal(x, y) for x, y in zip(above, same, strict=True))
 
 
 @pytest.mark.parametrize("machine", [Modular(KEY), Tower(KEY)])

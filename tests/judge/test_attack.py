@@ -130,6 +130,71 @@ def a_gelu_by_its_cheaper_form():
     return forward, backward
 
 
+def gated(x: "n", w: "n", u: "n, data"):
+    a = gp.relu(x)
+    m = w * (a > 0)
+    return np.sum(m * u)
+
+
+def gated_by_hand(x: "n", w: "n", u: "n, data"):
+    a = x * (x > 0)
+    m = w * (a > 0)
+    return np.sum(m * u)
+
+
+@attack(w="refuted")
+def at_least_0_for_more_than_0_after_relu():
+    return gated, lambda a, u: {"dw": u * (a >= 0)}
+
+
+@attack(w="refuted")
+def at_least_0_for_more_than_0_after_a_mask():
+    return gated_by_hand, lambda a, u: {"dw": u * (a >= 0)}
+
+
+@attack(w="proved")
+def not_at_most_0_for_more_than_0_after_relu():
+    return gated, lambda a, u: {"dw": u * (1 - (a <= 0))}
+
+
+@attack(w="proved")
+def not_at_most_0_for_more_than_0_after_a_mask():
+    return gated_by_hand, lambda a, u: {"dw": u * (1 - (a <= 0))}
+
+
+@attack(w="refuted")
+def more_than_the_largest_for_the_largest():
+    def forward(x: "n 4", w: "n 4"):
+        return np.sum(w * (x >= np.max(x, axis=1, keepdims=True)))
+
+    return forward, lambda x, w: {"dw": 0 * w + (x > np.max(x, axis=1, keepdims=True))}
+
+
+def absolute_of_relu(x: "n"):
+    a = gp.relu(x)
+    return np.sum(np.abs(a))
+
+
+@attack(a="undecided")
+def another_slope_at_a_kink_that_is_often_met():
+    return absolute_of_relu, lambda x, a: {"da": 1.0 * (a > 0) - (a < 0)}
+
+
+@attack(a="refuted")
+def another_slope_beside_a_kink_that_is_often_met():
+    return absolute_of_relu, lambda x, a: {"da": 2.0 * (a > 0)}
+
+
+@attack(z="undecided")
+def more_than_0_for_at_least_0_where_nothing_was_above_it():
+    def forward(x: "n 2", W: "2 3"):
+        a = gp.relu(x)
+        z = a @ W
+        return np.sum(gp.relu(z) ** 2 + gp.relu(z))
+
+    return forward, lambda z: {"dz": 2 * z * (z >= 0) + (z >= 0)}
+
+
 @pytest.mark.parametrize(("make", "deserved"), ATTACKS)
 def test_a_verdict_does_not_lie(make, deserved):
     report = gp.verify(*make(), engine="numpy", seed=3)

@@ -89,25 +89,36 @@ def test_all_and_only_polynomials_by_cases_are_piecewise():
 
 def test_opposite_comparisons_add_up_to_one_but_for_ties():
     x, y = read("x"), read("y")
-    over, under = masked(Compare(">", x, y)), masked(Compare(">", y, x))
+    over, under = masked(Compare(">", x, y), apart=True), masked(Compare(">", y, x), apart=True)
     assert {over.ties, under.ties} == {False, True}
-    one = masked(Compare(">=", x, y))
+    one = masked(Compare(">=", x, y), apart=True)
     assert one.ties == under.ties
     assert same(AXIS, one.term, AXIS, over.term) is True  # under no ties
 
 
 def test_a_negative_factor_turns_a_comparison_round():
     x = read("x")
-    twice = masked(Compare(">", Product((Number(-2), x)), ZERO))
-    plain = masked(Compare(">", x, ZERO))
+    twice = masked(Compare(">", Product((Number(-2), x)), ZERO), apart=True)
+    plain = masked(Compare(">", x, ZERO), apart=True)
     assert twice.ties
     assert not plain.ties
     assert same(AXIS, twice.term, AXIS, plain.term) is False
 
 
+def test_without_a_hypothesis_a_comparison_is_not_turned_round():
+    x = read("x")
+    for one, other in [(">", "<"), (">=", ">")]:
+        left = {">": Compare(">", x, ZERO), ">=": Compare(">=", x, ZERO)}[one]
+        right = {"<": Compare(">", ZERO, x), ">": Compare(">", x, ZERO)}[other]
+        two = masked(left, apart=False), masked(right, apart=False)
+        assert not two[0].ties
+        assert not two[1].ties
+        assert same(AXIS, two[0].term, AXIS, two[1].term) is False
+
+
 def test_a_mask_inside_a_comparison_comes_out():
     z = read("z")
-    nested = masked(Compare(">", Apply("relu", (z,)), ZERO)).term
+    nested = masked(Compare(">", Apply("relu", (z,)), ZERO), apart=True).term
     assert same(AXIS, nested, AXIS, Compare(">", z, ZERO)) is True
 
 
