@@ -1,0 +1,109 @@
+"""Every sentence that the code says is there in every language, and none that it does not say."""
+
+import ast
+import string
+from collections import Counter
+from collections.abc import Set
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import gradproof
+from gradproof.core.errors import DataError
+from gradproof.words import LANGUAGES, listed, say
+from gradproof.words.say import ENGLISH, translations
+
+OTHERS = [lang for lang in LANGUAGES if lang != ENGLISH]
+WORDS = "gradproof.words"
+SAYING = {"say", "sentence"}
+
+
+def templates_of(source: str, own: Set[str] = frozenset()) -> set[str]:
+    """The literal first arguments of calls of the `say` and `sentence` of gradproof.words."""
+    tree = ast.parse(source)
+    saying = {
+        name.asname or name.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(WORDS)
+        for name in node.names
+        if name.name in SAYING
+    }
+    saying |= {n.name for n in tree.body if isinstance(n, ast.FunctionDef)} & own
+    return {
+        node.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        if node.func.id in saying and node.args and isinstance(node.args[0], ast.Constant)
+    }
+
+
+@cache
+def templates() -> dict[str, str]:
+    """Each template that gradproof says, with the file that says it."""
+    root = Path(gradproof.__file__).parent
+    return {
+        template: str(path.relative_to(root))
+        for path in sorted(root.rglob("*.py"))
+        for template in templates_of(
+            path.read_text(encoding="utf-8"), SAYING if path.name == "say.py" else frozenset()
+        )
+    }
+
+
+def slots(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+
+
+def sentences(lang: str) -> dict[str, str]:
+    return {key: text for table in translations(lang).values() for key, text in table.items()}
+
+
+def test_templates_are_found_wherever_they_are_said():
+    said = 'TITLE = sentence("A title")\nsay("One {a}, " "two", lang, a=1)\nsay(TITLE, lang)'
+    source = f"from gradproof.words import say, sentence\n{said}"
+    assert templates_of(source) == {"A title", "One {a}, two"}
+    assert templates_of(said) == set(), "another module's function of this name"
+    assert "{before} and {last}" in templates()
+
+
+@pytest.mark.parametrize("lang", OTHERS)
+def test_no_sentence_is_missing(lang):
+    known = sentences(lang)
+    missing = [f"{where}: {text!r}" for text, where in templates().items() if text not in known]
+    assert not missing, f"{lang}.toml lacks\n" + "\n".join(missing)
+
+
+@pytest.mark.parametrize("lang", OTHERS)
+def test_no_sentence_is_left_that_nobody_says(lang):
+    said = templates()
+    assert [text for text in sentences(lang) if text not in said] == []
+
+
+@pytest.mark.parametrize("lang", OTHERS)
+def test_a_sentence_stands_in_one_table_only(lang):
+    counted = Counter(key for table in translations(lang).values() for key in table)
+    assert [key for key, number in counted.items() if number > 1] == []
+
+
+@pytest.mark.parametrize("lang", OTHERS)
+def test_a_translation_has_the_slots_of_its_sentence(lang):
+    differing = [key for key, text in sentences(lang).items() if slots(key) != slots(text)]
+    assert differing == []
+
+
+def test_english_is_the_key_and_the_answer_where_a_language_lacks_it():
+    assert say("{a} is here.", a="x") == "x is here."
+    assert say("Nobody says {a}.", "zh", a="x") == "Nobody says x."
+
+
+def test_a_list_is_said_as_the_language_has_it():
+    assert listed([]) == ""
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed(["a", "b", "c"], "zh") == "a、b 和 c"
+
+
+def test_an_unknown_language_is_an_error_that_names_those_there_are():
+    with pytest.raises(DataError, match="en, zh, not xx"):
+        say("{a}", "xx", a=1)
