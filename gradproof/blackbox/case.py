@@ -31,7 +31,7 @@ from gradproof.judge.reference import (
     output,
 )
 from gradproof.trace.signature import Signature, positions_of, read_signature, tensors
-from gradproof.trace.upstream import weigh
+from gradproof.trace.upstream import Weighed, weigh
 from gradproof.workbench import constants_of
 
 FRAMEWORKS = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tensorflow"}
@@ -177,11 +177,26 @@ def _paper(
     dtype: str,
     annotated: bool,
 ) -> PaperReference:
-    weighed = weigh(reference, signature, sizes, upstream)
     name = getattr(reference, "__qualname__", "forward")
-    what = "a paper" if annotated else "read as NumPy"
+    weighed = weigh(reference, signature, sizes, upstream)
+    return paper_reference(
+        f"{name}, {'a paper' if annotated else 'read as NumPy'}", weighed, sizes, dtype
+    )
+
+
+def paper_reference(
+    name: str, weighed: Weighed, sizes: Mapping[str, int], dtype: str
+) -> PaperReference:
+    """A paper whose outputs are weighed, as what a function under test is held against.
+
+    Args:
+        name: what the report calls it.
+        weighed: the paper.
+        sizes: a number for each size symbol.
+        dtype: in which its constants are given to the function.
+    """
     return PaperReference(
-        f"{name}, {what}; true values by certified arithmetic from its equations",
+        f"{name}; true values by certified arithmetic from its equations",
         weighed.paper,
         derive_program(weighed.paper.forward),
         sizes,

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.blackbox.case import paper_reference
 from gradproof.blackbox.mistaken import name_mistakes, seen
 from gradproof.core.errors import DataError
-from gradproof.derivation import derive as derive_program
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import CONTRACTS, Contract
 from gradproof.engines.dtype import DTYPES, in_dtype
@@ -24,7 +24,7 @@ from gradproof.trace.paper import PREFIXES
 from gradproof.trace.signature import Signature, positions_of, read_signature, tensors
 from gradproof.trace.source import Source
 from gradproof.trace.upstream import Weighed, weigh
-from gradproof.workbench import constants_of, contract_words
+from gradproof.workbench import contract_words
 
 UPSTREAM = ("g", "dout", "grad_output", "upstream")
 """What a saved upstream gradient may be called, beside the prefixes of claims."""
@@ -65,15 +65,7 @@ def check_arrays(
     signature = read_signature(source.forward, inputs)
     chosen = choose_sizes(signature, sizes, inputs)
     weighed = weigh(source.forward, signature, chosen, None)
-    reference = PaperReference(
-        f"{source.name}, a paper; true values by certified arithmetic from its equations",
-        weighed.paper,
-        derive_program(weighed.paper.forward),
-        chosen,
-        constants_of(weighed.paper, kind),
-        weighed.upstream,
-        weighed.outputs,
-    )
+    reference = paper_reference(f"{source.name}, a paper", weighed, chosen, kind)
     given = draw(signature, chosen, inputs, kind, 0)
     arriving = tuple(_arriving(g, shape, weighed, arrays, kind) for g, shape in _wanted(reference))
     data = Data({t.name: given[t.name] for t in tensors(signature)}, arriving)

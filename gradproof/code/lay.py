@@ -80,6 +80,7 @@ from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 from gradproof.prims.formula import Formula
 from gradproof.write.join import pieces
 from gradproof.write.matrix import without_size_one
+from gradproof.write.nest import factors_of
 
 HALF = Fraction(1, 2)
 
@@ -409,7 +410,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 def lay_sum(over: tuple[Index, ...], body: Term, axes: Axes, desk: Desk) -> Array:
     """``Σ`` of a body over indices, with the axes that `lay` promises."""
-    factors = _factors(body)
+    factors = factors_of(body)
     joined = _reshaped(over, factors, axes, desk)
     if joined is not None:
         return joined
@@ -423,16 +424,6 @@ def lay_sum(over: tuple[Index, ...], body: Term, axes: Axes, desk: Desk) -> Arra
     if not left:
         return lay(_as_product(outside), axes, desk)
     return _contracted(left, inside, axes, desk)
-
-
-def _factors(term: Term) -> list[Term]:
-    match term:
-        case Product(factors):
-            return [part for factor in factors for part in _factors(factor)]
-        case Number(value) if value == 1:
-            return []
-        case _:
-            return [term]
 
 
 def _as_product(factors: list[Term]) -> Term:

@@ -19,7 +19,7 @@ import flint
 import numpy as np
 
 from gradproof.core.term import Relation
-from gradproof.engines.arithmetic import Arithmetic, Value
+from gradproof.engines.arithmetic import Arithmetic, Value, each_matrix
 
 ZERO, ONE = flint.acb(0), flint.acb(1)
 
@@ -104,18 +104,14 @@ class Acb(Arithmetic):
         return (_each(one, *np.broadcast_arrays(left[0], right[0])),)
 
     def inverse(self, value: Value) -> Value:
-        result = np.empty(value[0].shape, dtype=object)
-        for place in np.ndindex(*result.shape[:-2]):
-            result[place] = _inverted(value[0][place])
-        return (result,)
+        return (each_matrix(value[0], _inverted),)
 
     def logdet(self, value: Value) -> Value:
-        result = np.empty(value[0].shape[:-2], dtype=object)
-        for place in np.ndindex(*result.shape):
-            a = value[0][place]
+        def of_one(a: np.ndarray) -> flint.acb:
             determinant = flint.acb_mat(*a.shape, a.ravel().tolist()).det()
-            result[place] = (determinant * determinant).log(analytic=True) / 2
-        return (result,)
+            return (determinant * determinant).log(analytic=True) / 2
+
+        return (each_matrix(value[0], of_one, to_numbers=True),)
 
     def largest(self, value: Value, axis: int) -> Value:
         moved = np.moveaxis(value[0], axis, -1)

@@ -16,7 +16,7 @@ import flint
 import numpy as np
 
 from gradproof.core.term import Relation
-from gradproof.engines.arithmetic import Arithmetic, Value
+from gradproof.engines.arithmetic import Arithmetic, Value, each_matrix
 
 _ZERO_ONE = flint.arb(0.5, 0.5)
 
@@ -141,16 +141,10 @@ class Arb(Arithmetic):
         return (np.asarray(result, dtype=object),)
 
     def inverse(self, value: Value) -> Value:
-        result = np.empty(value[0].shape, dtype=object)
-        for place in np.ndindex(*result.shape[:-2]):
-            result[place] = _inverted(value[0][place])
-        return (result,)
+        return (each_matrix(value[0], _inverted),)
 
     def logdet(self, value: Value) -> Value:
-        result = np.empty(value[0].shape[:-2], dtype=object)
-        for place in np.ndindex(*result.shape):
-            result[place] = abs(_matrix(value[0][place]).det()).log()
-        return (result,)
+        return (each_matrix(value[0], lambda a: abs(_matrix(a).det()).log(), to_numbers=True),)
 
     def along(self, name: str, value: Value) -> Value | None:
         if name != "softmax":

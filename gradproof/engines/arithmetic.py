@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -157,3 +157,19 @@ class Arithmetic(ABC):
 def structural(value: Value, change: Any) -> Value:
     """The value with its arrays rearranged: no arithmetic, so it is the same for all."""
     return tuple(change(part) for part in value)
+
+
+def each_matrix(
+    array: np.ndarray, change: Callable[[np.ndarray], Any], *, to_numbers: bool = False
+) -> np.ndarray:
+    """A function of every matrix in the last two axes of an array of objects.
+
+    Args:
+        array: its last two axes are those of the matrices.
+        change: of one matrix, to another of its shape, or to a number.
+        to_numbers: whether it is to a number, so that both axes go.
+    """
+    result = np.empty(array.shape[:-2] if to_numbers else array.shape, dtype=object)
+    for place in np.ndindex(*array.shape[:-2]):
+        result[place] = change(array[place])
+    return result

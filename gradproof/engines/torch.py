@@ -251,6 +251,20 @@ _LIKE = ("aten.ones_like", "aten.zeros_like", "aten.new_zeros")
 """Operators that read only the shape of their tensor."""
 
 
+def _read_module(
+    module: Any,
+) -> tuple[list[int], tuple[Operation, ...], list[Operand]]:
+    """What `make_fx` wrote down: the numbers of what enters, the operations, and the results."""
+    nodes = list(module.graph.nodes)
+    numbers = {node.name: number for number, node in enumerate(nodes)}
+    entered = [numbers[node.name] for node in nodes if node.op == "placeholder"]
+    written = tuple(
+        _operation(node, numbers, module) for node in nodes if node.op == "call_function"
+    )
+    (results,) = (node.args[0] for node in nodes if node.op == "output")
+    return entered, written, [_operand(result, numbers, module) for result in results]
+
+
 def _operation(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
     """A call of an aten operator: tensors and numbers apart from sizes, axes and settings."""
     given = dict(node.kwargs)
@@ -403,17 +417,10 @@ class TorchEngine(Engine):
         module = make_fx(gradients)(
             *(_tensor(array).requires_grad_() for array in inputs.floats.values())
         )
-        nodes = list(module.graph.nodes)
-        numbers = {node.name: number for number, node in enumerate(nodes)}
-        entered = [numbers[node.name] for node in nodes if node.op == "placeholder"]
-        written = [
-            _operation(node, numbers, module) for node in nodes if node.op == "call_function"
-        ]
-        (results,) = (node.args[0] for node in nodes if node.op == "output")
-        operands = [_operand(result, numbers, module) for result in results]
+        entered, written, operands = _read_module(module)
         return BackwardProgram(
             dict(zip(names, entered, strict=True)),
-            tuple(written),
+            written,
             dict(zip(found, operands, strict=True)),
         )
 
@@ -487,14 +494,7 @@ class TorchEngine(Engine):
         given = [plain[k].detach().clone().requires_grad_() for k in floats]
         upstream = [torch.tensor(g, dtype=torch.float64) for g in question.upstream]
         module = make_fx(pulled)(*given, *upstream)
-        nodes = list(module.graph.nodes)
-        numbers = {node.name: number for number, node in enumerate(nodes)}
-        entered = [numbers[node.name] for node in nodes if node.op == "placeholder"]
-        written = [
-            _operation(node, numbers, module) for node in nodes if node.op == "call_function"
-        ]
-        (results,) = (node.args[0] for node in nodes if node.op == "output")
-        operands = [_operand(result, numbers, module) for result in results]
+        entered, written, operands = _read_module(module)
         count = len(outputs)
         return BackwardProgram(
             dict(
@@ -504,7 +504,7 @@ class TorchEngine(Engine):
                     strict=True,
                 )
             ),
-            tuple(written),
+            written,
             {f"y[{k}]": operands[k] for k in range(count)}
             | {f"x[{k}]": operands[count + n] for n, k in enumerate(floats)},
         )

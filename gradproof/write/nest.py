@@ -34,17 +34,18 @@ def nest(term: Term, fixed: frozenset[Index]) -> Term:
     below = tuple(nest(child, fixed) for child in children(term))
     match term:
         case Sum(over, _):
-            return _eliminate(over, _factors(below[0]), fixed)
+            return _eliminate(over, factors_of(below[0]), fixed)
         case Product():
-            return _product([f for part in below for f in _factors(part)])
+            return _product([f for part in below for f in factors_of(part)])
         case _:
             return rebuild(term, below) if below else term
 
 
-def _factors(term: Term) -> list[Term]:
+def factors_of(term: Term) -> list[Term]:
+    """The factors of a product, and of products in it; none of 1, and what else there is as one."""
     match term:
         case Product(factors):
-            return [part for factor in factors for part in _factors(factor)]
+            return [part for factor in factors for part in factors_of(factor)]
         case Number(value) if value == 1:
             return []
         case _:
@@ -61,7 +62,7 @@ def _eliminate(over: tuple[Index, ...], factors: list[Term], fixed: frozenset[In
     kept = [index for index in pending if index in fixed]
     pending = [index for index in pending if index not in fixed]
     if len(factors) == 1 and isinstance(factors[0], Add) and _too_wide(factors[0], fixed):
-        parts = [_eliminate(over, _factors(part), fixed) for part in factors[0].terms]
+        parts = [_eliminate(over, factors_of(part), fixed) for part in factors[0].terms]
         return Add(tuple(parts))
     while pending:
         pair = _pair(pending, factors, fixed)
@@ -95,7 +96,7 @@ def _opened(
         match factor:
             case Sum(inner, body) if len(factors) == 1 or _too_wide(factor, fixed):
                 over = [*over, *inner]
-                opened += _factors(body)
+                opened += factors_of(body)
             case _:
                 opened.append(factor)
     return over, opened
