@@ -343,6 +343,9 @@ def _pull_back(loss: Any, roots: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return gradients
 
 
+VERSION = f"{np.__version__} with autograd {version('autograd')}"
+
+
 @final
 class NumpyEngine(Engine):
     """NumPy, differentiated by HIPS autograd."""
@@ -350,7 +353,7 @@ class NumpyEngine(Engine):
     name = "numpy"
 
     def version(self) -> str:
-        return f"{np.__version__} with autograd {version('autograd')}"
+        return VERSION
 
     def run(
         self,

@@ -1,4 +1,5 @@
-"""Correct gradients are never refuted: a thousand draws on every engine, dtype and batch."""
+"""Correct gradients are never refuted: a thousand draws on every engine and dtype, of one sample and
+of several."""
 
 import numpy as np
 import pytest
@@ -48,10 +49,11 @@ def judged(engine, dtype, n, seeds, change=lambda gradients: gradients):
 @pytest.mark.parametrize(("engine", "dtype"), CONTRACTS)
 def test_every_element_is_inside_its_bound(engine, dtype, n):
     short = dtype in ("bfloat16", "float16")
-    seeds = SEEDS // 5 if short else SEEDS
+    seeds = SEEDS // 10 if short else SEEDS // 2
+    first = seeds * (n > 1)
     largest = 0.0
     count = silent = 0
-    for of, verdict in judged(engine, dtype, n, range(seeds)):
+    for of, verdict in judged(engine, dtype, n, range(first, first + seeds)):
         # In 16 bits a sum of four numbers that cancel is no signal.
         without = short and verdict.kind == "undecided" and verdict.power == 0
         assert verdict.kind == "agrees" or without, (of, verdict)
