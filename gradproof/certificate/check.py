@@ -1,7 +1,7 @@
 """A certificate file to yes or no: is the claimed formula really not the gradient?
 
-Needs Python, python-flint and nothing else: this file and `language.py` import no line of
-gradproof's derivation, dictionary or arithmetic.
+Needs Python, python-flint and nothing else: this file, `language.py` and what they read import no
+line of gradproof's derivation, dictionary or arithmetic.
 
 A certificate holds a network as index equations, a claimed formula for ∂l/∂v in the same
 language, exact inputs, and one element. Two numbers are worked out from it in Arb balls, which
@@ -22,18 +22,8 @@ from typing import Any
 
 import flint
 
-from gradproof.certificate.language import (
-    ZERO,
-    NotConfirmed,
-    Room,
-    Tensor,
-    Unreadable,
-    binders,
-    compiled,
-    depends,
-    kind,
-    series,
-)
+from gradproof.certificate.language import Room, Tensor, binders, compiled, kind
+from gradproof.certificate.numbers import ZERO, NotConfirmed, Unreadable, depends, series
 
 FORMAT = "gradproof certificate 1"
 MOST_BITS = 100_000

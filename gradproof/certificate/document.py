@@ -35,7 +35,6 @@ from gradproof.core.term import (
 )
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 from gradproof.prims.formula import Formula
-from gradproof.prims.linalg import takes_matrix
 
 STATED_BITS = 64
 """The stated intervals are this sharp, so that another release of FLINT confirms them too."""
@@ -238,6 +237,9 @@ def _term(term: Term) -> Any:
         case Apply(function, arguments, order):
             kind = "slope" if order else "apply"
             return [kind, function, *(_term(a) for a in arguments)]
+        case Along("inverse", rows, Along(_, columns, body, column), row):
+            where = [_position(row), _position(column)]
+            return ["inverse", _binders((rows, columns)), _term(body), *where]
         case Fold(function, over, body):
             return ["fold", function, _binders(over), _term(body)]
         case Along(function, over, body, position):
@@ -254,8 +256,6 @@ def _functions(equations: Iterable[Equation]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     while waiting:
         for node in walk(waiting.pop()):
-            if takes_matrix(node):
-                raise NotYet("A certificate cannot say yet what an inverse or a determinant means.")
             if not isinstance(node, Apply) or node.function in found:
                 continue
             record = ELEMENTWISE_BY_NAME[node.function]

@@ -15,26 +15,26 @@ from typing import Any
 
 import flint
 
+from gradproof.certificate.elimination import determinant, inverted
+from gradproof.certificate.numbers import (
+    ONE,
+    ZERO,
+    NotConfirmed,
+    Scalar,
+    Unreadable,
+    depends,
+    largest,
+    series,
+    value_of,
+)
+
 ELEMENTARY = ("exp", "log", "sin", "cos", "erf")
 """The functions that FLINT computes, also on power series; all others are defined by a term."""
-
-ZERO, ONE = flint.arb(0), flint.arb(1)
-
-Scalar = Any
-"""An `arb`, or an `arb_series` where the value depends on the tapped element."""
 
 Environment = dict[str, Any]
 """The number that each index has, and the value of each argument."""
 
 Evaluator = Callable[[Environment], Scalar]
-
-
-class Unreadable(Exception):
-    """The file is not a certificate."""
-
-
-class NotConfirmed(Exception):
-    """The certificate can be read, and what it says does not hold or cannot be decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,37 +43,6 @@ class Tensor:
 
     shape: tuple[int, ...]
     elements: list[Scalar]
-
-
-# --- numbers and power series -------------------------------------------------------------------
-
-
-def depends(x: Scalar) -> bool:
-    """Whether a scalar depends on the tapped element: then it is a power series."""
-    return isinstance(x, flint.arb_series)
-
-
-def value_of(x: Scalar) -> flint.arb:
-    """The value at t = 0."""
-    return x[0] if depends(x) else x
-
-
-def series(value: flint.arb, slope: flint.arb) -> flint.arb_series:
-    """``value + slope·t``, cut off after t¹."""
-    return flint.arb_series([value, slope], 2)
-
-
-def largest(values: list[Scalar]) -> Scalar:
-    """The largest of some values; where one depends on t, the winner must be certain."""
-    if not any(depends(x) for x in values):
-        top = values[0]
-        for x in values[1:]:
-            top = top.max(x)
-        return top
-    for k, x in enumerate(values):
-        if all(value_of(x) > value_of(y) for j, y in enumerate(values) if j != k):
-            return x
-    raise NotConfirmed("a tie for the largest lies at these inputs: there is no derivative")
 
 
 def function(name: Any, arguments: int, room: Room) -> Callable[..., Scalar]:
@@ -317,7 +286,62 @@ def _fold(parts: list[Any], scope: Scope, room: Room) -> Evaluator:
         return lambda at: largest(list(values(at)))
     if name == "logsumexp":
         return lambda at: sum((value.exp() for value in values(at)), ZERO).log()
+    if name == "logdet":
+        side = _side(said, room)
+        return lambda at: _size_of(determinant(_rows(values(at), side))).log()
     raise Unreadable(f"there is no fold called {name!r}")
+
+
+def _side(said: Any, room: Room) -> int:
+    """How many rows and columns a matrix has whose elements are bound by these two indices."""
+    sizes = [size(length, room) for length in said.values()]
+    if len(sizes) != 2 or sizes[0] != sizes[1]:
+        raise Unreadable(f"{said!r} does not bind the rows and columns of a square matrix")
+    return sizes[0]
+
+
+def _rows(elements: Iterator[Scalar], side: int) -> list[list[Scalar]]:
+    found = list(elements)
+    return [found[start : start + side] for start in range(0, len(found), side)]
+
+
+def _size_of(x: Scalar) -> Scalar:
+    """The absolute value of what is not zero."""
+    return x if value_of(x) > 0 else -x
+
+
+def _inverse(parts: list[Any], scope: Scope, room: Room) -> Evaluator:
+    """One element of an inverse, which is kept for the other elements."""
+    said, body, *places = parts
+    values = _over(said, body, scope, room)
+    side = _side(said, room)
+    row, column = (position(place, scope, room) for place in places)
+    used = sorted(mentioned(body) & set(scope))
+    of_arguments = any(name.startswith("#") for name in scope)
+    kept: dict[tuple[int, ...], list[list[Scalar]]] = {}
+
+    def evaluate(at: Environment) -> Scalar:
+        i, j = row(at), column(at)
+        if not (0 <= i < side and 0 <= j < side):
+            raise NotConfirmed(f"an inverse of {side} rows is read at {i}, {j}")
+        key = tuple(at[name] for name in used)
+        # A function's arguments are no indices: its matrix is another one in every call.
+        if of_arguments or key not in kept:
+            kept[key] = inverted(_rows(values(at), side))
+        return kept[key][i][j]
+
+    return evaluate
+
+
+def mentioned(term: Any) -> set[str]:
+    """Every word in a term; the indices that its value depends on are among them."""
+    if isinstance(term, str):
+        return {term}
+    if isinstance(term, dict):
+        return {*term}.union(*map(mentioned, term.values()))
+    if isinstance(term, list):
+        return set[str]().union(*map(mentioned, term))
+    return set()
 
 
 def _along(parts: list[Any], scope: Scope, room: Room) -> Evaluator:
@@ -377,6 +401,7 @@ KINDS: dict[str, tuple[int, int, Callable[[list[Any], Scope, Room], Evaluator]]]
     "slope": (2, MANY, _slope),
     "fold": (3, 3, _fold),
     "along": (4, 4, _along),
+    "inverse": (4, 4, _inverse),
     "compare": (3, 3, _compare),
     "bracket": (2, 2, _bracket),
 }

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradproof.certificate.document import certificate
-from gradproof.certificate.language import NotConfirmed
+from gradproof.certificate.numbers import NotConfirmed
 from gradproof.core.errors import NotYet
 from gradproof.core.program import Derivation, Paper
 from gradproof.judge.direction import sentence, witnesses

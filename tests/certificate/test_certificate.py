@@ -16,7 +16,9 @@ import gradproof as gp
 from benchmarks.complex_step import CASES, prepare
 from gradproof.certificate.check import confirm, work_out
 from gradproof.certificate.document import certificate
-from gradproof.certificate.language import NotConfirmed, Room, Tensor, compiled
+from gradproof.certificate.elimination import determinant, inverted
+from gradproof.certificate.language import Room, Tensor, compiled
+from gradproof.certificate.numbers import NotConfirmed, Unreadable, series
 from gradproof.cli import main
 from gradproof.core.errors import WitnessError
 from gradproof.core.program import Claim, Equation, Paper, Program
@@ -274,7 +276,9 @@ JUNK: tuple[object, ...] = (
     *(["product", []], ["apply"], ["apply", ["f"], 1], ["slope", "exp"], ["bracket"]),
     *(["bracket", "==", None], ["along", "softmax", {"i7": 2}, 1, 2], ["compare", ">", 1]),
     *(["fold", "max", {"i7": 2}, 1], ["size", "n"], ["argument", 0], ["power", 0, -1]),
-    ["power", -1, "1/2"],
+    *(["power", -1, "1/2"], ["inverse", {"i7": 2}, 1, 0, 0], ["inverse", {}, 1, 0, 0]),
+    *(["inverse", {"i7": 2, "i8": 2}, 1, 0, 0], ["fold", "logdet", {"i7": 2, "i8": 3}, 1]),
+    ["fold", "logdet", {"i7": 1, "i8": 1}, 0],
 )
 
 
@@ -321,7 +325,8 @@ def test_the_check_imports_nothing_but_flint_and_the_standard_library(document, 
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
     )
     ours = ["gradproof", "gradproof.certificate"]
-    ours += ["gradproof.certificate.check", "gradproof.certificate.language"]
+    files = ("check", "elimination", "language", "numbers")
+    ours += [f"gradproof.certificate.{name}" for name in files]
     assert done.stdout.splitlines()[-1] == f"{ours} 0"
 
 
@@ -370,6 +375,122 @@ def test_a_functions_meaning_and_slope_in_a_certificate_are_those_of_its_record(
                 got = compiled(_term(equation.term), {}, room)({})
             assert got.overlaps(expected)
             assert got.is_exact() or got.rel_accuracy_bits() > 100
+
+
+# --- matrices -----------------------------------------------------------------------------------
+
+
+def gaussian(x: "n 3", L: "3 3", D: "3 3, data"):
+    S = L @ L.T + D
+    V = np.linalg.inv(S)
+    return np.sum((x @ V) * x) + gp.logdet(S)
+
+
+def gaussian_wrong(x, L, S, V):
+    dV = x.T @ x
+    dS = np.linalg.inv(S).T - V @ dV @ V
+    dL = dS @ L + dS.T @ L
+    return {"dV": dV, "dS": dS, "dL": dL}
+
+
+@pytest.fixture(scope="module")
+def of_matrices():
+    return gp.verify(gaussian, gaussian_wrong, engine="numpy", certificates=True)
+
+
+def test_a_wrong_gradient_of_an_inverse_and_a_log_determinant_has_a_certificate(
+    of_matrices, checked
+):
+    assert of_matrices["V"].formula_verdict.kind == "proved"
+    verdict = of_matrices["S"].formula_verdict
+    assert verdict.kind == "refuted"
+    code, said = checked(verdict.certificate)
+    assert (code, "✓ confirmed" in said) == (0, True)
+    document = json.loads(verdict.certificate)
+    assert flint.arb(document["true"]).overlaps(flint.arb(verdict.counter_example.true))
+
+
+def swap_places(document):
+    (formula,) = (one for one in document["forward"] if one[0] == "V")
+    formula[2][3:] = reversed(formula[2][3:])
+
+
+def turn_claim(document):
+    text = json.dumps(document["formula"])
+    assert '["inverse"' in text and '"logdet"' in json.dumps(document["forward"])
+    document["formula"] = json.loads(text.replace('"product", -1', '"product", -2'))
+    assert json.dumps(document["formula"]) != text
+
+
+@pytest.mark.parametrize("change", [change_input("L"), change_input("D"), swap_places, turn_claim])
+def test_a_changed_certificate_about_matrices_is_not_confirmed(change, of_matrices, checked):
+    document = json.loads(of_matrices["S"].formula_verdict.certificate)
+    change(document)
+    assert checked(document)[0] == 1
+
+
+def matrix(entries):
+    return [[flint.arb(x) for x in row] for row in entries]
+
+
+MATRICES = {
+    "usual": [[2.0, 1.0, -1.0], [0.5, 3.0, 1.0], [1.0, -2.0, 4.0]],
+    "a zero stands first": [[0.0, 2.0, 1.0], [1.0, 0.0, 3.0], [4.0, 1.0, 0.0]],
+    "negative determinant": [[1.0, 2.0], [3.0, 4.0]],
+    "one element": [[-0.75]],
+}
+
+
+@pytest.mark.parametrize("entries", MATRICES.values(), ids=MATRICES)
+def test_elimination_gives_flints_inverse_and_determinant(entries):
+    rows, side = matrix(entries), len(entries)
+    flints = flint.arb_mat(rows)
+    inverse = flint.arb_mat(inverted(rows))
+    for i in range(side):
+        for j in range(side):
+            assert inverse[i, j].overlaps(flints.inv()[i, j])
+            assert inverse[i, j].rad() < 1e-10
+    assert abs(determinant(rows)).overlaps(abs(flints.det()))
+
+
+@pytest.mark.parametrize("entries", MATRICES.values(), ids=MATRICES)
+def test_a_series_through_elimination_has_the_slopes_of_giles(entries):
+    """−V dA V and tr(V dA), which the check itself does not know."""
+    side = len(entries)
+    v = flint.arb_mat(matrix(entries)).inv()
+    for k in range(side):
+        tapped = matrix(entries)
+        tapped[k][side - 1] = series(tapped[k][side - 1], flint.arb(1))
+        made = inverted(tapped)
+        for i in range(side):
+            for j in range(side):
+                assert made[i][j][1].overlaps(-v[i, k] * v[side - 1, j])
+        found = determinant(tapped)
+        assert (found[1] / found[0]).overlaps(v[side - 1, k])
+
+
+def test_a_singular_matrix_confirms_nothing():
+    for rows in (matrix([[1.0, 2.0], [2.0, 4.0]]), [[flint.arb(0, 1)]]):
+        for function in (inverted, determinant):
+            with pytest.raises(NotConfirmed, match="singular"):
+                function(rows)
+
+
+def test_an_inverse_inside_a_function_is_another_one_for_each_argument():
+    functions = {"f": [1, ["inverse", {"i8": 1, "i9": 1}, ["argument", 0], 0, 0]]}
+    term = ["sum", {"i0": 3}, ["apply", "f", ["read", "x", "i0"]]]
+    tensors = {"x": Tensor((3,), [flint.arb(1), flint.arb(2), flint.arb(4)])}
+    assert compiled(term, {}, Room({}, functions, tensors))({}) == flint.arb(1.75)
+
+
+def test_an_inverse_that_changes_with_an_index_is_worked_out_for_each():
+    elements = [flint.arb(k) for k in (1, 2, 4)]
+    inner = ["inverse", {"i8": 1, "i9": 1}, ["read", "x", "i0"], "i8", "i9"]
+    room = Room({}, {}, {"x": Tensor((3,), elements)})
+    with pytest.raises(Unreadable, match="nothing binds"):
+        compiled(["sum", {"i0": 3}, inner], {}, room)
+    inner[3:] = [0, 0]
+    assert compiled(["sum", {"i0": 3}, inner], {}, room)({}) == flint.arb(1.75)
 
 
 # --- kinks, and what a certificate may not skip ------------------------------------------------

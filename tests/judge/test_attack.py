@@ -5,7 +5,7 @@ import pytest
 
 import gradproof as gp
 from gradproof.certificate.check import work_out
-from gradproof.certificate.language import Unreadable
+from gradproof.certificate.numbers import Unreadable
 
 ATTACKS = []
 
