@@ -172,6 +172,22 @@ class Along:
 
 
 @dataclass(frozen=True, slots=True)
+class OfMatrix:
+    """A function of a whole matrix: its inverse, or the logarithm of its determinant's size."""
+
+    function: str
+    body: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The identity matrix of a size, in the dtype of the tensor ``like``."""
+
+    size: int
+    like: Array
+
+
+@dataclass(frozen=True, slots=True)
 class Permuted:
     """The axes in another order."""
 
@@ -262,6 +278,8 @@ Array = (
     | Einsum
     | Reduced
     | Along
+    | OfMatrix
+    | Identity
     | Permuted
     | Taken
     | Gathered

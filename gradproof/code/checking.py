@@ -60,9 +60,10 @@ def bounds(
     """What the gradients by the inputs are held to at the check's data.
 
     Raises:
-        NotYet: the network has no derivative there.
+        NotYet: the network has no derivative there, or no bound on its rounding.
     """
-    inputs = {**check_data(derivation.forward.inputs, sizes), **constants}
+    given = [tensor for tensor in derivation.forward.inputs if tensor.name not in constants]
+    inputs = {**check_data(given, sizes), **constants}
     enclosure = enclosed(derivation, inputs, sizes, contract(engine, "float64"))
     apart: dict[str, float] = {}
     slopes: dict[str, tuple[float, float]] = {}
@@ -72,6 +73,11 @@ def bounds(
         name = derivation.gradients[tensor.name]
         middle, radius, error = (np.broadcast_to(a, _shape(tensor, sizes)) for a in enclosure[name])
         off = radius + OTHER_ALGORITHM * error
+        if not np.all(np.isfinite(off)):
+            raise NotYet(
+                f"The gradient by {tensor.name} has no bound at the data of the file's check.",
+                advice="Export it with other sizes (--size n=4).",
+            )
         apart[tensor.name] = _up(2 * np.max(off))
         if engine == "numpy":
             direction = drawing.draw(DIRECTION + number, _shape(tensor, sizes))
@@ -95,7 +101,7 @@ FOLLOWING = 9_999
 
 
 def check_data(inputs: Sequence[Tensor], sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """The data that a file's check draws, by the tensors' names."""
+    """The data that a file's check draws, by the tensors' names; a network's constants are none."""
     found = {}
     for name, number, function, shape, rest in _draws(inputs, sizes):
         found[name] = getattr(drawing, function)(number, shape, *rest)
@@ -109,8 +115,6 @@ def _draws(
     found = []
     number = 0
     for tensor in inputs:
-        if "(" in tensor.name or tensor.name.startswith("constant["):
-            continue  # an array that the network brings along
         shape = _shape(tensor, sizes)
         if tensor.name == UPSTREAM:
             found.append((tensor.name, FOLLOWING, "draw", shape, ()))
@@ -126,8 +130,32 @@ def _draws(
                 "probabilities": "probabilities",
                 "one-hot": "one_hot",
             }.get(tensor.law, "draw")
-            found.append((tensor.name, number, function, shape, ()))
+            chosen = _regular(number, shape) if function == "draw" else number
+            found.append((tensor.name, chosen, function, shape, ()))
     return found
+
+
+NEARLY_SINGULAR = 100.0
+"""A square matrix whose condition is worse than this times its rows is drawn anew."""
+
+MORE = range(0, 1000, 100)
+"""What is added to a tensor's number for other draws."""
+
+MOST_ROWS = 64
+"""Larger matrices are drawn once: a network that inverts them has other sizes for its check."""
+
+
+def _regular(number: int, shape: tuple[int, ...]) -> int:
+    """The number of a tensor's draw; of a square matrix, which may be inverted, that of a draw far
+    from singular: those of `drawing` have patterns."""
+    match shape:
+        case (rows, columns) if rows == columns <= MOST_ROWS:
+            for other in (number + more for more in MORE):
+                if np.linalg.cond(drawing.draw(other, shape)) < NEARLY_SINGULAR * rows:
+                    return other
+            return number
+        case _:
+            return number
 
 
 def _shape(tensor: Tensor, sizes: Mapping[str, int]) -> tuple[int, ...]:

@@ -23,6 +23,9 @@ class Dialect:
     largest: str
     logsumexp: str
     softmax: str
+    inverse: str
+    logdet: str
+    identity: str
     matmul: str
     tensordot: str
     einsum: str
@@ -63,6 +66,9 @@ NUMPY = Dialect(
     largest="np.max({a}{axis}{keep})",
     logsumexp="logsumexp({a}{axis}{keep})",
     softmax="softmax({a}, axis={axis})",
+    inverse="np.linalg.inv({a})",
+    logdet="np.linalg.slogdet({a})[1]",
+    identity="np.eye({n}, dtype={like}.dtype)",
     matmul="{a} @ {b}",
     tensordot="np.tensordot({a}, {b}, axes=({one}, {other}))",
     einsum='np.einsum("{s}", {a}, {b})',
@@ -120,6 +126,9 @@ TORCH = Dialect(
     largest="torch.amax({a}{axis}{keep})",
     logsumexp="torch.logsumexp({a}{axis}{keep})",
     softmax="torch.softmax({a}, dim={axis})",
+    inverse="torch.linalg.inv({a})",
+    logdet="torch.linalg.slogdet({a})[1]",
+    identity="torch.eye({n}, dtype={like}.dtype, device={like}.device)",
     matmul="{a} @ {b}",
     tensordot="torch.tensordot({a}, {b}, dims=({one}, {other}))",
     einsum='torch.einsum("{s}", {a}, {b})',
@@ -165,6 +174,9 @@ JAX = Dialect(
     largest="jnp.max({a}{axis}{keep})",
     logsumexp="jax.nn.logsumexp({a}{axis}{keep})",
     softmax="jax.nn.softmax({a}, axis={axis})",
+    inverse="jnp.linalg.inv({a})",
+    logdet="jnp.linalg.slogdet({a})[1]",
+    identity="jnp.eye({n}, dtype={like}.dtype)",
     matmul="{a} @ {b}",
     tensordot="jnp.tensordot({a}, {b}, axes=({one}, {other}))",
     einsum='jnp.einsum("{s}", {a}, {b})',
@@ -219,6 +231,9 @@ TENSORFLOW = Dialect(
     largest="tf.reduce_max({a}{axis}{keep})",
     logsumexp="tf.reduce_logsumexp({a}{axis}{keep})",
     softmax="tf.nn.softmax({a}, axis={axis})",
+    inverse="tf.linalg.inv({a})",
+    logdet="tf.linalg.slogdet({a})[1]",
+    identity="tf.eye({n}, dtype={like}.dtype)",
     matmul="{a} @ {b}",
     tensordot="tf.tensordot({a}, {b}, axes=({one}, {other}))",
     einsum='tf.einsum("{s}", {a}, {b})',

@@ -24,6 +24,7 @@ from gradproof.code.array import (
     Length,
     Matmul,
     Minus,
+    OfMatrix,
     Over,
     Part,
     PiNumber,
@@ -46,13 +47,14 @@ from gradproof.code.tensors import (
     Desk,
     first_of,
     grid_of,
+    lay_at,
     lay_read,
     natural,
     pattern,
     radix,
     to_axes,
 )
-from gradproof.core.index import Affine, Index, Size, is_index, the_index
+from gradproof.core.index import Affine, Index, Size, at, is_index, the_index
 from gradproof.core.normal import apart, highest
 from gradproof.core.program import Equation
 from gradproof.core.term import (
@@ -78,6 +80,7 @@ from gradproof.core.term import (
 from gradproof.core.term import Along as AlongTerm
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 from gradproof.prims.formula import Formula
+from gradproof.prims.linalg import INVERSE, LOGDET, OF_MATRIX_BY_NAME
 from gradproof.write.join import pieces
 from gradproof.write.matrix import without_size_one
 from gradproof.write.nest import factors_of
@@ -223,6 +226,14 @@ def lay(term: Term, axes: Axes, desk: Desk) -> Array:
             return _product((Power(base, exponent),), axes, desk)
         case Apply():
             return _apply(term, axes, desk)
+        case Fold(function, over, body) if function == LOGDET:
+            return OfMatrix(LOGDET, _matrix(function, over, body, desk))
+        case AlongTerm(function, rows, AlongTerm(_, columns, body, column), row) if (
+            function == INVERSE
+        ):
+            array = OfMatrix(INVERSE, _matrix(function, (rows, columns), body, desk))
+            shape = (rows.size, columns.size)
+            return lay_at(array, shape, (row, column), "an inverse", axes, desk)
         case Fold(function, over, body):
             return reduced(function, body, over, axes, desk)
         case AlongTerm():
@@ -365,6 +376,14 @@ def with_outputs(equation: Equation, bench: Bench) -> Term:
                 return transform(slope, change)
             case Apply(function, arguments, 0):
                 return value(function, arguments)
+            case AlongTerm("inverse", i, AlongTerm(_, j, Read(tensor, at_), column), row):
+                output = bench.outputs.get((INVERSE, tensor))
+                if output is None or output == equation.target:
+                    return node
+                if at_ == (at(i), at(j)):
+                    return Read(output, (row, column))
+                # The inverse of a transposed matrix is the transposed inverse.
+                return Read(output, (column, row)) if at_ == (at(j), at(i)) else node
             case _:
                 return node
 
@@ -385,6 +404,13 @@ def _along(term: AlongTerm, axes: Axes, desk: Desk) -> Array:
     if term.over not in laid:
         raise desk.not_yet(f"a {term.function} of what does not depend on its index")
     return Along(term.function, body, laid.index(term.over) - len(laid))
+
+
+def _matrix(function: str, over: tuple[Index, ...], body: Term, desk: Desk) -> Array:
+    """The matrix that a function takes as a whole."""
+    if free(body) - set(over):
+        raise desk.not_yet(f"{OF_MATRIX_BY_NAME[function].words} is taken of a stack of matrices")
+    return _whole(body, tuple(None if i.size == 1 else i for i in over), desk)
 
 
 def reduced(function: str, body: Term, over: tuple[Index, ...], axes: Axes, desk: Desk) -> Array:

@@ -50,10 +50,10 @@ def export(
     output = before_the_loss(paper.forward) if vjp else loss
     given = None if to == "numpy" and not vjp else SYMBOL + output
     derivation = derive(seeded(paper.forward, output) if given else paper.forward)
-    made = plan(derivation, convention, output, given, frozenset(paper.constants))
+    constants = {name: np.asarray(array) for name, array in paper.constants.items()}
+    made = plan(derivation, convention, output, given, constants)
     taken = {tensor.name for tensor in made.inputs}
     kept = {n: e for n, e in signature.items() if _names(e) & taken}
-    constants = {name: np.asarray(array) for name, array in paper.constants.items()}
     held = bounds(derivation, sizes, constants, to)
     return source_file(Order(network, kept, made, DIALECTS[to], held, command))
 

@@ -6,15 +6,18 @@ import keyword
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gradproof.code.array import ANY, Array, Grid, Length, Member, Name, transform, walk
+import numpy as np
+
+from gradproof.code.array import ANY, Array, Grid, Identity, Length, Member, Name, transform, walk
 from gradproof.code.factors import Line, with_common_factors
 from gradproof.code.lay import lay_equation
 from gradproof.code.tensors import Bench
 from gradproof.core.errors import NotYet
 from gradproof.core.index import Index, Size, at
 from gradproof.core.program import Derivation, Equation, Program, Tensor, shapes
-from gradproof.core.term import Apply, Product, Read, Sum, reads
+from gradproof.core.term import Along, Apply, Product, Read, Sum, reads
 from gradproof.ink.terminal import text
+from gradproof.prims.linalg import INVERSE
 from gradproof.write.convention import Convention
 from gradproof.write.loops import Initial, initial_values, member
 from gradproof.write.rolled import page_of, rolled
@@ -112,7 +115,7 @@ def plan(
     convention: Convention,
     output: str,
     given: str | None,
-    constants: frozenset[str],
+    constants: Mapping[str, np.ndarray],
 ) -> Plan:
     """The lines of a forward and a backward function.
 
@@ -134,7 +137,7 @@ def plan(
         lambda name: _variable(name, variables, constants),
         known,
         _outputs(program.equations),
-        frozenset(t.name for t in program.inputs if t.law.startswith("index ")) | constants,
+        frozenset(t.name for t in program.inputs if t.law.startswith("index ")) | {*constants},
     )
     page = page_of(derivation, convention)
     written = _formulas(derivation, page)
@@ -204,12 +207,18 @@ def _with_dtypes(lines: Sequence[Line], bench: Bench, program: Program) -> list[
     floats = [t.name for t in program.inputs if t.name not in bench.whole and t.name != UPSTREAM]
     made = [equation.target for equation in program.equations]
     known = [bench.variable(name) for name in (*made, *floats)]
-    like = next((one for one in known if one in read), known[-1])
+    usual = next((one for one in known if one in read), known[-1])
+    found = []
+    for spot, line in enumerate(lines):
+        later = {other.target for other in lines[spot:]}
+        near = [node for node in walk(line.value) if node in known and node not in later]
+        like = usual if usual not in later else next(iter(near), known[-1])
+        found.append(replace(line, value=transform(line.value, _put_for_any(like))))
+    return found
 
-    def change(node: Array) -> Array:
-        return like if node == ANY else node
 
-    return [replace(line, value=transform(line.value, change)) for line in lines]
+def _put_for_any(like: Array) -> Callable[[Array], Array]:
+    return lambda node: like if node == ANY else node
 
 
 def _formulas(derivation: Derivation, page: object) -> dict[str, str]:
@@ -261,11 +270,16 @@ def _spelled(name: str) -> str:
     return name.replace(SYMBOL, "dl_d").replace("'", "_")
 
 
-def _variable(name: str, variables: Mapping[str, Array], constants: frozenset[str]) -> Array:
+def _variable(
+    name: str, variables: Mapping[str, Array], constants: Mapping[str, np.ndarray]
+) -> Array:
     if name in constants:
         size = name.removeprefix("range(").removesuffix(")")
         if name.startswith("range(") and size.isdecimal():
             return Grid(((1, int(size)),), 0)
+        array = constants[name]
+        if array.ndim == 2 and np.array_equal(array, np.eye(len(array))):
+            return Identity(len(array), ANY)
         raise NotYet(
             f"{name}, a plain array that the function brings along, cannot be exported yet.",
             advice='Make it a parameter with an annotation such as  M: "4 4, data".',
@@ -274,7 +288,8 @@ def _variable(name: str, variables: Mapping[str, Array], constants: frozenset[st
 
 
 def _outputs(equations: Sequence[Equation]) -> dict[tuple[str, str], str]:
-    """The forward values that are a function of one other value, element by element."""
+    """The forward values that are a function of one other value, element by element, or the
+    inverse of a matrix."""
     found: dict[tuple[str, str], str] = {}
     for equation in equations:
         match equation.term:
@@ -282,6 +297,11 @@ def _outputs(equations: Sequence[Equation]) -> dict[tuple[str, str], str]:
                 at(i) for i in equation.free
             ):
                 found[function, tensor] = equation.target
+            case Along("inverse", i, Along(_, j, Read(tensor, places), column), row) if places == (
+                at(i),
+                at(j),
+            ) and (row, column) == tuple(at(k) for k in equation.free):
+                found[INVERSE, tensor] = equation.target
             case _:
                 pass
     return found

@@ -84,9 +84,25 @@ def grid_of(position: Affine, axes: Axes, within: Size | None, desk: Desk) -> Gr
 
 
 def lay_read(read: Read, axes: Axes, desk: Desk) -> Array:
-    array = desk.bench.variable(read.tensor)
-    shape = desk.bench.shapes[read.tensor]
-    array, places, shape = _split(array, read.at, shape)
+    """A tensor where a term reads it."""
+    array, shape = desk.bench.variable(read.tensor), desk.bench.shapes[read.tensor]
+    return lay_at(array, shape, read.at, read.tensor, axes, desk)
+
+
+def lay_at(
+    array: Array,
+    shape: tuple[Size, ...],
+    places: tuple[Affine, ...],
+    name: str,
+    axes: Axes,
+    desk: Desk,
+) -> Array:
+    """An array of this shape at these positions, one for each of its axes.
+
+    Raises:
+        NotYet: it is read along a diagonal; the message has its name.
+    """
+    array, places, shape = _split(array, places, shape)
     parts: list[Part] = []
     have: list[Index | None] = []
     gathers: list[tuple[int, Affine, Size]] = []
@@ -117,8 +133,8 @@ def lay_read(read: Read, axes: Axes, desk: Desk) -> Array:
         have[axis : axis + 1] = mine
     present = [axis for axis in have if axis is not None]
     if len(set(present)) < len(present):
-        raise desk.not_yet(f"{read.tensor} is read with one index at two of its axes")
-    return to_axes(array, tuple(have), pattern(free(read), axes))
+        raise desk.not_yet(f"{name} is read with one index at two of its axes")
+    return to_axes(array, tuple(have), pattern(frozenset(present), axes))
 
 
 def _inside(position: Affine, size: Size) -> bool:

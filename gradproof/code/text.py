@@ -15,12 +15,14 @@ from gradproof.code.array import (
     Einsum,
     Gathered,
     Grid,
+    Identity,
     Joined,
     Length,
     Matmul,
     Member,
     Minus,
     Name,
+    OfMatrix,
     Over,
     Part,
     Permuted,
@@ -42,6 +44,7 @@ from gradproof.code.array import (
 )
 from gradproof.code.dialect import AXIS, KEEP, Dialect
 from gradproof.core.index import Size
+from gradproof.prims.linalg import INVERSE
 
 COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 7)
 """How strongly Python binds what stands at the root of an expression."""
@@ -126,6 +129,11 @@ def _said(node: Array, ink: Ink) -> Text:
             return _reduced(node, ink), ATOM
         case Along(_, body, axis):
             return d.softmax.format(a=code(body, ink), axis=axis), ATOM
+        case OfMatrix(function, body):
+            template = d.inverse if function == INVERSE else d.logdet
+            return template.format(a=code(body, ink)), ATOM
+        case Identity(number, like):
+            return d.identity.format(n=number, like=code(like, ink, ATOM)), ATOM
         case Permuted(body, order):
             if _is_turn(order):
                 a = code(body, ink, ATOM)

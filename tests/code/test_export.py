@@ -96,10 +96,14 @@ def test_exported_gradients_are_those_of_the_engine(network, to):
     space["check"]()
 
 
+def given(paper):
+    return [tensor for tensor in paper.forward.inputs if tensor.name not in paper.constants]
+
+
 def compare(network, to, space):
     paper_of, sizes = traced(network)
     paper = paper_of.paper
-    data = check_data(paper.forward.inputs, sizes)
+    data = check_data(given(paper), sizes)
     arguments = by_parameter(paper_of.signature, data)
     engine = load(to).run(
         paper_of.source.forward, arguments, paper.operations, paper.loss, "float64"
@@ -195,7 +199,7 @@ def test_every_saved_tensor_is_needed(network):
     """A gradient changes with each of them."""
     paper_of, sizes = traced(network)
     _, space = exported(network, "numpy")
-    data = check_data(paper_of.paper.forward.inputs, sizes)
+    data = check_data(given(paper_of.paper), sizes)
     arguments = by_parameter(paper_of.signature, data)
     _, saved = space["forward"](*arguments.values())
     right = flattened(space["backward"](saved))
@@ -359,6 +363,34 @@ def test_what_has_no_layer_says_which_line(capsys):
     assert main(["export", "lstm", "--to", "torch", "--vjp"]) == 2
     said = capsys.readouterr().err
     assert "lstm.py:" in said and "--vjp needs one value" in said
+
+
+ONE = np.eye(3)
+TURNED = np.eye(3)[::-1]
+
+
+@pytest.mark.parametrize("to", EVERYWHERE)
+def test_an_identity_matrix_is_written_and_another_array_is_not(to):
+    def forward(A: "3 3"):
+        return np.sum((A + ONE) ** 3)
+
+    def turned(A: "3 3"):
+        return np.sum((A + TURNED) ** 3)
+
+    text = gp.export(forward, to=to)
+    assert "eye(3, dtype=A.dtype" in text
+    run(text, "plain")["check"]()
+    with pytest.raises(NotYet, match="TURNED, a plain array"):
+        gp.export(turned, to=to)
+
+
+@pytest.mark.parametrize("to", EVERYWHERE)
+def test_a_matrix_that_was_transposed_or_cut_out_is_inverted(to):
+    def forward(x: "5 3", g: "3 3, data"):
+        V = np.linalg.inv(x[1:4].T)
+        return np.sum(g * V) + gp.logdet(x[1:4].T)
+
+    run(gp.export(forward, to=to), "cut")["check"]()
 
 
 def test_an_array_that_the_function_brings_along_is_not_written_yet(capsys):
