@@ -25,8 +25,8 @@ from gradproof.workbench import export_source, read
 GOLDEN = Path(__file__).parents[1] / "golden" / "code"
 
 SEVERAL = {
-    *("activations", "gru", "gru_cho", "hinge", "infonce", "label_smoothing", "lstm", "mse"),
-    *("rectifiers", "ridge", "rnn", "vae", "word2vec"),
+    *("activations", "gru", "gru_cho", "hinge", "infonce", "label_smoothing", "log_det", "lstm"),
+    *("mse", "rectifiers", "ridge", "rnn", "vae", "word2vec"),
 }
 """Networks whose loss is taken of several values, or of none: they have no --vjp."""
 
@@ -239,7 +239,7 @@ def mutants(text):
 
 
 @pytest.mark.parametrize("to", EVERYWHERE)
-@pytest.mark.parametrize("network", ["fnn", "layer_norm", "attention", "mlp"])
+@pytest.mark.parametrize("network", ["fnn", "layer_norm", "attention", "mlp", "log_det"])
 def test_a_line_that_is_off_by_a_thousandth_fails_the_check(network, to):
     text, _ = exported(network, to)
     found = list(mutants(text))
@@ -391,6 +391,11 @@ def test_a_matrix_that_was_transposed_or_cut_out_is_inverted(to):
         return np.sum(g * V) + gp.logdet(x[1:4].T)
 
     run(gp.export(forward, to=to), "cut")["check"]()
+
+
+def test_a_backward_that_needs_an_inverse_takes_it_from_forward():
+    text, _ = exported("log_det", "numpy")
+    assert text.count("np.linalg.inv(") == 1
 
 
 def test_an_array_that_the_function_brings_along_is_not_written_yet(capsys):

@@ -26,6 +26,7 @@ GALLERY = (
     "layer_norm",
     "batch_norm",
     "gpt_block",
+    "log_det",
 )
 PAPERS = tuple(sorted(path.stem for path in (HERE / "papers").glob("*.py")))
 EVERY = [*(f"gallery/{name}" for name in GALLERY), *PAPERS]

@@ -22,10 +22,27 @@ def backward(A, x, y):
     return {"dx": dx, "db": db, "dA": dA}
 
 
+def _tensorflow(tf, A, b, y):
+    """It solves, where the function above multiplies by the inverse."""
+    x = tf.linalg.solve(A, b)
+    return {"x": x, "loss": 0.5 * tf.reduce_sum((x - y) ** 2)}
+
+
+def _torch(torch, A, b, y):
+    x = torch.linalg.solve(A, b)
+    return {"x": x, "loss": 0.5 * ((x - y) ** 2).sum()}
+
+
+def _jax(jax, A, b, y):
+    x = jax.scipy.linalg.solve(A, b)
+    return {"x": x, "loss": 0.5 * ((x - y) ** 2).sum()}
+
+
+NATIVE = {"tensorflow": _tensorflow, "torch": _torch, "jax": _jax}
 SAMPLES = {
     "symmetric": {
-        "A": [[3.0, 1.0], [1.0, 2.0]],
-        "b": [[0.5, 1.25], [-1.0, 0.75]],
-        "y": [[1.0, 0.25], [0.5, -0.5]],
+        "A": np.array([[3.0, 1.0], [1.0, 2.0]]),
+        "b": np.array([[0.5, 1.25], [-1.0, 0.75]]),
+        "y": np.array([[1.0, 0.25], [0.5, -0.5]]),
     }
 }
