@@ -10,15 +10,18 @@ from gradproof.core.normal import highest, product
 from gradproof.core.program import Equation
 from gradproof.core.term import (
     Add,
+    Along,
     Bracket,
     Product,
     Read,
     Sum,
     Term,
     substitute,
+    transform,
 )
 from gradproof.mistakes.record import Mistake, Scene, Wrong, spots, wrong
 from gradproof.mistakes.sums import last_of
+from gradproof.prims.linalg import inverse
 
 
 def _swapped_axes(scene: Scene) -> Iterator[Wrong]:
@@ -39,6 +42,23 @@ def _transposed_result(scene: Scene) -> Iterator[Wrong]:
         if axes[i].size == axes[j].size != 1:
             swap = {axes[i]: at(axes[j]), axes[j]: at(axes[i])}
             yield wrong(scene, substitute(scene.right.term, swap))
+
+
+def _transposed_inverse(scene: Scene) -> Iterator[Wrong]:
+    """One inverse transposed, then all of them: the transpose of one is often that of each."""
+    right = scene.right.term
+    found = [put(_turned(node)) for node, put in spots(right) if _turned(node) != node]
+    yield from (wrong(scene, term) for term in found)
+    if len(found) > 1:
+        yield wrong(scene, transform(right, _turned))
+
+
+def _turned(node: Term) -> Term:
+    match node:
+        case Along("inverse", i, Along("matrix", j, body, column), row):
+            return inverse(i, j, body, (column, row))
+        case _:
+            return node
 
 
 def _other_order(scene: Scene) -> Iterator[Wrong]:
@@ -146,6 +166,11 @@ ARRANGEMENT = (
         "operand transposed",
         "{tensor} is transposed where it must not be, or is not where it must be.",
         _swapped_axes,
+    ),
+    Mistake(
+        "inverse transposed",
+        "An inverse is transposed where it must not be, or is not where it must be.",
+        _transposed_inverse,
     ),
     Mistake("result transposed", "It is the gradient transposed.", _transposed_result),
     Mistake(
