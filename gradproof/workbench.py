@@ -70,7 +70,7 @@ from gradproof.report.report import (
 from gradproof.report.sheet import Sheet, sheet_of
 from gradproof.trace.graph import too_small
 from gradproof.trace.paper import trace
-from gradproof.trace.parts import functions, imported, needed, text_of
+from gradproof.trace.parts import file_of, functions, names_in, package_of, surroundings, text_of
 from gradproof.trace.signature import (
     Signature,
     positions_of,
@@ -80,7 +80,7 @@ from gradproof.trace.signature import (
     where_defined,
 )
 from gradproof.trace.source import Source
-from gradproof.trace.uniform import trace_uniformly
+from gradproof.trace.uniform import same_equations, trace_uniformly
 from gradproof.write.convention import Convention, shape_text
 from gradproof.write.orient import oriented
 
@@ -408,25 +408,14 @@ def notebook_source(
     Raises:
         NetworkError: the network has no file to take its functions from.
     """
-    path = inspect.getsourcefile(source.forward)
-    if path is None or not Path(path).is_file():
-        raise NetworkError(
-            f"{source.name} has no file to make a notebook from.",
-            advice="Write forward into a file my_network.py.",
-        )
-    text = Path(path).read_text(encoding="utf-8")
+    text = file_of(source, "make a notebook from").read_text(encoding="utf-8")
     tree = ast.parse(text)
     defined = functions(tree)
-    package = next((n for n, m in imported(tree).items() if m == "gradproof"), "gp")
     chosen = [defined[name] for name in ("forward", "backward") if name in defined]
-    names = {n.id for part in chosen for n in ast.walk(part) if isinstance(n, ast.Name)}
-    parts = needed(tree, text, frozenset(names - {"forward", "backward"} | {package}))
-    if package not in imported(tree):
-        parts.append(f"import gradproof as {package}")
-    imports = [part for part in parts if part.startswith(("import ", "from "))]
-    others = [part for part in parts if part not in imports]
+    around = surroundings(tree, text, frozenset[str]().union(*map(names_in, chosen)))
     shown = [text_of(part, text) for part in chosen]
-    code = Code("\n\n\n".join(["\n".join(imports), *others]), shown[0], "".join(shown[1:]), package)
+    head = "\n\n\n".join(["\n".join(around.imports), *around.others])
+    code = Code(head, shown[0], "".join(shown[1:]), package_of(tree))
     page = derive_source(source, inputs, sizes).rows(vectors)
     return notebook(page, code, choose_engine(engine), what)
 
@@ -490,15 +479,8 @@ def _shape_words(traced: Traced) -> dict[str, str]:
 
 
 def _same(one: Paper, other: Paper) -> bool:
-    """Whether two papers have the same equations, claims and arrays."""
-    return (
-        (one.forward, one.backward, one.claims) == (other.forward, other.backward, other.claims)
-        and one.constants.keys() == other.constants.keys()
-        and all(
-            np.array_equal(np.asarray(a), np.asarray(other.constants[n]))
-            for n, a in one.constants.items()
-        )
-    )
+    """Whether what is proved of one paper is proved of the other, for the same sizes."""
+    return one.fixed == other.fixed and same_equations(one, other)
 
 
 def proofs_of(traced: Traced, chance: bytes | None = None) -> dict[str, Proof]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gradproof.core.errors import NotYet, Place
-from gradproof.trace.parts import functions
+from gradproof.trace.parts import functions, names_in
 
 WIDTH = 100
 """Columns of the file that is written."""
@@ -130,7 +130,7 @@ def _separate(part: ast.stmt) -> list[tuple[ast.expr, ast.expr]]:
         ) == len(values):
             pairs = list(zip(targets, values, strict=True))
             crossed = any(
-                set(_bound(target)) & {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+                set(_bound(target)) & names_in(value)
                 for target, _ in pairs
                 for other, value in pairs
                 if other is not target

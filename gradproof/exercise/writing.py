@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
-import re
 import tempfile
 import textwrap
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ from gradproof.core.program import Claim, Program, shapes
 from gradproof.exercise.cutting import WIDTH, Blank, cut, one_by_one
 from gradproof.gallery.entry import read_docstring
 from gradproof.trace.paper import claimed
-from gradproof.trace.parts import functions, imported, needed, text_of
+from gradproof.trace.parts import file_of, functions, names_in, package_of, surroundings, text_of
 from gradproof.trace.source import Source, read_file
 from gradproof.workbench import Traced, read
 from gradproof.write.convention import shape_text
@@ -49,19 +47,14 @@ def exercise(source: Source, wanted: Sequence[str] = (), *, file: str = "") -> E
         NotYet: a formula cannot be cut out, because it is woven together with others.
         NetworkError: the network has no file, or nothing of it can be blank.
     """
-    path = inspect.getsourcefile(source.forward)
-    if path is None or not Path(path).is_file():
-        raise NetworkError(
-            f"{source.name} has no file to make an exercise from.",
-            advice="Write forward into a file my_network.py.",
-        )
-    text = Path(path).read_text(encoding="utf-8")
+    path = file_of(source, "make an exercise from")
+    text = path.read_text(encoding="utf-8")
     traced, _ = read(source, {}, {})
     found = _blanks(traced, functions(ast.parse(text)).get("backward"))
     text = one_by_one(text, [blank.name for blank in found])
     tree = ast.parse(text)
     chosen = _chosen(found, wanted, traced)
-    parts = _Parts(source, Path(path), text, tree, traced, file or f"{source.name}_exercise.py")
+    parts = _Parts(source, path, text, tree, traced, file or f"{source.name}_exercise.py")
     if wanted:
         made = _made(parts, chosen)
         _check(made, traced)
@@ -121,7 +114,7 @@ def _blanks(traced: Traced, backward: ast.FunctionDef | None) -> list[Blank]:
             step.of.partition("[")[0] for step in derivation.steps if step.of not in derivation.zero
         )
         return [Blank(f"dl_d{of}", of, _comment(of, traced)) for of in ofs if of.isidentifier()]
-    bound = {node.id for node in ast.walk(backward) if isinstance(node, ast.Name)}
+    bound = names_in(backward)
     found: dict[str, Blank] = {}
     for claim in paper.claims:
         name = claim.name.partition("[")[0].rstrip("'")
@@ -172,11 +165,11 @@ def _chosen(found: list[Blank], wanted: Sequence[str], traced: Traced) -> list[B
 
 def _made(parts: _Parts, blanks: list[Blank]) -> str:
     defined = functions(parts.tree)
-    package = _package(parts.tree)
+    package = package_of(parts.tree)
     backward = defined.get("backward")
     parameters = _parameters(parts.traced, backward, blanks)
     forward = defined["forward"]
-    wanted = {node.id for node in ast.walk(forward) if isinstance(node, ast.Name)} | {package}
+    wanted = names_in(forward)
     if backward is None:
         body = [f"    {b.name} = {package}.blank({b.of})  # {b.comment}" for b in blanks]
         hand = [f"def backward({', '.join(parameters)}):", *body, "    return locals()"]
@@ -187,16 +180,12 @@ def _made(parts: _Parts, blanks: list[Blank]) -> str:
         )
         hand = list(left.lines)
         wanted |= left.reads
-    own = needed(parts.tree, parts.text, frozenset(wanted - {"forward", "backward"}))
-    if package not in imported(parts.tree):
-        own.append(f"import gradproof as {package}")
-    imports = [part for part in own if re.match(r"(import|from) ", part)]
-    others = [part for part in own if part not in imports]
+    around = surroundings(parts.tree, parts.text, wanted)
     asked = _asked(blanks)
     sections = [
         _docstring(parts, blanks),
-        "\n".join(imports),
-        *others,
+        "\n".join(around.imports),
+        *around.others,
         asked,
         text_of(forward, parts.text),
         "\n".join(hand),
@@ -238,10 +227,6 @@ def _docstring(parts: _Parts, blanks: Sequence[Blank]) -> str:
     # A backslash in a title would be an escape.
     head = head.replace("\\", "\\\\").replace('"""', "'''")
     return f'"""{head}\n\n{paragraphs}\n\n    gradproof verify {parts.file} --hints\n"""'
-
-
-def _package(tree: ast.Module) -> str:
-    return next((name for name, module in imported(tree).items() if module == "gradproof"), "gp")
 
 
 def _parameters(

@@ -4,7 +4,60 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from gradproof.core.errors import NetworkError
+from gradproof.trace.source import Source
+
+
+def file_of(source: Source, purpose: str) -> Path:
+    """The file in which a network's forward stands.
+
+    Args:
+        source: the network.
+        purpose: what the file is wanted for, such as ``"make a notebook from"``.
+
+    Raises:
+        NetworkError: it stands in none.
+    """
+    path = inspect.getsourcefile(source.forward)
+    if path is None or not Path(path).is_file():
+        raise NetworkError(
+            f"{source.name} has no file to {purpose}.",
+            advice="Write forward into a file my_network.py.",
+        )
+    return Path(path)
+
+
+class Surroundings(NamedTuple):
+    """The parts of a file that its functions need: imports, and what else it defines."""
+
+    imports: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def surroundings(tree: ast.Module, text: str, names: frozenset[str]) -> Surroundings:
+    """What some names of a file need besides its forward and backward; gradproof is imported in
+    any case."""
+    package = package_of(tree)
+    parts = needed(tree, text, names - {"forward", "backward"} | {package})
+    if package not in imported(tree):
+        parts.append(f"import gradproof as {package}")
+    first = [part for part in parts if part.startswith(("import ", "from "))]
+    return Surroundings(tuple(first), tuple(part for part in parts if part not in first))
+
+
+def package_of(tree: ast.Module) -> str:
+    """The name under which a file imports gradproof, or would."""
+    return next((name for name, module in imported(tree).items() if module == "gradproof"), "gp")
+
+
+def names_in(part: ast.AST) -> frozenset[str]:
+    """Every name in a part of a file."""
+    return frozenset(node.id for node in ast.walk(part) if isinstance(node, ast.Name))
 
 
 def needed(tree: ast.Module, text: str, wanted: frozenset[str]) -> list[str]:
@@ -17,7 +70,7 @@ def needed(tree: ast.Module, text: str, wanted: frozenset[str]) -> list[str]:
         if part is None or name in used:
             continue
         used.add(name)
-        waiting |= {n.id for n in ast.walk(part) if isinstance(n, ast.Name)}
+        waiting |= names_in(part)
     parts = {id(defined[name]): defined[name] for name in used}
     found = []
     for part in sorted(parts.values(), key=lambda one: one.lineno):

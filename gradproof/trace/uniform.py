@@ -109,11 +109,19 @@ def _alike(
         again = trace(forward, backward, signature, sizes)
     except GradproofError:  # at other sizes the code is not even a network
         return False
+    return paper.parameters == again.parameters and same_equations(paper, again)
+
+
+def same_equations(one: Paper, other: Paper) -> bool:
+    """Whether two papers have the same equations, claims and arrays, whatever they were traced
+    at."""
     return (
-        (paper.forward, paper.backward, paper.claims, paper.parameters)
-        == (again.forward, again.backward, again.claims, again.parameters)
-        and paper.constants.keys() == again.constants.keys()
-        and all(np.array_equal(a, again.constants[n]) for n, a in paper.constants.items())  # type: ignore[call-overload]
+        (one.forward, one.backward, one.claims) == (other.forward, other.backward, other.claims)
+        and one.constants.keys() == other.constants.keys()
+        and all(
+            np.array_equal(np.asarray(a), np.asarray(other.constants[n]))
+            for n, a in one.constants.items()
+        )
     )
 
 
