@@ -103,6 +103,8 @@ def number_of(size: Size, sizes: Mapping[str, int]) -> int:
 
 def _laid_out(labelled: Labelled, axes: tuple[Index, ...]) -> Value:
     """The value with exactly these axes in order; missing ones have length 1."""
+    if axes and labelled.axes == axes:
+        return labelled.value
     present = [axis for axis in axes if axis in labelled.axes]
     order = [labelled.axes.index(axis) for axis in present]
     key = tuple(slice(None) if axis in labelled.axes else None for axis in axes)
@@ -472,7 +474,7 @@ def _merge_same(parts: list[Labelled], a: Arithmetic) -> list[Labelled]:
     groups: dict[frozenset[Index], list[Labelled]] = {}
     for part in parts:
         groups.setdefault(frozenset(part.axes), []).append(part)
-    return [_multiply(group, a) for group in groups.values()]
+    return [group[0] if len(group) == 1 else _multiply(group, a) for group in groups.values()]
 
 
 def _sum_lonely(

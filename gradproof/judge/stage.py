@@ -223,15 +223,16 @@ def _compared(
     for start in range(0, computed.size, BLOCK):
         e, m, r, b = (part[start : start + BLOCK].astype(np.float64, copy=False) for part in flat)
         d = distance(e, m, r)
-        d *= 1 + 2.0**-50  # subtracting and adding were rounded: both by less than this
         shares = d / b
-        least, most = float(b.min()), float(b.max())
-        if not least > 0:  # values that are only copied or selected
-            shares[(b == 0) & (d <= 2.0**-950)] = 0.0
         spot = int(np.argmax(shares))
-        if not shares[spot] <= share:
-            share, worst = float(shares[spot]), start + spot
-        finite = finite and bool(np.isfinite(most))
+        if not np.isfinite(shares[spot]):  # values that are only copied or selected
+            shares[(b == 0) & (d <= 2.0**-950)] = 0.0
+            spot = int(np.argmax(shares))
+        top = float("inf") if np.isnan(shares[spot]) else float(shares[spot])
+        if top > share:
+            share, worst = top, start + spot
+        # Where the enclosure has no middle nothing is known.
+        finite = finite and bool(np.isfinite(b.max())) and not np.isnan(shares[spot])
         size = np.abs(m, out=shares)
         largest = max(largest, float(size.max()))
         d += b
@@ -239,13 +240,14 @@ def _compared(
             at_zero.append(b[(size == 0) & (e == 0)])
         size *= grain
         seen += int(np.count_nonzero(d < size))
+    share *= 1 + 2.0**-50  # subtracting, adding and dividing were rounded: all by less than this
     for b in at_zero:
         seen += int(np.count_nonzero(b < (grain * largest if largest else 2.0**-20)))
     lengths = [computed.shape[axis] for axis in order]
     moved = np.unravel_index(worst, lengths) if computed.size else ()
     index = tuple(int(moved[list(order).index(axis)]) for axis in range(len(moved)))
     power = seen / max(1, computed.size)
-    return _Compared(float("inf") if np.isnan(share) else share, index, finite, power)
+    return _Compared(share, index, finite, power)
 
 
 def _verdict(

@@ -130,3 +130,12 @@ def test_a_logsumexp_of_large_numbers_is_not_refuted(engine, shift):
     assert row.engine_verdict.kind == "agrees"
     # PyTorch multiplies by exp(x − logsumexp(x)), whose rounding is that of a large number.
     assert (row.engine_verdict.digits < 6.0) == (engine == "torch")
+
+
+def test_a_number_that_nobody_knows_is_not_forgotten_over_later_ones():
+    count = 100_000  # several blocks
+    middle = np.ones(count)
+    middle[7] = np.nan
+    enclosure = (middle, np.zeros(count), np.full(count, 1e-3))
+    verdict = judge_enclosed(np.ones(count), enclosure, CONTRACTS["torch", "float64"], None)
+    assert (verdict.kind, verdict.worst) == ("undecided", (7,))
