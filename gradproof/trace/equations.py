@@ -280,6 +280,8 @@ def _matmul(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
     columns = (at(axes[-1]),) if has_columns else ()
     left_term = writer.use(left, (*_batch(left, batch), *rows, at(k)))
     right_term = writer.use(right, (*_batch(right, batch), at(k), *columns))
+    if ZERO in (left_term, right_term):
+        return ZERO
     return _summed((k,), product(left_term, right_term))
 
 

@@ -154,6 +154,9 @@ def _trace_forward(
     place = where_defined(forward)
     last = _loss_node(result, recording, place)
     outermost = recording.namer.finish()
+    for node in recording.nodes:
+        if node.operation == "blank":  # a number everywhere: no engine has an operation for it
+            recording.namer.forget(node.number)
     names = _named(recording, partial=_scalar)
     invented_loss = last.number not in names or last.operation == "input"
     if last.operation == "input":
@@ -402,7 +405,8 @@ def _entered(name: str, first: ForwardRun, entered: dict[str, Traced]) -> Any:
         if item.node.number not in first.names:
             raise UnknownName(
                 f"{name} holds a value that has no name in forward.",
-                advice=f"Bind it to a variable before it goes into {name}.",
+                advice=f"Bind it to a variable before it goes into {name}; what np.zeros made, and "
+                "nothing was written into, is made again in backward.",
                 place=item.node.place,
             )
         return entered[first.names[item.node.number]]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gradproof as gp
-from gradproof.core.term import Add, Sum, walk
+from gradproof.core.term import ZERO, Add, Sum, reads, walk
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import read_signature
 
@@ -93,6 +93,23 @@ def test_a_symbol_stays_a_symbol():
     assert report.ok
     assert [row.formula_verdict.kind for row in report.batches[0].gradients] == ["proved"] * 2
     assert report.batches[0].sizes
+
+
+def test_an_array_that_nothing_was_written_into_is_a_number_and_no_value():
+    def forward(x: "3 n 2", U: "2 2"):
+        h = np.zeros((x.shape[1], 2))
+        all_h = np.zeros((3, x.shape[1], 2))
+        for t in range(3):
+            h = np.tanh(x[t] + h @ U)
+            all_h[t] = h
+        return np.sum(all_h**2)
+
+    for engine in ("numpy", "torch"):
+        assert gp.verify(forward, engine=engine, dtype="float64", seed=0).ok
+    paper = trace(forward, None, read_signature(forward, {}), {"n": 4})
+    first = next(e for e in paper.forward.equations if e.target == "h[1]")
+    assert {read.tensor for read in reads(first.term)} == {"x"}
+    assert ZERO not in {e.term for e in paper.forward.equations}
 
 
 def test_a_write_at_the_wrong_place_is_refuted():
