@@ -254,9 +254,11 @@ SIGNS = (" * ", " > ", " != ")
 
 def _grid(grid: Grid, ink: Ink) -> Text:
     d = ink.dialect
-    said = " ".join(_positions(grid, ink))
+    parts = _positions(grid, ink)
+    said = " ".join(parts)
     if grid.within is None:
-        return said, SUM
+        whole = len(parts) == 1 and not parts[0].startswith("-") and " * " not in said
+        return said, ATOM if whole else SUM
     last = grid.within - 1 if isinstance(grid.within, int) else f"{_size(grid.within, ink)} - 1"
     return d.within.format(a=said, last=last), ATOM
 
