@@ -23,6 +23,9 @@ from gradproof.prims.formula import Formula, formula
 _MOVES = ("getitem", "transpose", "reshape", "broadcast")
 """The operations that only move elements: integers stay integers."""
 
+FIRST_INDEX = {"gather": 1, "one_hot": 0, "add_at": 2}
+"""Of an operation that integers choose the places of, which operand is the first of these."""
+
 _RELATIONS = {">": "greater", ">=": "greater_equal", "==": "equal"}
 _POWERS = {Fraction(2): "square", Fraction(1, 2): "sqrt", Fraction(-1): "reciprocal"}
 
@@ -122,7 +125,7 @@ class Tensor(Face):
         self, name: str, operands: tuple[Any, ...], recording: Recording
     ) -> Iterator[Any]:
         """The framework's tensors; of an operation that picks by integers, these as they are."""
-        indices = {"gather": 1, "one_hot": 0}.get(name, len(operands))
+        indices = FIRST_INDEX.get(name, len(operands))
         for number, operand in enumerate(operands):
             if number < indices:
                 yield recording.operand(operand)
@@ -154,6 +157,13 @@ def compute(
     order = attributes["order"] if record else 0
     if order == 0 and name in functions:
         return functions[name](*operands, **({} if record else attributes))
+    if name == "put":
+        raise NotYet(
+            "Writing at positions that integers give is not supported in forward yet: frameworks "
+            "differ in what stays where one stands twice.",
+            advice="np.add.at adds there; or write  gp.one_hot(idx, size).T @ b.",
+            place=place(),
+        )
     if record is None or (order == 0 and record.meaning is None):
         raise NotYet(f"This engine has no {name}.", advice="Try another engine.", place=place())
     values = dict(zip(record.arguments, operands, strict=True))

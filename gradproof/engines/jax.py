@@ -133,6 +133,7 @@ JAX = Arithmetic(
         "transpose": lambda x, order: jnp.transpose(x, order),
         "getitem": lambda x, key: x[key],
         "gather": lambda x, *indices, key: x[numpy_key(key, indices, x.shape)],
+        "add_at": lambda x, new, *indices, key: x.at[numpy_key(key, indices, x.shape)].add(new),
         "one_hot": lambda index, size: jax.nn.one_hot(index, size),
         "reshape": lambda x, sizes: jnp.reshape(x, sizes),
         "broadcast": lambda x, sizes: jnp.broadcast_to(x, sizes),

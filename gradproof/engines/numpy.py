@@ -88,6 +88,23 @@ defvjp(
 )
 
 
+@primitive
+def _added_at(x: Any, new: Any, *indices: Any, key: tuple[Any, ...]) -> Any:
+    """A copy of x with the new values added where integers say; twice where one stands twice."""
+    whole = np.array(x)
+    np.add.at(whole, numpy_key(key, indices, whole.shape), new)
+    return whole
+
+
+defvjp(
+    _added_at,
+    lambda y, x, new, *indices, key: lambda g: g,
+    lambda y, x, new, *indices, key: (
+        lambda g: _gathered(g, new, numpy_key(key, indices, np.shape(x)))
+    ),
+)
+
+
 _erf = primitive(erf)
 defvjp(_erf, lambda y, x: lambda g: g * np.asarray(2 / np.sqrt(np.pi), x.dtype) * anp.exp(-(x**2)))
 
@@ -124,6 +141,7 @@ def _table(np: Any) -> dict[str, Callable[..., Any]]:
         "concatenate": lambda *xs, axis: np.concatenate(xs, axis),
         "einsum": lambda *xs, signature: np.einsum(signature, *xs),
         "setitem": _written,
+        "add_at": _added_at,
         "exp": np.exp,
         "log": np.log,
         "sqrt": np.sqrt,

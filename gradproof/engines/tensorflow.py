@@ -58,7 +58,7 @@ from gradproof.engines.face import (  # noqa: E402
     read_loss,
 )
 from gradproof.prims.face import singular  # noqa: E402
-from gradproof.prims.gather import numpy_key  # noqa: E402
+from gradproof.prims.gather import flat_places, numpy_key  # noqa: E402
 from gradproof.prims.window import FIRST, Sliding  # noqa: E402
 
 
@@ -100,6 +100,14 @@ def _setitem(x: Any, new: Any, key: tuple[Any, ...]) -> Any:
     places = np.arange(np.prod(x.shape, dtype=np.int64)).reshape(x.shape)[key]
     flat = tf.reshape(tf.broadcast_to(new, places.shape), [-1])
     whole = tf.tensor_scatter_nd_update(tf.reshape(x, [-1]), places.reshape(-1, 1), flat)
+    return tf.reshape(whole, x.shape)
+
+
+def _add_at(x: Any, new: Any, *indices: Any, key: tuple[Any, ...]) -> Any:
+    """A copy of x with the new values added where integers say; twice where one stands twice."""
+    places = flat_places(key, indices, tuple(map(int, x.shape)))
+    flat = tf.reshape(tf.broadcast_to(new, places.shape), [-1])
+    whole = tf.tensor_scatter_nd_add(tf.reshape(x, [-1]), places.reshape(-1, 1), flat)
     return tf.reshape(whole, x.shape)
 
 
@@ -219,6 +227,7 @@ TENSORFLOW = Arithmetic(
         "concatenate": lambda *xs, axis: tf.concat(xs, axis=axis),
         "einsum": lambda *xs, signature: tf.einsum(signature, *xs),
         "setitem": _setitem,
+        "add_at": _add_at,
         "gather": _gather,
         "one_hot": lambda index, size: tf.one_hot(index, int(size)),
         "convolve": _convolve,

@@ -41,7 +41,7 @@ from gradproof.engines.face import (
     read_loss,
 )
 from gradproof.prims.face import singular
-from gradproof.prims.gather import numpy_key
+from gradproof.prims.gather import flat_places, numpy_key
 from gradproof.prims.window import FIRST, Sliding
 
 
@@ -90,6 +90,16 @@ def _setitem(x: torch.Tensor, new: torch.Tensor, key: tuple[Any, ...]) -> torch.
     whole = x.clone()
     whole[tuple(forwards)] = torch.flip(part, flipped) if flipped else part
     return whole
+
+
+def _add_at(
+    x: torch.Tensor, new: torch.Tensor, *indices: Any, key: tuple[Any, ...]
+) -> torch.Tensor:
+    """A copy of x with the new values added where integers say; twice where one stands twice."""
+    places = flat_places(key, indices, x.shape)
+    values = torch.broadcast_to(new, places.shape).reshape(-1)
+    flat = x.reshape(-1).index_add(0, torch.as_tensor(places.reshape(-1)), values)
+    return flat.reshape(x.shape)
 
 
 def _first(x: torch.Tensor, w: torch.Tensor, sliding: Sliding) -> tuple[Any, Any, Any]:
@@ -180,6 +190,7 @@ TORCH = Arithmetic(
         "cumsum": lambda x, axis: torch.cumsum(x, dim=axis),
         "triangle": lambda x, diagonal, upper: (torch.triu if upper else torch.tril)(x, diagonal),
         "setitem": _setitem,
+        "add_at": _add_at,
         "inverse": _inverse,
         "logdet": lambda x: torch.linalg.slogdet(x)[1],
         "exp": torch.exp,

@@ -38,8 +38,8 @@ def canvases(blank: Callable[[tuple[int, ...], Any], Any]) -> Iterator[None]:
 
     A NumPy array cannot hold a tensor, and what NumPy's makers give cannot be chosen from outside;
     so their names are rebound, for callers in this thread that are the user's own functions and
-    write into arrays by ``a[...] = ...``. All others, NumPy and the frameworks among them, get
-    what they always get.
+    write into arrays by ``a[...] = ...`` or ``np.add.at``. All others, NumPy and the frameworks
+    among them, get what they always get.
     """
     thread = threading.get_ident()
     originals = {name: getattr(np, name) for name in MAKERS}
@@ -73,8 +73,10 @@ def canvases(blank: Callable[[tuple[int, ...], Any], Any]) -> Iterator[None]:
 
 @lru_cache(maxsize=4096)
 def _writes_into_arrays(code: CodeType) -> bool:
-    """Whether this is code of the user's, with a line ``a[...] = ...`` in it."""
+    """Whether this is code of the user's with ``a[...] = ...`` or ``np.add.at(a, ...)`` in it."""
     file = code.co_filename
     if is_ours(file) or (file.startswith(_INSTALLED) and not is_gallery(file)):
         return False
+    if {"add", "at"} <= set(code.co_names):
+        return True
     return any(instruction.opname in _WRITES for instruction in dis.get_instructions(code))

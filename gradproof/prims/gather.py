@@ -105,3 +105,12 @@ def numpy_key(entries: Sequence[Any], indices: Sequence[Any], lengths: Sequence[
         part if isinstance(part, slice) else np.arange(size) if part == EACH else indices[part]
         for part, size in zip(entries, lengths, strict=True)
     )
+
+
+def flat_places(
+    entries: Sequence[Any], indices: Sequence[Any], lengths: Sequence[int]
+) -> np.ndarray:
+    """Where each element that a key names stands in the array, its elements counted in order."""
+    numbers = np.arange(np.prod(lengths, dtype=np.int64)).reshape(tuple(lengths))
+    places: np.ndarray = numbers[numpy_key(entries, [np.asarray(i) for i in indices], lengths)]
+    return places

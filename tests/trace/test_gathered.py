@@ -100,6 +100,101 @@ def test_every_engine_picks_what_numpy_picks(pick, engine):
     assert batch.forward[0].engine == pytest.approx(pick(x, y, t), rel=1e-14)
 
 
+ADDS = {
+    "rows": "np.add.at(h, y, v)",
+    "columns": "np.add.at(h, (slice(None), y), v)",
+    "rows by an array of two axes": "np.add.at(h, t, v[:2, None] * v[:3])",
+    "one element in each row": "np.add.at(h, (np.arange(4), y), v[0])",
+    "pairs": "np.add.at(h, (y, y[::-1]), v[:, 1])",
+    "what is broadcast": "np.add.at(h, y, v[0])",
+    "a number": "np.add.at(h, y, 0.5)",
+    "integers that are constants": "np.add.at(h, [3, 0, 3], v[:3])",
+    "on what was there": "h = h + v.T; np.add.at(h, y, v); h *= v",
+    "twice": "np.add.at(h, y, v); np.add.at(h, y[::-1], h[y] * v)",
+}
+
+
+def adding(lines):
+    space = {"np": np}
+    body = "".join(f"    {line}\n" for line in lines.split("; "))
+    text = f"def forward(y, t, v):\n    h = np.zeros((4, 4))\n{body}    return np.sum(v * h**2)\n"
+    exec(text, space)
+    return space["forward"]
+
+
+SHAPES = {"y": "4, index 4", "t": "2 3, index 4", "v": "4 4"}
+Y, T, V = np.array([3, 0, 3, 2]), np.array([[0, 1, 1], [3, 1, 0]]), np.diag([1.0, 2, 3, 4]) + 0.25
+
+
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow", "torch", "jax"])
+@pytest.mark.parametrize("lines", ADDS.values(), ids=ADDS)
+def test_every_engine_adds_where_integers_say(lines, engine):
+    forward = adding(lines)
+    report = gp.verify(forward, inputs=SHAPES, engine=engine, dtype="float64")
+    assert report.ok
+    assert {row.verdict.kind for row in report.batches[-1].forward} == {"agrees"}
+    inputs = {"y": Y, "t": T, "v": V}
+
+    def annotated(y: "4, index 4", t: "2 3, index 4", v: "4 4"):
+        return forward(y, t, v)
+
+    batch = gp.verify(annotated, None, inputs, engine=engine, dtype="float64").batches[-1]
+    assert batch.forward[-1].engine == pytest.approx(float(forward(Y, T, V)), rel=1e-14)
+
+
+def scattered(v: "m 3", idx: "m, index 5", g: "5 3, data"):
+    h = np.zeros((5, 3))
+    np.add.at(h, idx, v)
+    return np.sum(g * h**2)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow", "torch", "jax"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_was_added_is_read_where_it_was_added(engine, dtype):
+    def backward(idx, g, h):
+        dh = 2 * g * h
+        return {"dh": dh, "dv": dh[idx]}
+
+    def each_alone(v, idx, g):
+        return {"dv": 2 * g[idx] * v}
+
+    report = gp.verify(scattered, backward, engine=engine, dtype=dtype, seed=1)
+    assert report.ok
+    assert report["v"].formula_verdict.kind == "proved"
+    wrong = gp.verify(scattered, each_alone, engine=engine, dtype=dtype, seed=1)["v"]
+    assert (wrong.formula_verdict.kind, wrong.engine_verdict.kind) == ("refuted", "agrees")
+
+
+def test_a_sixteen_bit_engine_may_round_after_every_addition():
+    inputs = {
+        "v": np.random.default_rng(3).normal(size=(60, 3)),
+        "idx": np.zeros(60, dtype=np.int64),
+        "g": np.ones((5, 3)),
+    }
+    for engine in ("torch", "jax", "tensorflow"):
+        report = gp.verify(scattered, None, inputs, engine=engine, dtype="bfloat16")
+        kinds = {row.verdict.kind for row in report.batches[-1].forward}
+        assert kinds <= {"agrees", "undecided"}
+
+
+@pytest.mark.parametrize("to", ["numpy", "torch", "jax", "tensorflow"])
+def test_a_network_that_adds_at_integers_is_exported(to):
+    space = {"__name__": "exported"}
+    exec(gp.export(scattered, to=to), space)
+    space["check"]()
+
+
+def test_writing_at_integers_in_forward_is_refused_with_the_line():
+    def network(v: "m 3", idx: "m, index 5"):
+        h = np.zeros((5, 3))
+        h[idx] = v
+        return np.sum(h**2)
+
+    for engine in ("numpy", "torch"):
+        with pytest.raises(NotYet, match=r"h\[idx\] = v[\s\S]*np.add.at"):
+            gp.verify(network, engine=engine)
+
+
 def test_a_mask_writes_one_number():
     def network(z: "n d", g: "n d, data"):
         r = gp.relu(z)
