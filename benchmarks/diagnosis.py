@@ -22,24 +22,20 @@ from typing import Any
 import numpy as np
 
 import gradproof as gp
-from gradproof.core.program import Claim, Derivation, Equation, Paper, Program, Tensor, shapes
-from gradproof.core.term import Number, Power, Term, reads, rename, walk
-from gradproof.engines.arb import Arb, precision
-from gradproof.engines.evaluate import Room, evaluate_equation
+from gradproof.core.program import Equation, Program
+from gradproof.core.term import Number, Power, walk
 from gradproof.gallery import catalogue
 from gradproof.judge.clinic import Clinic, candidates, open_clinic
 from gradproof.judge.diagnose import diagnose
-from gradproof.judge.formula import first_disjoint
 from gradproof.judge.generic import draw
 from gradproof.judge.identity import prove
-from gradproof.judge.normal_form import inlined
+from gradproof.judge.mutant import SEED, apart, mutated
 from gradproof.judge.truth import TrueValues, true_values
 from gradproof.trace.source import Source
 from gradproof.workbench import Traced, read
 
 PAGE = Path(__file__).parent.parent / "docs" / "numbers.md"
 TITLE = "## Diagnosis"
-SEED = b"0" * 32
 GALLERY = ("fnn", "softmax_regression", "mlp", "conv2d")
 
 
@@ -192,41 +188,6 @@ def setting(source: Source) -> Setting:
     )
 
 
-def mutated(of: str, wrong: Equation, paper: Paper, derivation: Derivation) -> tuple[Paper, Claim]:
-    """The paper of a person who has one formula wrong, and right those that it builds on."""
-    right = {e.target: e for e in derivation.backward.equations}
-    wrong = replace(wrong, term=_from_before(wrong, derivation))
-    needed: dict[str, Equation] = {}
-    waiting = [r.tensor for r in reads(wrong.term) if r.tensor in right]
-    while waiting:
-        name = waiting.pop()
-        if name not in needed:
-            needed[name] = right[name]
-            waiting += [r.tensor for r in reads(right[name].term) if r.tensor in right]
-    names = {g: f"dl_d{name}" for name, g in derivation.gradients.items()}
-    mine = names[derivation.gradients[of]]
-    equations = [
-        Equation(names[e.target], e.free, rename(e.term, names))
-        for e in derivation.backward.equations
-        if e.target in needed and e.target != wrong.target
-    ]
-    equations.append(Equation(mine, wrong.free, rename(wrong.term, names)))
-    by_gradient = {names[g]: name for name, g in derivation.gradients.items()}
-    claims = tuple(Claim(by_gradient[e.target], e.target) for e in equations)
-    inputs = tuple(Tensor(name, shape) for name, shape in shapes(paper.forward).items())
-    program = Program(inputs, tuple(equations), tuple(c.name for c in claims))
-    return replace(paper, backward=program, claims=claims), claims[-1]
-
-
-def _from_before(wrong: Equation, derivation: Derivation) -> Term:
-    """The formula in terms of gradients that come before it: no formula builds on itself."""
-    order = {e.target: k for k, e in enumerate(derivation.backward.equations)}
-    later = {
-        e.target: e for e in derivation.backward.equations if order[e.target] >= order[wrong.target]
-    }
-    return inlined(wrong.term, later)
-
-
 def judged(
     here: Setting, of: str, name: str, wrong: Equation, network: str, *, proving: bool
 ) -> Outcome:
@@ -237,13 +198,10 @@ def judged(
     derivation = here.traced.derivation
     paper, claim = mutated(of, wrong, here.traced.paper, derivation)
     right = here.truth.balls[derivation.gradients[of]]
-    with precision(here.truth.bits):
-        tensors = {n: (balls,) for n, balls in here.truth.balls.items()}
-        value = evaluate_equation(wrong, Room(tensors, here.sizes, Arb()))[0]
-    apart = first_disjoint(value, right, here.truth.bits) is not None
-    if (proving or not apart) and prove(paper, derivation, SEED)[of].chain:
-        return Outcome(network, of, name, "FALSE PROOF" if apart else "equivalent", "", wrong)
-    if not apart:
+    differs = apart(wrong, right, here.truth, here.sizes)
+    if (proving or not differs) and prove(paper, derivation, SEED)[of].chain:
+        return Outcome(network, of, name, "FALSE PROOF" if differs else "equivalent", "", wrong)
+    if not differs:
         return Outcome(network, of, name, "undecided", "", wrong)
     rooted = any(isinstance(n, Power) and n.exponent.denominator == 2 for n in walk(wrong.term))
     found = diagnose(claim, paper, here.rooted if rooted else here.clinic)

@@ -1,0 +1,100 @@
+"""A mistake, data and a precision to whether the verdict would see it there.
+
+A wrong formula is evaluated on the right operands, with the bound of its own roundings. It is seen
+only where whatever a correct engine may make of it lies outside what the verdict permits for the
+right formula; so no tolerance is chosen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradproof.core.program import Equation, Step
+from gradproof.core.term import reads
+from gradproof.engines.arithmetic import Value
+from gradproof.engines.ball import Ball
+from gradproof.engines.contract import Contract
+from gradproof.engines.evaluate import Room, evaluate_equation
+from gradproof.judge.kink import Kink
+from gradproof.judge.mutant import Mutant, shape_at
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """An engine's tensors at some data, and what it may do to a number.
+
+    ``balls`` keeps the tensors as balls once they are needed.
+    """
+
+    operands: Mapping[str, np.ndarray]
+    sizes: Mapping[str, int]
+    contract: Contract
+    kinks: Mapping[str, Kink] = field(default_factory=dict)
+    balls: dict[str, Value] = field(default_factory=dict, repr=False)
+
+
+def stage(equation: Equation, view: View) -> Value | None:
+    """A formula on the view's operands: midpoints, radii and bounds; `None` where it cannot be
+    evaluated: a flipped axis on which integers choose has no axis of its own.
+
+    Raises:
+        IndexError: it reads outside a tensor.
+    """
+    ball = Ball(view.contract)
+    for name in {read.tensor for read in reads(equation.term)} - view.balls.keys():
+        view.balls[name] = ball.lift(view.operands[name])
+    with np.errstate(all="ignore"):
+        try:
+            return evaluate_equation(equation, Room(view.balls, view.sizes, ball))
+        except ValueError:
+            return None
+
+
+def right_stage(step: Step, view: View) -> Value | None:
+    """The derived gradient, with every path and every sum in it, as verdicts bound it."""
+    return stage(Equation(step.equation.target, step.equation.free, step.raw), view)
+
+
+def shows(mutant: Mutant, right: Value | None, view: View) -> bool | None:
+    """Whether the verdict on a mutant is *refuted* for certain; `None` where it has no number.
+
+    Args:
+        mutant: a wrong gradient.
+        right: the right one on this view, or `None` where that has no value.
+        view: the data and the precision.
+    """
+    if right is None:
+        return False
+    if shape_at(mutant.equation, view.sizes) != np.shape(right[0]):
+        return True  # an error of shapes, before any number
+    try:
+        value = stage(mutant.equation, view)
+    except IndexError:
+        return True  # the code stops
+    if value is None:
+        return None
+    seen = outside(value, right)
+    kink = view.kinks.get(mutant.of)
+    if kink is not None:
+        if kink.spots is None:
+            return False
+        seen &= ~kink.spots
+    return bool(seen.any())
+
+
+def outside(wrong: Value, right: Value, factor: float = 1.0) -> np.ndarray:
+    """The elements at which every rounding of a wrong value is beyond what is permitted.
+
+    Args:
+        wrong: midpoints, radii and bounds of the wrong tensor.
+        right: those of the right one, of the same shape.
+        factor: how many bounds are permitted.
+    """
+    m, r, e = right
+    n, s, f = wrong
+    with np.errstate(all="ignore"):
+        least = np.abs(n - m) * (1 - 2.0**-50) - r - s - f
+        return np.asarray((least > factor * e) & np.isfinite(least))
