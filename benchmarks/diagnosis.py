@@ -27,9 +27,10 @@ from gradproof.core.term import Number, Power, walk
 from gradproof.gallery import catalogue
 from gradproof.judge.clinic import Clinic, candidates, open_clinic
 from gradproof.judge.diagnose import diagnose
+from gradproof.judge.formula import first_disjoint
 from gradproof.judge.generic import draw
 from gradproof.judge.identity import prove
-from gradproof.judge.mutant import SEED, apart, mutated
+from gradproof.judge.mutant import SEED, in_balls, mutated
 from gradproof.judge.truth import TrueValues, true_values
 from gradproof.trace.source import Source
 from gradproof.workbench import Traced, read
@@ -198,7 +199,8 @@ def judged(
     derivation = here.traced.derivation
     paper, claim = mutated(of, wrong, here.traced.paper, derivation)
     right = here.truth.balls[derivation.gradients[of]]
-    differs = apart(wrong, right, here.truth, here.sizes)
+    value = in_balls(wrong, here.truth, here.sizes)
+    differs = first_disjoint(value, right, here.truth.bits) is not None
     if (proving or not differs) and prove(paper, derivation, SEED)[of].chain:
         return Outcome(network, of, name, "FALSE PROOF" if differs else "equivalent", "", wrong)
     if not differs:

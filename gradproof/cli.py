@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _verify_parser(commands)
     _check_parser(commands)
+    _power_parser(commands)
     _derive_parser(commands)
     _certificate_parser(commands)
     _explain_parser(commands)
@@ -181,6 +182,28 @@ def _check_parser(commands: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.set_defaults(run=_check)
+
+
+def _power_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "power",
+        help="say which mistakes given data, sizes and precision cannot show",
+        description="Make every known mistake in every gradient of a network, and say which of "
+        "them verify would not see at these data in this precision, and which data show them. Exit "
+        "codes: 0 all are seen, 1 some are not, 2 the call or the input is wrong, 3 of some it is "
+        "not known whether they are mistakes.",
+    )
+    _network_arguments(parser)
+    parser.add_argument("--n", type=int, metavar="N", help="the same as --size n=N")
+    parser.add_argument(
+        "--engine", default="auto", help="numpy, tensorflow, torch, jax or auto (default)"
+    )
+    parser.add_argument(
+        "--dtype", default="float32", choices=("float64", "float32", "bfloat16", "float16")
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the data that is drawn")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.set_defaults(run=_power)
 
 
 def _derive_parser(commands: Any) -> None:
@@ -508,6 +531,28 @@ def _check(options: argparse.Namespace) -> int:
         catalogue.find(options.paper),
         read_arrays(Path(options.arrays)),
         options.dtype,
+        _sizes(options),
+    )
+    if options.json:
+        print(report.to_json())
+    else:
+        console = _console()
+        for line in report.lines(console.width):
+            console.print(line, overflow="fold")
+    return report.exit_code
+
+
+def _power(options: argparse.Namespace) -> int:
+    from gradproof.unseen.verb import power_source
+
+    if options.n is not None:
+        options.size.append(f"n={options.n}")
+    report = power_source(
+        _source(options),
+        _inputs(options),
+        options.engine,
+        options.dtype,
+        options.seed,
         _sizes(options),
     )
     if options.json:

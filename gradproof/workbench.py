@@ -306,7 +306,7 @@ def verify_source(
     programs: dict[Program, ProgramProof | None] = {}
     for title, given in data:
         traced, chosen = read(source, given, sizes)
-        _check_sizes(traced.paper, chosen)
+        check_sizes(traced.paper, chosen)
         arrays = draw(traced.signature, chosen, given, dtype, seed)
         proofs = next((p for paper, p in proved if _same(paper, traced.paper)), None)
         if proofs is None:  # the samples of a paper share them with the generic data
@@ -339,7 +339,7 @@ def verify_source(
     )
 
 
-def _check_sizes(paper: Paper, sizes: Mapping[str, int]) -> None:
+def check_sizes(paper: Paper, sizes: Mapping[str, int]) -> None:
     """That every constant position is there.
 
     Raises:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from gradproof.core.program import Claim, Derivation, Equation, Paper, Program, Tensor, shapes
-from gradproof.core.term import Term, reads, rename
+from gradproof.core.term import (
+    Add,
+    Bracket,
+    Compare,
+    Number,
+    Power,
+    Product,
+    Read,
+    Term,
+    reads,
+    rename,
+    transform,
+)
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.evaluate import Room, evaluate_equation, number_of
 from gradproof.judge.clinic import Clinic, candidates
-from gradproof.judge.formula import first_disjoint
+from gradproof.judge.formula import first_disjoint, undefined
 from gradproof.judge.ground import same, value_of
 from gradproof.judge.identity import prove
 from gradproof.judge.normal_form import inlined
@@ -23,7 +35,7 @@ from gradproof.mistakes.record import Mistake, Slots
 Kind = Literal["equal", "different", "open"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mutant:
     """The gradient of one tensor with a mistake put in."""
 
@@ -77,38 +89,44 @@ def _from_before(wrong: Equation, derivation: Derivation) -> Term:
     return inlined(wrong.term, later)
 
 
-def apart(wrong: Equation, right: np.ndarray, truth: TrueValues, sizes: Mapping[str, int]) -> bool:
-    """Whether an element of a formula lies in an interval that is disjoint from the right one's.
+def in_balls(wrong: Equation, truth: TrueValues, sizes: Mapping[str, int]) -> np.ndarray:
+    """A formula at the inputs of true values, in balls.
 
     Args:
         wrong: the formula.
-        right: the right gradient, in balls.
         truth: the tensors that it reads.
         sizes: a number for each size symbol.
     """
     with precision(truth.bits):
         names = {read.tensor for read in reads(wrong.term)}
         tensors = {name: (truth.balls[name],) for name in names}
-        value = evaluate_equation(wrong, Room(tensors, sizes, Arb()))[0]
-    return first_disjoint(value, right, truth.bits) is not None
+        return evaluate_equation(wrong, Room(tensors, sizes, Arb()))[0]
+
+
+def same_numbers(mutant: Mutant, clinic: Clinic) -> bool:
+    """Whether a mutant is the right formula at random points at two sets of sizes, exactly."""
+    gradient = clinic.derivation.gradients[mutant.of]
+    grounds = (clinic.here, clinic.elsewhere)
+    return all(
+        on is not None and same(value_of(mutant.equation, on), on.tensors.get(gradient))
+        for on in grounds
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class Touchstone:
-    """A network at generic sizes and data, where a wrong formula is told from an equal one."""
+    """A network at several generic data, where a wrong formula is told from an equal one."""
 
     paper: Paper
     derivation: Derivation
-    clinic: Clinic
-    truth: TrueValues
+    truths: tuple[TrueValues, ...]
     sizes: Mapping[str, int]
 
 
 def touchstone(
     paper: Paper,
     derivation: Derivation,
-    clinic: Clinic,
-    inputs: Mapping[str, np.ndarray],
+    draws: Sequence[Mapping[str, np.ndarray]],
     sizes: Mapping[str, int],
 ) -> Touchstone:
     """What tells wrong formulas from equal ones.
@@ -116,34 +134,65 @@ def touchstone(
     Args:
         paper: the traced paper.
         derivation: its right gradients.
-        clinic: the network on two grounds of generic sizes.
-        inputs: generic data, by tensor.
+        draws: generic data, by tensor, several times.
         sizes: their sizes.
     """
     programs = (paper.forward, derivation.backward)
-    return Touchstone(paper, derivation, clinic, true_values(programs, inputs, sizes), sizes)
+    truths = tuple(true_values(programs, inputs, sizes) for inputs in draws)
+    return Touchstone(paper, derivation, truths, sizes)
 
 
 def compare(mutant: Mutant, stone: Touchstone) -> Kind:
-    """Whether a mutant is the right formula: by exact numbers at random points at two sets of
-    sizes, by the prover, or, that it is another one, by disjoint intervals at generic data."""
+    """What a mutant is that exact numbers do not know as the right formula.
+
+    *different* where an interval at generic data is disjoint from the right one, or where it has no
+    value and the right one has; *equal* where the prover says so; else *open*.
+    """
     gradient = stone.derivation.gradients[mutant.of]
-    wrong = mutant.equation
-    if shape_at(wrong, stone.sizes) != stone.truth.balls[gradient].shape:
-        return "different"
-    here, elsewhere = stone.clinic.here, stone.clinic.elsewhere
-    if (
-        here is not None
-        and elsewhere is not None
-        and all(same(value_of(wrong, on), on.tensors.get(gradient)) for on in (here, elsewhere))
-    ):
-        return "equal"
-    if apart(wrong, stone.truth.balls[gradient], stone.truth, stone.sizes):
-        return "different"
+    for truth in stone.truths:
+        right = truth.balls[gradient]
+        if shape_at(mutant.equation, stone.sizes) != right.shape:
+            return "different"
+        value = in_balls(mutant.equation, truth, stone.sizes)
+        if first_disjoint(value, right, truth.bits) or undefined(value, right):
+            return "different"
     if mutant.mistake.reshapes:
         return "open"
-    paper, claim = mutated(mutant.of, wrong, stone.paper, stone.derivation)
+    binary = frozenset(t.name for t in stone.paper.forward.inputs if t.law == "one-hot")
+    term = transform(mutant.equation.term, lambda node: _once(node, binary))
+    once = replace(mutant.equation, term=term)
+    paper, claim = mutated(mutant.of, once, stone.paper, stone.derivation)
     return "equal" if prove(paper, stone.derivation, SEED)[claim.of].chain else "open"
+
+
+def _once(node: Term, binary: frozenset[str]) -> Term:
+    """What is 0 or 1 and stands twice, once: these are their own squares."""
+    match node:
+        case Product(factors):
+            return Product(
+                tuple(
+                    f
+                    for k, f in enumerate(factors)
+                    if not (f in factors[:k] and _is_binary(f, binary))
+                )
+            )
+        case Power(base, exponent) if exponent > 0 and _is_binary(base, binary):
+            return base
+        case _:
+            return node
+
+
+def _is_binary(term: Term, binary: frozenset[str]) -> bool:
+    """Whether a term is 0 or 1: a condition, an element of a one-hot tensor, or 1 − such a one."""
+    match term:
+        case Bracket() | Compare():
+            return True
+        case Read(tensor, _):
+            return tensor in binary
+        case Add((Number(one), Product((Number(minus), other)))):
+            return (one, minus) == (1, -1) and _is_binary(other, binary)
+        case _:
+            return False
 
 
 SEED = b"0" * 32

@@ -2,7 +2,7 @@
 
 A wrong formula is evaluated on the right operands, with the bound of its own roundings. It is seen
 only where whatever a correct engine may make of it lies outside what the verdict permits for the
-right formula; so no tolerance is chosen here.
+right formula, so no tolerance is chosen here; or where it is no number, which no verdict passes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import numpy as np
 
 from gradproof.core.program import Equation, Step
 from gradproof.core.term import reads
+from gradproof.engines.arb import Arb, precision
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
 from gradproof.engines.evaluate import Room, evaluate_equation
 from gradproof.judge.kink import Kink
 from gradproof.judge.mutant import Mutant, shape_at
+from gradproof.judge.stage import BITS, evaluated
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,7 @@ def right_stage(step: Step, view: View) -> Value | None:
 
 
 def shows(mutant: Mutant, right: Value | None, view: View) -> bool | None:
-    """Whether the verdict on a mutant is *refuted* for certain; `None` where it has no number.
+    """Whether no verdict passes a mutant, however it is rounded; `None` where that is not known.
 
     Args:
         mutant: a wrong gradient.
@@ -77,12 +79,21 @@ def shows(mutant: Mutant, right: Value | None, view: View) -> bool | None:
     if value is None:
         return None
     seen = outside(value, right)
+    if not np.all(np.isfinite(value[1])):
+        seen |= _no_number(mutant.equation, view) & np.isfinite(right[1])
     kink = view.kinks.get(mutant.of)
     if kink is not None:
         if kink.spots is None:
             return False
         seen &= ~kink.spots
     return bool(seen.any())
+
+
+def _no_number(equation: Equation, view: View) -> np.ndarray:
+    """The elements at which a formula divides by zero, or takes the root of a negative number."""
+    with precision(BITS):
+        (balls,) = evaluated(equation, view.operands, view.sizes, Arb())
+    return np.array([not ball.is_finite() for ball in balls.flat], dtype=bool).reshape(balls.shape)
 
 
 def outside(wrong: Value, right: Value, factor: float = 1.0) -> np.ndarray:

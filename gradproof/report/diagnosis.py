@@ -37,7 +37,7 @@ def sentences(diagnosis: Diagnosis, shapes: Mapping[str, tuple[Size, ...]]) -> t
     """
     here = ", ".join(f"{name} = {size}" for name, size in diagnosis.sizes.items())
     other = ", ".join(f"{name} = {size}" for name, size in diagnosis.other_sizes.items())
-    lines = [_sentence(e, shapes) for e in diagnosis.explanations]
+    lines = [sentence(e, shapes) for e in diagnosis.explanations]
     if diagnosis.explanations and diagnosis.only_here:
         names = ", ".join(f"“{e.mistake}”" for e in diagnosis.only_here)
         lines.append(
@@ -50,11 +50,12 @@ def sentences(diagnosis: Diagnosis, shapes: Mapping[str, tuple[Size, ...]]) -> t
         lines.append(
             f"{head} the numbers at {here}, but not at {other}; data of that size decides:"
         )
-        lines += [f"· {_sentence(e, shapes)}" for e in diagnosis.only_here]
+        lines += [f"· {sentence(e, shapes)}" for e in diagnosis.only_here]
     return tuple(lines)
 
 
-def _sentence(explanation: Explanation, shapes: Mapping[str, tuple[Size, ...]]) -> str:
+def sentence(explanation: Explanation, shapes: Mapping[str, tuple[Size, ...]]) -> str:
+    """What was done, with the formulas in it written as a person writes them."""
     slots = {
         name: slot if isinstance(slot, str) else formula(slot, shapes)
         for name, slot in explanation.slots.items()

@@ -1,0 +1,102 @@
+"""Data that hide mistakes to other data that may show them, the nearest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradproof.core.index import Size
+from gradproof.judge.generic import choose_sizes, pairs
+from gradproof.trace.signature import Signature, read_signature, tensors
+from gradproof.unseen.looking import Asked
+
+SMALL = 2.0**-7
+"""Numbers so much smaller have variances of 10⁻⁴, beside which an ε of 10⁻⁵ counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Other data: what is different in them, and the options that ask for them."""
+
+    words: str
+    options: str
+    asked: Asked
+
+
+def others(asked: Asked, sizes: Mapping[str, int]) -> Iterator[Other]:
+    """Data to try.
+
+    Args:
+        asked: the data that hide something.
+        sizes: their sizes.
+    """
+    signature = read_signature(asked.source.forward, asked.inputs)
+    given = bool(pairs(signature, asked.inputs))
+    drawn = replace(asked, inputs=_shapes(asked, signature), sizes=dict(sizes))
+    if given:
+        yield _other("drawn data", drawn, given)
+    generic = choose_sizes(signature, {}, drawn.inputs)
+    narrow = [s for s, size in sizes.items() if size == 1 or _shared(s, sizes, signature)]
+    for symbol in narrow:
+        number = _apart(symbol, sizes, generic, signature)
+        changed = replace(drawn, sizes={**sizes, symbol: number})
+        yield _other(f"{symbol} = {number}", changed, given)
+    everything = replace(drawn, sizes=generic)
+    if generic != dict(sizes):
+        said = ", ".join(f"{symbol} = {size}" for symbol, size in generic.items())
+        yield _other(said, everything, given)
+    yield _other(f"seed {asked.seed + 1}", replace(drawn, seed=asked.seed + 1), given)
+    small = replace(drawn, scale=SMALL)
+    yield _other("numbers 128 times smaller", small, given)
+    if asked.dtype != "float64":
+        yield _other("float64", replace(asked, sizes=dict(sizes), dtype="float64"), given=False)
+        fine = replace(everything, dtype="float64")
+        yield _other("float64 and generic data", fine, given)
+        yield _other("float64 and numbers 128 times smaller", replace(fine, scale=SMALL), given)
+
+
+def _other(words: str, asked: Asked, given: bool) -> Other:
+    options = [f"--size {symbol}={size}" for symbol, size in asked.sizes.items()]
+    options += [f"--dtype {asked.dtype}"] if asked.dtype != "float32" else []
+    options += [f"--seed {asked.seed}"] if asked.seed else []
+    if asked.scale != 1:
+        options.append("and --inputs with such numbers")
+    elif given:
+        options.append("without --inputs")
+    return Other(words, " ".join(options), asked)
+
+
+def _shapes(asked: Asked, signature: Signature) -> dict[str, Any]:
+    """Shapes for the arrays that are given, where no annotation says one."""
+    annotated = getattr(asked.source.forward, "__annotations__", {})
+
+    def shape(value: Any) -> Any:
+        if isinstance(value, list):
+            return [shape(one) for one in value]
+        return value if isinstance(value, str | tuple) else np.shape(value)
+
+    return {name: shape(value) for name, value in asked.inputs.items() if name not in annotated}
+
+
+def _numbers(signature: Signature) -> set[Size]:
+    return {size for t in tensors(signature) for size in t.shape if isinstance(size, int)}
+
+
+def _shared(symbol: str, sizes: Mapping[str, int], signature: Signature) -> bool:
+    """Whether another axis has the same size."""
+    rest = [size for other, size in sizes.items() if other != symbol]
+    return sizes[symbol] in {*rest, *_numbers(signature)}
+
+
+def _apart(
+    symbol: str, sizes: Mapping[str, int], generic: Mapping[str, int], signature: Signature
+) -> int:
+    """A size that no other axis has: the generic one, or the next that is free."""
+    taken = {size for other, size in sizes.items() if other != symbol} | _numbers(signature)
+    number = generic[symbol]
+    while number in taken:
+        number += 1
+    return number
