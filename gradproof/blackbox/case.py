@@ -166,6 +166,27 @@ def build(
     return replace(case, reference=found, data=data_for(found.outputs()))
 
 
+def drawn(
+    arguments: Sequence[Any] | Mapping[str, Any] | None,
+    reference: Callable[..., Any],
+    upstream: str | None,
+) -> dict[str, Any]:
+    """Shapes in the place of arguments that no annotation describes: the data are drawn then.
+    Integers stay, because nothing says what they may be."""
+    annotated = getattr(reference, "__annotations__", {})
+
+    def shape(value: Any) -> Any:
+        if isinstance(value, list):
+            return [shape(one) for one in value]
+        return value if isinstance(value, str | tuple) else tuple(int(s) for s in value.shape)
+
+    return {
+        name: value if "int" in str(getattr(value, "dtype", "")) else shape(value)
+        for name, value in _by_name(arguments, _parameters(reference, upstream)).items()
+        if name not in annotated
+    }
+
+
 # --- the reference --------------------------------------------------------------------------------
 
 

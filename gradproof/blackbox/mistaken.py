@@ -16,7 +16,7 @@ import numpy as np
 from gradproof.core.errors import NotYet
 from gradproof.core.program import Equation, shapes
 from gradproof.core.term import reads
-from gradproof.engines.arithmetic import Value
+from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.ball import Ball
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import Contract
@@ -106,19 +106,21 @@ def _alone(
 
 def _gives(equation: Equation, of: str, reference: PaperReference, draw: Seen) -> bool:
     """Whether a formula gives what came back, on right operands."""
-    value = _value(equation, draw.right, reference, draw.contract)
+    value = _value(equation, draw.right, reference, Ball(draw.contract, opaque=True))
     return value is not None and _is(draw.returned[of], value, draw.contract)
 
 
 def _value(
-    equation: Equation, tensors: Mapping[str, Value], reference: PaperReference, contract: Contract
+    equation: Equation,
+    tensors: Mapping[str, Value],
+    reference: PaperReference,
+    arithmetic: Arithmetic,
 ) -> Value | None:
     if any(read.tensor not in tensors for read in reads(equation.term)):
         return None
-    ball = Ball(contract, opaque=True)
     try:
         with np.errstate(all="ignore"):
-            return evaluate_equation(equation, Room(tensors, reference.sizes, ball))
+            return evaluate_equation(equation, Room(tensors, reference.sizes, arithmetic))
     except (NotYet, IndexError, ValueError):  # a place outside a tensor, or axes that do not meet
         return None
 
@@ -160,7 +162,7 @@ def _further_up(
     for of, step in steps.items():
         if of in inputs:
             continue
-        below = _below(step.equation.target, reference)
+        below = below_of(step.equation.target, reference)
         reached = {name for name in wrong if steps[name].equation.target in below}
         if not reached:
             continue
@@ -180,7 +182,7 @@ def _further_up(
     return {}
 
 
-def _below(symbol: str, reference: PaperReference) -> tuple[str, ...]:
+def below_of(symbol: str, reference: PaperReference) -> tuple[str, ...]:
     """The gradients that are made of one, in order."""
     made = {symbol}
     for equation in reference.derivation.backward.equations:
@@ -198,18 +200,11 @@ def _follows(
     draw: Seen,
 ) -> bool:
     """Whether everything that came back is what a wrong gradient on the way leads to."""
-    first = _value(wrong, draw.right, reference, draw.contract)
-    if first is None or first[0].shape != draw.right[wrong.target][0].shape:
-        return False
-    tensors = {**draw.right, wrong.target: first}
-    gradients = {g: of for of, g in reference.derivation.gradients.items()}
     left = set(reached)
-    for equation in _equations(below, reference):
-        value = _value(equation, tensors, reference, draw.contract)
+    ball = Ball(draw.contract, opaque=True)
+    for of, value in led_to(wrong, below, reference, draw.right, ball):
         if value is None:
             return False
-        tensors[equation.target] = value
-        of = gradients[equation.target]
         if of in draw.returned:
             if not _is(draw.returned[of], value, draw.contract):
                 return False
@@ -217,7 +212,37 @@ def _follows(
     return not left
 
 
-def _equations(below: Sequence[str], reference: PaperReference) -> Iterator[Equation]:
+def led_to(
+    wrong: Equation,
+    below: Sequence[str],
+    reference: PaperReference,
+    right: Mapping[str, Value],
+    arithmetic: Arithmetic,
+) -> Iterator[tuple[str, Value | None]]:
+    """What follows from one wrong gradient: itself and those made of it, by tensor, in order; it
+    ends with `None` where one has no value.
+
+    Args:
+        wrong: the gradient.
+        below: the gradients that are made of it.
+        reference: the paper.
+        right: everything that is right.
+        arithmetic: in which that is.
+    """
+    by_gradient = {g: of for of, g in reference.derivation.gradients.items()}
+    tensors = dict(right)
+    for equation in (wrong, *equations_of(below, reference)):
+        value = _value(equation, tensors, reference, arithmetic)
+        of = by_gradient[equation.target]
+        if value is None or value[0].shape != right[equation.target][0].shape:
+            yield of, None
+            return
+        tensors[equation.target] = value
+        yield of, value
+
+
+def equations_of(below: Sequence[str], reference: PaperReference) -> Iterator[Equation]:
+    """The right gradients of these names, with every path in them, in order."""
     for step in reference.derivation.steps:
         if step.equation.target in below:
             yield Equation(step.equation.target, step.equation.free, step.raw)

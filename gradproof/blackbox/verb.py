@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from gradproof.blackbox.case import build
+from gradproof.blackbox.case import Case, build, drawn
 from gradproof.blackbox.examine import examine
+from gradproof.blackbox.power import power_of
 from gradproof.core.errors import DataError
-from gradproof.report.checked import CheckReport
+from gradproof.report.checked import CheckReport, Observation
 
 
 def check(
@@ -29,6 +31,7 @@ def check(
     timeout: float | None = None,
     battery: bool = True,
     diagnose: bool = True,
+    power: bool = False,
 ) -> CheckReport:
     """Checks the backward pass of a function of which nothing is seen but what it returns.
 
@@ -64,6 +67,9 @@ def check(
         battery: whether it is also called twice, with inputs and upstream gradients that lie
             otherwise in memory, and with each input frozen in turn.
         diagnose: whether the known mistake is looked for that gives a refuted gradient's numbers.
+        power: whether the report says which known mistakes these data could not have shown in this
+            precision, and which data would (`CheckReport.power`); the reference must be a paper, or
+            a callable that can be read as one.
 
     Raises:
         GradproofError: the call is wrong. What the *function* does wrong stands in the report.
@@ -72,20 +78,17 @@ def check(
         raise DataError(f"draws must be at least 1, not {draws}.")
     if seed is not None and seed < 0:
         raise DataError(f"The seed must be at least 0, not {seed}.")
+    options = {
+        "engine": engine,
+        "upstream": upstream,
+        "wrt": wrt,
+        "accumulate": accumulate,
+        "timeout": timeout,
+    }
     case = build(
-        function,
-        arguments,
-        reference,
-        dtype=dtype,
-        seed=seed or 0,
-        engine=engine,
-        sizes=sizes or {},
-        upstream=upstream,
-        wrt=wrt,
-        accumulate=accumulate,
-        timeout=timeout,
+        function, arguments, reference, dtype=dtype, seed=seed or 0, sizes=sizes or {}, **options
     )
-    return examine(
+    report = examine(
         case,
         draws=draws,
         seed=seed or 0,
@@ -95,6 +98,20 @@ def check(
         diagnose=diagnose,
         again=_again(function, arguments, reference, case.machine.name, case.dtype, seed or 0),
     )
+    if not power:
+        return report
+
+    def rebuilt(sizes: Mapping[str, int], dtype: str, seed: int) -> Case:
+        given = drawn(arguments, reference, upstream)
+        options["engine"] = case.machine.name
+        return build(function, given, reference, dtype=dtype, seed=seed, sizes=sizes, **options)
+
+    found = power_of(case, report, rebuilt)
+    if found is None:
+        because = "What the data could not have shown is not known: the reference is no paper."
+        note = Observation("note", because)
+        return replace(report, observations=(*report.observations, note))
+    return replace(report, power=found)
 
 
 def _again(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from gradproof.trace.signature import Signature, positions_of, symbols, tensors
 
 POOL = (5, 3, 7, 6, 4, 8, 9, 11, 10, 12, 13)
 """Sizes to choose from, in this order: at least 2, because a batch of one hides a missing Σ."""
+
+SMALL = 2.0**-7
+"""Numbers so much smaller have variances of 10⁻⁴, beside which an ε of 10⁻⁵ counts."""
 
 
 def choose_sizes(
@@ -222,3 +225,25 @@ def by_parameter(
         name: [arrays[t.name] for t in entry] if isinstance(entry, list) else arrays[entry.name]
         for name, entry in signature.items()
     }
+
+
+def wider(
+    signature: Signature, sizes: Mapping[str, int], generic: Mapping[str, int]
+) -> Iterator[dict[str, int]]:
+    """Sizes that hide less: each that is 1 or the size of another axis, changed alone; then all.
+
+    Args:
+        signature: the tensors.
+        sizes: those that may hide something.
+        generic: those that would be chosen.
+    """
+    numbers = {size for t in tensors(signature) for size in t.shape if isinstance(size, int)}
+    for symbol, size in sizes.items():
+        taken = numbers | {other for name, other in sizes.items() if name != symbol}
+        if size == 1 or size in taken:
+            number = generic[symbol]
+            while number in taken:
+                number += 1
+            yield {**sizes, symbol: number}
+    if dict(generic) != dict(sizes):
+        yield dict(generic)

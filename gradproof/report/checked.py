@@ -14,6 +14,7 @@ from gradproof.judge.box import BoxKind, Finding
 from gradproof.report.console import COLOURS, MARKS, digits
 from gradproof.report.report import RefutedError, plain
 from gradproof.report.table import Column, Row, Table, lay_out, wrapped
+from gradproof.report.unseen import PowerReport
 
 ObservationKind = Literal["fault", "undecided", "note"]
 
@@ -50,7 +51,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """Everything that was checked of one black box."""
+    """Everything that was checked of one black box.
+
+    ``power`` is what the data could not have shown, where that was asked for.
+    """
 
     function: str
     reference: str
@@ -65,6 +69,7 @@ class CheckReport:
     observations: tuple[Observation, ...]
     tried: tuple[str, ...]
     again: tuple[str, ...]
+    power: PowerReport | None = None
 
     def __getitem__(self, name: str) -> CheckRow:
         """The gradient with respect to an input, or a value by its name."""
@@ -119,6 +124,9 @@ class CheckReport:
                 yield Text(margin).append_text(part)
         yield Text()
         yield from wrapped(Text(self.summary(), style="bold"), width)
+        if self.power is not None:
+            yield Text()
+            yield from self.power.body(width)
 
     def story(self) -> str:
         """What does not hold, and how to see it again: short, for an exception."""

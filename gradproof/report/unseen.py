@@ -111,6 +111,10 @@ class PowerReport:
         yield from wrapped(Text(f"data    {self.data}"), width, indent=8)
         yield Text(f"engine  {self.engine} · {self.dtype} · seed {self.seed}")
         yield Text()
+        yield from self.body(width)
+
+    def body(self, width: int) -> Iterator[Text]:
+        """The page below its head."""
         yield from lay_out(_table(self.rows), width)
         for line in self.details():
             margin = " " * (len(line) - len(line.lstrip()))
@@ -211,4 +215,4 @@ def _listed(found: Sequence[Unseen]) -> Iterator[str]:
     shown = sorted(places.items(), key=lambda one: -len(one[1]))[:MOST_LINES]
     yield from (f"  · {words}  {', '.join(symbols)}" for words, symbols in shown)
     if len(places) > MOST_LINES:
-        yield f"  · and {len(places) - MOST_LINES} more (all of them: --json)"
+        yield f"  · and {len(places) - MOST_LINES} more (all of them are in the JSON)"

@@ -8,13 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.core.index import Size
-from gradproof.judge.generic import choose_sizes, pairs
-from gradproof.trace.signature import Signature, read_signature, tensors
+from gradproof.judge.generic import SMALL, choose_sizes, pairs, wider
+from gradproof.trace.signature import Signature, read_signature
 from gradproof.unseen.looking import Asked
-
-SMALL = 2.0**-7
-"""Numbers so much smaller have variances of 10⁻⁴, beside which an ε of 10⁻⁵ counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +35,11 @@ def others(asked: Asked, sizes: Mapping[str, int]) -> Iterator[Other]:
     if given:
         yield _other("drawn data", drawn, given)
     generic = choose_sizes(signature, {}, drawn.inputs)
-    narrow = [s for s, size in sizes.items() if size == 1 or _shared(s, sizes, signature)]
-    for symbol in narrow:
-        number = _apart(symbol, sizes, generic, signature)
-        changed = replace(drawn, sizes={**sizes, symbol: number})
-        yield _other(f"{symbol} = {number}", changed, given)
+    for changed in wider(signature, sizes, generic):
+        new = {symbol: size for symbol, size in changed.items() if size != sizes[symbol]}
+        said = ", ".join(f"{symbol} = {size}" for symbol, size in new.items())
+        yield _other(said, replace(drawn, sizes=changed), given)
     everything = replace(drawn, sizes=generic)
-    if generic != dict(sizes):
-        said = ", ".join(f"{symbol} = {size}" for symbol, size in generic.items())
-        yield _other(said, everything, given)
     yield _other(f"seed {asked.seed + 1}", replace(drawn, seed=asked.seed + 1), given)
     small = replace(drawn, scale=SMALL)
     yield _other("numbers 128 times smaller", small, given)
@@ -79,24 +71,3 @@ def _shapes(asked: Asked, signature: Signature) -> dict[str, Any]:
         return value if isinstance(value, str | tuple) else np.shape(value)
 
     return {name: shape(value) for name, value in asked.inputs.items() if name not in annotated}
-
-
-def _numbers(signature: Signature) -> set[Size]:
-    return {size for t in tensors(signature) for size in t.shape if isinstance(size, int)}
-
-
-def _shared(symbol: str, sizes: Mapping[str, int], signature: Signature) -> bool:
-    """Whether another axis has the same size."""
-    rest = [size for other, size in sizes.items() if other != symbol]
-    return sizes[symbol] in {*rest, *_numbers(signature)}
-
-
-def _apart(
-    symbol: str, sizes: Mapping[str, int], generic: Mapping[str, int], signature: Signature
-) -> int:
-    """A size that no other axis has: the generic one, or the next that is free."""
-    taken = {size for other, size in sizes.items() if other != symbol} | _numbers(signature)
-    number = generic[symbol]
-    while number in taken:
-        number += 1
-    return number

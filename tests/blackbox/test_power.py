@@ -1,0 +1,74 @@
+"""What the data of a check could not have shown is said, and what would show it."""
+
+import numpy as np
+import pytest
+
+import gradproof as gp
+
+
+def paper(x: "n d", w: "d"):
+    return np.tanh(x * w)
+
+
+def plain(x, w):
+    return np.tanh(x * w)
+
+
+def layer(x, w):
+    y = np.tanh(x * w)
+
+    def pullback(g):
+        dz = g * (1 - y * y)
+        return dz * w, np.sum(dz * x, axis=0)
+
+    return y, pullback
+
+
+def missing_weight(x, w):
+    y, pullback = layer(x, w)
+    return y, lambda g: (pullback(g)[0] / w, pullback(g)[1])
+
+
+def said(report):
+    return {(one.of, one.mistake) for one in report.power.unseen}
+
+
+def test_generic_draws_show_every_mistake():
+    report = gp.check(layer, reference=paper, engine="numpy", power=True)
+    assert report.ok
+    assert report.power.exit_code == 0
+    assert {row.name for row in report.power.rows} == {"out", "x", "w"}
+    assert "known mistakes would be refuted" in str(report)
+
+
+def test_what_is_not_asked_for_is_not_there():
+    assert gp.check(layer, reference=paper, engine="numpy", battery=False).power is None
+
+
+def test_one_row_hides_what_depends_on_the_number_of_rows():
+    report = gp.check(layer, reference=paper, engine="numpy", sizes={"n": 1}, power=True)
+    assert report.ok
+    assert {("w", "only the first"), ("w", "mean for sum")} <= said(report)
+    assert {one.by for one in report.power.unseen} == {"n = 6"}
+
+
+def test_weights_of_one_hide_that_the_weight_is_missing():
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    w = np.ones(4, np.float32)
+    hidden = gp.check(missing_weight, (x, w), reference=plain, battery=False, power=True)
+    assert hidden.ok  # which is what hides it
+    assert ("x", "factor missing") in said(hidden)
+    assert {one.by for one in hidden.power.unseen} == {"drawn data"}
+    assert gp.check(missing_weight, reference=paper, engine="numpy")["x"].kind == "refuted"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_reference_that_is_no_paper_is_said_to_be_none():
+    torch = pytest.importorskip("torch")
+
+    def square(x):
+        return torch.nn.functional.softplus(x)
+
+    report = gp.check(square, (torch.ones(3),), reference=square, power=True, battery=False)
+    assert report.power is None
+    assert any("no paper" in one.text for one in report.observations)
