@@ -141,6 +141,35 @@ class Derivation:
     zero: tuple[str, ...] = ()
 
 
+DIFFERENTIAL = "ⅆ"
+"""What stands before a tensor's name in the name of its differential; no user's name begins so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way from a tensor to the loss: through one equation that reads it.
+
+    ``whole`` is the differential of the equation's right side with everything moving, at the
+    equation's free indices, and ``part`` that with only the tensor moving, at ``free``; they read
+    differentials by their names (`DIFFERENTIAL`). ``pushed`` reads the differential of the
+    equation's target at ``free``, and ``upstream`` is the gradient there, 1 for the loss itself.
+    ``moved`` reads the tensor's differential at ``axes``, which are those of the slice that the
+    equation reads, and ``contribution`` is what the route adds to the gradient there; elsewhere it
+    adds nothing.
+    """
+
+    of: str
+    reader: Equation
+    free: tuple[Index, ...]
+    pushed: Read
+    upstream: Term
+    whole: Term
+    part: Term
+    axes: tuple[Index, ...]
+    moved: Read
+    contribution: Term
+
+
 INDEX = "index "
 """Begins the law of integers that are positions along an axis: ``"index v"``."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from gradproof.core.program import DIFFERENTIAL
 from gradproof.ink.precedence import (
     Strength,
     alike,
@@ -23,6 +24,7 @@ from gradproof.write.notation import (
     Chain,
     Condition,
     Correlation,
+    Diagonal,
     Equality,
     Folded,
     Hadamard,
@@ -52,6 +54,7 @@ from gradproof.write.notation import (
     Symbol,
     Times,
     Total,
+    Trace,
     Transposed,
     Turned,
     Widened,
@@ -134,6 +137,8 @@ def name_tex(name: str) -> str:
     r"""A name: ``W2`` is ``W_{2}``, ``∂l/∂z1`` a fraction, ``theta`` ``\theta``."""
     if "/∂" in name:
         return _gradient_tex(name, name_tex)
+    if name.startswith(DIFFERENTIAL):
+        return r"\mathrm{d}" + name_tex(name.removeprefix(DIFFERENTIAL))
     parts = name_parts(name)
     if parts is None:
         return _plain_tex(name)
@@ -162,7 +167,7 @@ def _plain_tex(name: str) -> str:
 
 
 def _tensor(name: str) -> str:
-    return name.partition("/∂")[2] or name
+    return name.partition("/∂")[2] or name.removeprefix(DIFFERENTIAL)
 
 
 def plain_names(notations: Iterable[Notation]) -> frozenset[str]:
@@ -207,6 +212,8 @@ class _Pen:
         """A name, letter by letter where it would look like another one."""
         if "/∂" in name:
             return _gradient_tex(name, self.name)
+        if name.startswith(DIFFERENTIAL):
+            return r"\mathrm{d}" + self.name(name.removeprefix(DIFFERENTIAL))
         return _plain_tex(name) if name in self.plain else name_tex(name)
 
     def write(self, notation: Notation) -> str:
@@ -289,6 +296,10 @@ class _Pen:
             case Turned(body, plane):
                 turned = r"\operatorname{rot}_{180}" if plane else r"\operatorname{flip}"
                 return turned + _round(self.write(body))
+            case Trace(body):
+                return r"\operatorname{tr}" + _round(self.write(body))
+            case Diagonal(body):
+                return r"\operatorname{diag}" + _round(self.write(body))
             case Equality(left, right):
                 return f"{self.write(left)} = {self.write(right)}"
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from html import escape
 
+from gradproof.core.program import DIFFERENTIAL
 from gradproof.ink.latex import CAPITALS, GREEK, SPELLED, name_parts, plain_names
 from gradproof.ink.precedence import (
     Strength,
@@ -22,6 +23,7 @@ from gradproof.write.notation import (
     Chain,
     Condition,
     Correlation,
+    Diagonal,
     Equality,
     Folded,
     Hadamard,
@@ -51,6 +53,7 @@ from gradproof.write.notation import (
     Symbol,
     Times,
     Total,
+    Trace,
     Transposed,
     Turned,
     Widened,
@@ -167,6 +170,8 @@ class _Pen:
         """A name, letter by letter where it would look like another one."""
         if "/∂" in name:
             return self._gradient(name, self.name)
+        if name.startswith(DIFFERENTIAL):
+            return _row(_word("d", upright=True), self.name(name.removeprefix(DIFFERENTIAL)))
         parts = None if name in self.plain else name_parts(name)
         if parts is None:
             return _plain(name)
@@ -267,6 +272,10 @@ class _Pen:
             case Turned(body, plane):
                 turned = "<msub><mi>rot</mi><mn>180</mn></msub>" if plane else "<mi>flip</mi>"
                 return _row(turned, _round(self.write(body)))
+            case Trace(body):
+                return _row("<mi>tr</mi>", _round(self.write(body)))
+            case Diagonal(body):
+                return _row("<mi>diag</mi>", _round(self.write(body)))
             case Equality(left, right):
                 return _row(self.write(left), _sign("="), self.write(right))
 

@@ -14,6 +14,7 @@ from gradproof.write.notation import (
     Chain,
     Condition,
     Correlation,
+    Diagonal,
     Equality,
     Folded,
     Hadamard,
@@ -43,6 +44,7 @@ from gradproof.write.notation import (
     Symbol,
     Times,
     Total,
+    Trace,
     Transposed,
     Turned,
     Widened,
@@ -56,6 +58,7 @@ RAISED = str.maketrans("0123456789/-", "⁰¹²³⁴⁵⁶⁷⁸⁹ᐟ⁻")
 
 PLAIN = {
     "∂": "d",
+    "ⅆ": "d",
     "≤": "<=",
     "ᵀ": "^T",
     "⊙": ".*",
@@ -189,6 +192,10 @@ class _Pen:
                 return f"{self.above(body, Strength.ATOM)}↑{alike(steps)}"
             case Turned(body, plane):
                 return f"{'rot180' if plane else 'flip'}({self.write(body)})"
+            case Trace(body):
+                return f"tr({self.write(body)})"
+            case Diagonal(body):
+                return f"diag({self.write(body)})"
             case Equality(left, right):
                 return f"{self.write(left)} = {self.write(right)}"
 

@@ -17,11 +17,13 @@ class Convention:
     ``"row"``: ``v[i,j]`` has the rows i and the columns j, and ``v[i]`` is a row. ``"column"``:
     every matrix is written the other way round, and ``v[i]`` is a column: ``z = W x + b``.
     A vector named in ``turned`` is laid out the other way: one number for each sample is a column
-    beside samples in rows.
+    beside samples in rows. In the style ``"index"`` every equation is one between elements, with
+    its sums.
     """
 
     vectors: Literal["row", "column"] = "row"
     turned: frozenset[str] = frozenset()
+    style: Literal["matrix", "index"] = "matrix"
 
 
 def layout(axes: tuple[Place, ...], convention: Convention) -> tuple[Place | None, Place | None]:

@@ -48,6 +48,8 @@ def write(
     names = names or {}
     term, _ = apart(equation.term, highest(equation.term, equation.free) + 1)
     whole = Equation(equation.target, equation.free, term, equation.place)
+    if convention.style == "index":
+        return write_indexed(whole, names)
     joined = _joined(whole, convention, names, shapes or {})
     if joined is not None:
         return joined

@@ -306,6 +306,20 @@ class Turned:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """``tr(A)``, the sum of a square matrix' diagonal."""
+
+    body: Notation
+
+
+@dataclass(frozen=True, slots=True)
+class Diagonal:
+    """``diag(v)``, the square matrix with a vector on its diagonal and zeros beside it."""
+
+    body: Notation
+
+
+@dataclass(frozen=True, slots=True)
 class Equality:
     """An equation."""
 
@@ -345,6 +359,8 @@ Notation = (
     | Padded
     | Widened
     | Turned
+    | Trace
+    | Diagonal
     | Equality
 )
 
@@ -363,6 +379,8 @@ def children(notation: Notation) -> tuple[Notation, ...]:
         case LetterFold(_, _, body) | LetterKept(_, _, body, _):
             return (body,)
         case Padded(body, _) | Widened(body, _) | Turned(body, _):
+            return (body,)
+        case Trace(body) | Diagonal(body):
             return (body,)
         case Correlation(a, b, _):
             return (a, b)

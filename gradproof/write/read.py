@@ -35,6 +35,7 @@ from gradproof.write.notation import (
     Chain,
     Condition,
     Correlation,
+    Diagonal,
     Equality,
     Folded,
     Hadamard,
@@ -64,6 +65,7 @@ from gradproof.write.notation import (
     Symbol,
     Times,
     Total,
+    Trace,
     Transposed,
     Turned,
     Widened,
@@ -200,7 +202,7 @@ def read_term(
         case Kept(function, axis, _, body):
             return _kept(function, axis, body, rows, columns, reader)
         case Inner(left, right):
-            r, c = _indices(extent(left, reader), reader)
+            r, c = _indices(_together((left, right), reader), reader)
             both = (read_term(left, r, c, reader), read_term(right, r, c, reader))
             return Sum(tuple(i for i in (r, c) if i), Product(both))
         case Indicator(relation, left, right):
@@ -225,8 +227,26 @@ def read_term(
             return _at(
                 body, [affine({i: -1}, _number(i.size) - 1) for i in (rows, columns) if i], reader
             )
+        case Trace(body):
+            size, other = extent(body, reader)
+            assert size == other, f"the trace of {size} rows and {other} columns"
+            if size is None:
+                return here(body)
+            index = reader.index(size)
+            return Sum((index,), read_term(body, index, index, reader))
+        case Diagonal(body):
+            assert rows is not None and columns is not None
+            same = Bracket("==", affine({rows: 1, columns: -1}))
+            return Product((_lengthwise(body, rows, reader), same))
         case Equality():
             raise ValueError("an equation inside a formula")
+
+
+def _lengthwise(vector: Notation, index: Index, reader: Reader) -> Term:
+    """The element of a row or of a column."""
+    rows, columns = extent(vector, reader)
+    assert rows is None or columns is None, "a matrix in the place of a vector"
+    return read_term(vector, *((None, index) if rows is None else (index, None)), reader)
 
 
 def _affine(position: Position, reader: Reader) -> Affine:
@@ -454,6 +474,11 @@ def extent(notation: Notation, reader: Reader) -> Extent:
             )
         case Turned(body, _):
             return extent(body, reader)
+        case Trace():
+            return None, None
+        case Diagonal(body):
+            rows, columns = extent(body, reader)
+            return rows or columns, rows or columns
         case Equality():
             raise ValueError("an equation inside a formula")
 

@@ -105,10 +105,11 @@ def starts(page: Page) -> list[str]:
 
 def rolled(equations: Sequence[Equation], page: Page) -> list[Line]:
     """The lines of a page, those of a loop's members as one."""
-    return [line for one in loops(equations, page.initial) for line in _lines(one, page)]
+    return [line for one in loops(equations, page.initial) for line in lines_of(one, page)]
 
 
-def _lines(one: Loop | Equation, page: Page) -> Iterator[Line]:
+def lines_of(one: Loop | Equation, page: Page) -> Iterator[Line]:
+    """The lines of a loop or of one equation."""
     if isinstance(one, Loop):
         line = _loop(one, page)
         if line is not None:
@@ -118,7 +119,7 @@ def _lines(one: Loop | Equation, page: Page) -> Iterator[Line]:
     yield line_of(equation, page)
 
 
-def _named(name: str, page: Page) -> str:
+def named(name: str, page: Page) -> str:
     """A member under its page name: ``h[T]`` for the last one."""
     found = member(name)
     return name if found is None else f"{found[0]}[{page.word(found[1])}]"
@@ -127,7 +128,7 @@ def _named(name: str, page: Page) -> str:
 def _plain(equation: Equation, page: Page) -> Line:
     term = with_cuts(equation.term, page.cut, page.word, page.shapes)
     names = {
-        name: _named(name, page)
+        name: named(name, page)
         for name in {equation.target, *(read.tensor for read in reads(equation.term))}
     }
     changed = Equation(equation.target, equation.free, term)
@@ -143,7 +144,7 @@ def _loop(loop: Loop, page: Page) -> Line | None:
     page.shapes[target] = shape_of(equation)
     written = write(Equation(target, equation.free, term), page.convention, shapes=page.shapes)
     members = tuple(f"{loop.family}[{n}]" for n in range(loop.first, loop.last + 1))
-    return Line(written, target, _shape(loop), _range(loop.first, loop.last, page), members)
+    return Line(written, target, _shape(loop), range_text(loop.first, loop.last, page), members)
 
 
 def _shape(loop: Loop) -> tuple[Size, ...]:
@@ -154,7 +155,8 @@ def _shape(loop: Loop) -> tuple[Size, ...]:
     )
 
 
-def _range(first: int, last: int, page: Page) -> str:
+def range_text(first: int, last: int, page: Page) -> str:
+    """For which turns something holds."""
     return f"{LETTER} = {page.word(first)} … {page.word(last)}"
 
 
@@ -246,4 +248,4 @@ def _slices(equation: Equation, found: Sequence[Slices], page: Page) -> Line:
     free = tuple(index for index in equation.free if index != first.axis)
     page.shapes[target] = tuple(index.size for index in free)
     written = write(Equation(target, free, plus(*terms)), page.convention, shapes=page.shapes)
-    return Line(written, target, page.shapes[target], _range(1, first.terms.count, page))
+    return Line(written, target, page.shapes[target], range_text(1, first.terms.count, page))

@@ -1,0 +1,401 @@
+"""A way to the loss to the lines that a person writes: by differentials, and by the trace.
+
+``dl = ⟨∂l/∂z, dz⟩ = tr((∂l/∂z)ᵀ dz)``; dz is put in; factors move until dv stands alone at the end;
+what is transposed before it is the gradient. The method is that of J. R. Magnus and H. Neudecker,
+"Matrix Differential Calculus" (1988). Nothing here decides whether a line is right:
+`judge/steps.py` reads each one back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gradproof.core.index import Index, Size
+from gradproof.core.program import DIFFERENTIAL, Equation
+from gradproof.core.term import Read, Term
+from gradproof.words import sentence
+from gradproof.write.convention import Convention
+from gradproof.write.matrix import write
+from gradproof.write.notation import (
+    Applied,
+    Chain,
+    Diagonal,
+    Equality,
+    Hadamard,
+    Inner,
+    Letter,
+    LetterSum,
+    Negative,
+    Notation,
+    Ones,
+    Plus,
+    Position,
+    Quotient,
+    Sliced,
+    Symbol,
+    Times,
+    Trace,
+    Transposed,
+    children,
+)
+from gradproof.write.rolled import LETTER, Page
+from gradproof.write.ways import Section, Way
+
+FORWARD = sentence("the forward pass")
+EVERYTHING = sentence("its differential: everything moves")
+ONLY = sentence("its differential where only {of} moves")
+ELEMENTWISE = sentence("elementwise: each element moves by the slope there")
+DIAGONAL = sentence("an elementwise product is a diagonal matrix times a vector")
+CHAIN_RULE = sentence("the chain rule: how the loss moves with {reader}")
+AS_TRACE = sentence("an inner product is a trace")
+PUT_IN = sentence("the differential put in")
+MIRROR = sentence("a matrix and its transpose have one trace")
+CIRCLE = sentence("in a trace the last factors may come first")
+TRANSPOSES = sentence("a product is transposed factor by factor, from the back")
+SIDES = sentence("elementwise factors may change sides")
+ONES = sentence("a product with ones adds up")
+OUT = sentence("{moved} is the same in every term of the sum")
+ORDER = sentence("the sums in another order")
+COLLECTED = sentence("what multiplies {moved}, collected")
+READ_OFF = sentence("what stands beside {moved} is the gradient")
+PATHS = sentence("the sum over the paths")
+
+Kind = Literal["forward", "whole", "part", "scalar", "sum", "gradient"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One line and the reason beside it: a template, and what stands in its slots.
+
+    ``kind`` says what the line has to be equal to; one that `continues` shows its right side only,
+    below the equality sign of the line above it.
+    """
+
+    kind: Kind
+    equality: Equality
+    reason: str
+    slots: Mapping[str, Notation]
+    continues: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The lines of one way, and the style in which they are written."""
+
+    way: Way
+    lines: tuple[Written, ...]
+    convention: Convention
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How one gradient is found: the passages of its ways, and what they add up to."""
+
+    section: Section
+    passages: tuple[Passage, ...]
+    closing: tuple[Written, ...]
+
+
+def lay_out(section: Section, page: Page, *, full: bool) -> Steps:
+    """The steps of a gradient; in index notation where rows and columns do not suffice.
+
+    Args:
+        section: the gradient's equation and its ways.
+        page: with differentials laid out as their tensors.
+        full: whether everything that moves is shown, and not one tensor alone.
+    """
+    labels = [_label(section, number) for number in range(len(section.ways))]
+    for label in (Symbol(section.dl), *labels):
+        page.shapes.setdefault(label.name, ())
+    passages = tuple(
+        _passage(way, label, page, full=full)
+        for way, label in zip(section.ways, labels, strict=True)
+    )
+    slots = {"moved": Symbol(DIFFERENTIAL + section.of)}
+    closing = [Written("gradient", section.line.equality, READ_OFF, slots)]
+    if labels[0].name != section.dl:
+        parts = tuple(_over_turns(w, n) for w, n in zip(section.ways, labels, strict=True))
+        whole = Plus(parts) if len(parts) > 1 else parts[0]
+        closing.insert(0, Written("sum", Equality(Symbol(section.dl), whole), PATHS, slots))
+    return Steps(section, passages, tuple(closing))
+
+
+def _label(section: Section, number: int) -> Symbol:
+    """What the part of dl is called that travels one way: ``dl2``, and ``dl[t]`` for each turn."""
+    one = "" if len(section.ways) == 1 else str(number + 1)
+    way = section.ways[number]
+    turn = f"[{LETTER}]" if way.range and not section.line.range else ""
+    return Symbol(section.dl + one + turn)
+
+
+def _over_turns(way: Way, label: Symbol) -> Notation:
+    if not label.name.endswith("]"):
+        return label
+    return LetterSum((Letter(way.turns, 1),), label)
+
+
+def _passage(way: Way, label: Symbol, page: Page, *, full: bool) -> Passage:
+    convention = page.convention
+    try:
+        lines = _Layout(way, label, convention, page.shapes, full=full).lines()
+    except _NotPaired:
+        convention = replace(convention, style="index")
+        lines = _Layout(way, label, convention, page.shapes, full=full).lines()
+    return Passage(way, tuple(lines), convention)
+
+
+class _NotPaired(Exception):
+    """A tensor that has no one row and column for each element, so that no trace can be written."""
+
+
+class _Layout:
+    """The lines of one way in one convention."""
+
+    def __init__(
+        self,
+        way: Way,
+        label: Symbol,
+        convention: Convention,
+        shapes: Mapping[str, tuple[Size, ...]],
+        *,
+        full: bool,
+    ) -> None:
+        self.way = way
+        self.label = label
+        self.convention = convention
+        self.shapes = shapes
+        self.full = full
+        self.reader = way.reader
+        self.dz = self._written(DIFFERENTIAL + self.reader, way.free, way.part)
+        self.added = self._written(way.moved.tensor, way.axes, way.contribution)
+        self.z_letters, self.z_scalar = _letters(self.dz.left)
+        self.v_letters, self.v_scalar = _letters(self.added.left)
+        self.dv = self.added.left
+        self.slots = {
+            "of": Symbol(way.of),
+            "reader": Symbol(self.reader),
+            "moved": Symbol(way.moved.tensor),
+        }
+
+    def lines(self) -> list[Written]:
+        """All lines, from the forward equation to the gradient."""
+        found = [self._line("forward", self.way.forward, FORWARD)]
+        found += self._differentials()
+        scalars = self._scalars()
+        if self.way.loss:
+            found[-1] = replace(found[-1], kind="scalar")
+        last = found[-1].equality.right if self.way.loss else None
+        first = not self.way.loss
+        for right, reason in scalars:
+            if right != last:
+                line = self._line("scalar", Equality(self.label, right), reason)
+                found.append(replace(line, continues=not first))
+                last, first = right, False
+        return found
+
+    def _written(self, target: str, free: tuple[Index, ...], term: Term) -> Equality:
+        return write(Equation(target, free, term), self.convention, shapes=self.shapes)
+
+    def _line(self, kind: Kind, equality: Equality, reason: str) -> Written:
+        return Written(kind, equality, reason, self.slots)
+
+    def _differentials(self) -> list[Written]:
+        left = self.label if self.way.loss else self.dz.left
+        part = Equality(left, self.dz.right)
+        product = isinstance(self.dz.right, Hadamard | Quotient)
+        plain = product and isinstance(self.way.forward.right, Applied)
+        found: list[Written] = []
+        if self.full and self.way.whole != self.dz:
+            whole = replace(self.way.whole, left=left) if self.way.loss else self.way.whole
+            found.append(self._line("whole", whole, EVERYTHING))
+        found.append(self._line("part", part, ELEMENTWISE if plain else ONLY))
+        diagonal = self._diagonal()
+        if diagonal is not None:
+            line = self._line("part", Equality(left, diagonal), DIAGONAL)
+            found.append(replace(line, continues=True))
+        return found
+
+    def _diagonal(self) -> Notation | None:
+        """``diag(σ′(z)) dz`` for columns, and ``dz diag(σ′(z))`` for rows, of a single vector."""
+        match self.dz.right:
+            case Hadamard((slope, Symbol(name) as moved)) if (
+                name == self.way.moved.tensor
+                and len(self.way.free) == len(self.shapes.get(name, ())) == 1
+                and self.full
+            ):
+                column = (self.convention.vectors == "column") != (name in self.convention.turned)
+                factors = (Diagonal(slope), moved) if column else (moved, Diagonal(slope))
+                return Chain(factors)
+            case _:
+                return None
+
+    def _scalars(self) -> list[tuple[Notation, str]]:
+        """What dl is, line by line."""
+        found: list[tuple[Notation, str]] = []
+        put_in = self.dz.right
+        if not self.way.loss:
+            upstream = self._upstream()
+            found.append((self._beside(upstream, self.dz.left, inner=True), CHAIN_RULE))
+            found.append((self._beside(upstream, self.dz.left), AS_TRACE))
+            found.append((self._beside(upstream, put_in), PUT_IN))
+            found += self._moves(upstream, put_in)
+        last = _paired(self.added.right, self.dv, self.v_letters, scalar=self.v_scalar)
+        found.append((last, self._last_reason([one for one, _ in found], put_in)))
+        return found
+
+    def _upstream(self) -> Notation:
+        assert isinstance(self.way.upstream, Read)
+        return _called(self.dz.left, self.way.upstream.tensor)
+
+    def _beside(self, left: Notation, right: Notation, *, inner: bool = False) -> Notation:
+        return _paired(left, right, self.z_letters, scalar=self.z_scalar, inner=inner)
+
+    def _moves(self, upstream: Notation, put_in: Notation) -> list[tuple[Notation, str]]:
+        """A product's factors moved around dv, under the trace."""
+        if self.z_scalar or not isinstance(put_in, Chain):
+            return []
+        spots = [
+            spot
+            for spot, factor in enumerate(put_in.factors)
+            if _name(factor) == self.way.moved.tensor
+        ]
+        if len(spots) != 1:
+            return []
+        (spot,) = spots
+        before, moved, after = (
+            put_in.factors[:spot],
+            put_in.factors[spot],
+            put_in.factors[spot + 1 :],
+        )
+        found: list[tuple[Notation, str]] = []
+        if isinstance(moved, Transposed):
+            mirrored = (*_flipped(after), moved.body, *_flipped(before), upstream)
+            found.append((self._trace(mirrored), MIRROR))
+            front: tuple[Notation, ...] = (*_flipped(before), upstream, *_flipped(after))
+            found.append((self._trace((*front, moved.body)), CIRCLE))
+            turned = Transposed(_chain((*after, _transposed(upstream), *before)))
+            found.append((self._trace((turned, moved.body)), TRANSPOSES))
+            return found
+        if after:
+            found.append((self._trace((*after, _transposed(upstream), *before, moved)), CIRCLE))
+        gathered = _chain((*_flipped(before), upstream, *_flipped(after)))
+        found.append((self._trace((Transposed(gathered), moved)), TRANSPOSES))
+        return found
+
+    def _trace(self, factors: tuple[Notation, ...]) -> Notation:
+        return _summed(self.z_letters, Trace(_chain(factors)))
+
+    def _last_reason(self, before: list[Notation], put_in: Notation) -> str:
+        if self.convention.style == "index":
+            return ORDER
+        if (
+            before
+            and isinstance(before[-1], LetterSum)
+            and len(self.v_letters) < len(self.z_letters)
+        ):
+            return OUT
+        if before and any(isinstance(node, Ones) for node in _walk(before[-1])):
+            return ONES
+        if isinstance(put_in, Hadamard | Quotient):
+            return SIDES
+        return AS_TRACE if isinstance(put_in, Inner) else COLLECTED
+
+
+def _letters(left: Notation) -> tuple[tuple[Letter, ...], bool]:
+    """The letters of a left side, and whether nothing else is left of the tensor."""
+    match left:
+        case Symbol():
+            return (), False
+        case Sliced(_, places):
+            found: list[Letter] = []
+            for place in places:
+                match place:
+                    case Position(((Letter() as letter, 1),), 0):
+                        found.append(letter)
+                    case Position((), _) | None:
+                        pass
+                    case _:
+                        raise _NotPaired
+            return tuple(found), all(place is not None for place in places)
+        case _:
+            raise _NotPaired
+
+
+def _called(left: Notation, name: str) -> Notation:
+    match left:
+        case Symbol():
+            return Symbol(name)
+        case Sliced(_, places):
+            return Sliced(name, places)
+        case _:
+            raise _NotPaired
+
+
+def _name(factor: Notation) -> str:
+    match factor:
+        case Symbol(name) | Sliced(name, _) | Transposed(Symbol(name) | Sliced(name, _)):
+            return name
+        case _:
+            return ""
+
+
+def _paired(
+    left: Notation,
+    right: Notation,
+    letters: tuple[Letter, ...],
+    *,
+    scalar: bool,
+    inner: bool = False,
+) -> Notation:
+    """``⟨A, B⟩`` or ``tr(Aᵀ B)``, summed over the letters; ``A B`` for scalars."""
+    if scalar:
+        return _summed(letters, _times((left, right)))
+    if inner or _is_constant(left) or _is_constant(right):
+        return _summed(letters, Inner(left, right))
+    return _summed(letters, Trace(_chain((_transposed(left), right))))
+
+
+def _summed(letters: tuple[Letter, ...], body: Notation) -> Notation:
+    return LetterSum(letters, body) if letters else body
+
+
+def _is_constant(notation: Notation) -> bool:
+    """Whether all elements are one number, so that the shape is that of what stands beside."""
+    match notation:
+        case Ones(None):
+            return True
+        case Negative(body):
+            return _is_constant(body)
+        case Times(factors):
+            return _is_constant(factors[-1])
+        case _:
+            return False
+
+
+def _times(factors: tuple[Notation, ...]) -> Notation:
+    flat: list[Notation] = []
+    for factor in factors:
+        flat += factor.factors if isinstance(factor, Times) else (factor,)
+    return Times(tuple(flat))
+
+
+def _chain(factors: tuple[Notation, ...]) -> Notation:
+    flat: list[Notation] = []
+    for factor in factors:
+        flat += factor.factors if isinstance(factor, Chain) else (factor,)
+    return flat[0] if len(flat) == 1 else Chain(tuple(flat))
+
+
+def _transposed(notation: Notation) -> Notation:
+    return notation.body if isinstance(notation, Transposed) else Transposed(notation)
+
+
+def _flipped(factors: tuple[Notation, ...]) -> tuple[Notation, ...]:
+    """The factors of a transposed product."""
+    return tuple(_transposed(factor) for factor in reversed(factors))
+
+
+def _walk(notation: Notation) -> list[Notation]:
+    return [notation, *(node for child in children(notation) for node in _walk(child))]

@@ -1,0 +1,99 @@
+"""Every line of every derivation's steps is proved, and a planted mistake is not."""
+
+from dataclasses import replace
+
+import pytest
+
+from gradproof.core.normal import negate
+from gradproof.core.term import substitute
+from gradproof.derivation import differential
+from gradproof.derivation.routes import routes
+from gradproof.gallery.catalogue import find, names
+from gradproof.ink.terminal import text
+from gradproof.judge.steps import Bench, judge
+from gradproof.workbench import read
+from gradproof.write import pairing
+from gradproof.write.convention import Convention
+from gradproof.write.orient import oriented
+from gradproof.write.pairing import lay_out
+from gradproof.write.ways import sections, sections_page
+
+LAYOUTS = [("row", "matrix"), ("column", "matrix"), ("row", "index")]
+
+
+def judged(network, vectors="row", style="matrix", full=True, seed=b"steps"):
+    """Each line of a network's steps as text, with how it was proved."""
+    derivation = read(find(network), {}, {})[0].derivation
+    convention = replace(oriented(derivation, Convention(vectors)), style=style)
+    page = sections_page(derivation, convention, {})
+    found = routes(derivation)
+    bench = Bench(derivation, found, page.shapes, seed)
+    for section in sections(derivation, found, page):
+        steps = lay_out(section, page, full=full)
+        verdict = judge(steps, bench)
+        lines = [line for passage in steps.passages for line in passage.lines]
+        assert len(verdict.all()) == len([*lines, *steps.closing])
+        for line, sure in zip([*lines, *steps.closing], verdict.all(), strict=True):
+            yield text(line.equality), sure
+
+
+def unproved(network, **layout):
+    return [line for line, sure in judged(network, **layout) if sure is None]
+
+
+@pytest.mark.parametrize("network", names())
+def test_every_line_of_the_gallery_is_proved(network):
+    for vectors, style in LAYOUTS:
+        assert unproved(network, vectors=vectors, style=style) == []
+
+
+def test_windows_are_proved_element_by_element_and_ties_at_random_points():
+    methods = {sure.method for _, sure in judged("conv2d")}
+    assert methods == {"given", "normal form", "element by element"}
+    assert "points" in {sure.method for _, sure in judged("max_pool")}
+
+
+def without_the_last_factor(pusher, factors):
+    moved = [(n, pusher.of(factor)) for n, factor in enumerate(factors[:-1])]
+    return differential.add(
+        *(differential.product(*factors[:n], one, *factors[n + 1 :]) for n, one in moved)
+    )
+
+
+def with_the_wrong_sign(rule):
+    return lambda pusher, *terms: negate(rule(pusher, *terms))
+
+
+def without_the_mean(pusher, term):
+    """A softmax as if its sum did not move."""
+    moved = substitute(pusher.of(term.body), {term.over: term.position})
+    return differential.product(pusher._output(term, term), moved)
+
+
+@pytest.mark.parametrize(
+    ("network", "rule", "mistake"),
+    [
+        ("fnn", "_product", without_the_last_factor),
+        ("fnn", "_apply", with_the_wrong_sign(differential._Pusher._apply)),
+        ("softmax_regression", "_softmax", with_the_wrong_sign(differential._Pusher._softmax)),
+        ("attention", "_softmax", without_the_mean),
+        ("max_pool", "_fold", with_the_wrong_sign(differential._Pusher._fold)),
+        ("rnn", "_product", without_the_last_factor),
+    ],
+)
+def test_a_mistake_in_forward_mode_is_seen(network, rule, mistake, monkeypatch):
+    monkeypatch.setattr(differential._Pusher, rule, mistake)
+    lines = unproved(network)
+    assert any(line.startswith("∂l/∂") for line in lines), "the gradient that is read off"
+
+
+def test_a_factor_that_is_not_transposed_is_seen(monkeypatch):
+    monkeypatch.setattr(pairing, "_flipped", lambda factors: tuple(reversed(factors)))
+    shown = unproved("ridge", full=False)
+    assert shown
+    assert all(line.startswith("ⅆl") for line in shown)
+
+
+def test_a_letter_left_out_of_a_sum_is_seen(monkeypatch):
+    monkeypatch.setattr(pairing, "_summed", lambda letters, body: body)
+    assert any(line.startswith("ⅆl") for line in unproved("multi_head_attention"))
