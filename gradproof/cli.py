@@ -211,6 +211,22 @@ def _derive_parser(commands: Any) -> None:
     _network_arguments(parser)
     parser.add_argument("--convention", choices=("row", "column"), default="row")
     parser.add_argument(
+        "--detail",
+        choices=("brief", "steps", "full"),
+        default="brief",
+        help="brief: the equations; steps: how each gradient is found, with one tensor moving at a "
+        "time; full: with everything that moves",
+    )
+    parser.add_argument(
+        "--style",
+        choices=("matrix", "index"),
+        default="matrix",
+        help="index: elements and sums in the place of matrices",
+    )
+    parser.add_argument(
+        "--lang", choices=("en", "zh"), default="en", help="of what stands around the equations"
+    )
+    parser.add_argument(
         "--format",
         choices=("text", "latex", "markdown", "html", "json", "ipynb"),
         default="text",
@@ -655,7 +671,10 @@ def _derive(options: argparse.Namespace) -> int:
     from gradproof.gallery.entry import read_docstring
     from gradproof.workbench import derive_source, notebook_source
 
+    how = {"detail": options.detail, "style": options.style, "lang": options.lang}
     if options.format == "ipynb":
+        if how != {"detail": "brief", "style": "matrix", "lang": "en"}:
+            raise DataError("--detail, --style and --lang do not go with --format ipynb.")
         source = _source(options)
         file = inspect.getsourcefile(source.forward)
         what = "" if file is None else read_docstring(Path(file))[0]
@@ -675,7 +694,7 @@ def _derive(options: argparse.Namespace) -> int:
     if options.standalone:
         if options.format != "latex":
             raise DataError("--standalone is a LaTeX document: it goes with --format latex.")
-        print(page.to_latex(options.convention, standalone=True), end="")
+        print(page.to_latex(options.convention, standalone=True, **how), end="")
         return 0
     write = {
         "text": page.to_text,
@@ -684,7 +703,7 @@ def _derive(options: argparse.Namespace) -> int:
         "html": page.to_html,
         "json": page.to_json,
     }[options.format]
-    print(write(options.convention))
+    print(write(options.convention, **how))
     return 0
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from textwrap import wrap
 
 from gradproof.core.errors import DataError, UnknownName
@@ -11,13 +11,31 @@ from gradproof.core.index import Size
 from gradproof.core.program import Derivation, shapes
 from gradproof.ink.latex import plain_names
 from gradproof.ink.terminal import text
-from gradproof.report import formats
+from gradproof.report import formats, step_formats
+from gradproof.report.layouts import layout_lines, layouts
+from gradproof.report.lines import WIDTH, beside_shapes
 from gradproof.report.sliding import PROVED, legend, sliding_forms
+from gradproof.report.step_formats import text_lines
+from gradproof.report.steps import StepsPage, steps_page
+from gradproof.words import say, sentence
 from gradproof.write.convention import Convention, shape_text
 from gradproof.write.loops import uneven
 from gradproof.write.matrix import write
+from gradproof.write.notation import Equality
 from gradproof.write.orient import oriented
-from gradproof.write.rolled import page_of, rolled, starts
+from gradproof.write.rolled import Line, page_of, rolled, starts
+
+BRIEF, STEPS, FULL = "brief", "steps", "full"
+MATRIX = "matrix"
+
+TITLES_OF = {
+    "row": sentence("{network}, in row convention"),
+    "column": sentence("{network}, in column convention"),
+}
+PARTS = {
+    "Forward": sentence("Forward"),
+    "Gradients, back to front": sentence("Gradients, back to front"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,72 +58,153 @@ class Equations:
                 f"There is no gradient with respect to {name}.",
                 advice=f"There are those with respect to {', '.join(found)}.",
             )
-        convention = _layout("row", self.derivation)
+        convention = layout("row", self.derivation)
         known = shapes(self.derivation.forward) | shapes(self.derivation.backward)
         return text(write(found[name], convention, shapes=known))
 
     def __str__(self) -> str:
         return self.to_text()
 
-    def to_text(self, vectors: str = "row") -> str:
-        """The equations for a terminal, with the shape of each."""
+    def to_text(
+        self, vectors: str = "row", *, detail: str = BRIEF, style: str = MATRIX, lang: str = "en"
+    ) -> str:
+        """The equations for a terminal, with the shape of each.
+
+        Args:
+            vectors: ``"row"`` or ``"column"``, whether a sample is a row or a column.
+            detail: ``"brief"``, the equations alone; ``"steps"``, how each gradient is found with
+                one tensor moving at a time; ``"full"``, with everything that moves. Every line of
+                the steps is read back and proved.
+            style: ``"matrix"``, or ``"index"`` for elements and sums.
+            lang: ``"en"`` or ``"zh"``, the language of what stands around the equations.
+
+        Raises:
+            DataError: one of these is none of its words.
+        """
         derivation = self.derivation
-        convention = _layout(vectors, derivation)
-        lines = [f"{self.network}, in {vectors} convention", "", "Inputs"]
+        convention = layout(vectors, derivation, style)
+        lines = [say(TITLES_OF[vectors], lang, network=self.network), "", say("Inputs", lang)]
         width = max((len(t.name) for t in derivation.forward.inputs), default=0)
         lines += [
-            f"  {t.name:<{width}}   {shape_text(t.name, self._sizes(t.shape), convention)}"
+            f"  {t.name:<{width}}   {self._shape_text(t.name, t.shape, convention, lang)}"
             for t in derivation.forward.inputs
         ]
+        steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
+        if steps is not None:
+            lines += layout_lines(layouts(derivation, convention), lang)
         page = page_of(derivation, convention, self.words)
-        sliding = sliding_forms(derivation, convention)
-        for title, equations in (
-            ("Forward", derivation.forward.equations),
-            ("Gradients, back to front", derivation.backward.equations),
-        ):
-            written = rolled(equations, page)
-            sizes = [shape_text(one.target, self._sizes(one.shape), convention) for one in written]
-            longest = max((len(size) for size in sizes), default=0)
-            beside, said = [], []
-            for size, one in zip(sizes, written, strict=True):
-                if one.target in sliding:
-                    said += [text(sliding[one.target]), f"  {text(one.equality)}"]
-                    beside += [size, ""]
-                else:
-                    said.append(text(one.equality))
-                    beside.append(f"{size:<{longest}}   {one.range}".rstrip())
-            lines += ["", title, *_beside_shapes(said, beside)]
+        sliding = {} if style == "index" else sliding_forms(derivation, convention)
+        parts = [("Forward", derivation.forward.equations)]
+        parts += (
+            [("Gradients, back to front", derivation.backward.equations)] if steps is None else []
+        )
+        for title, equations in parts:
+            lines += ["", say(PARTS[title], lang)]
+            lines += self._part(rolled(equations, page), sliding, convention, lang)
             if title == "Forward":
-                lines += [f"  where {line}" for line in starts(page)]
+                said = starts(page, lang)
+                lines += [f"  {say('where {what}', lang, what=line)}" for line in said]
+        if steps is not None:
+            lines += ["", say("Gradients, back to front, step by step", lang)]
+            lines += text_lines(steps, lang)
         written_out = uneven(derivation.forward.equations, page.initial)
         lines += [""] if written_out else []
         lines += [
-            f"{family} is written out: its turns {turn} and {turn + 1} are not alike."
+            say(
+                "{family} is written out: its turns {turn} and {next} are not alike.",
+                lang,
+                family=family,
+                turn=turn,
+                next=turn + 1,
+            )
             for family, turn in written_out.items()
         ]
         if derivation.zero:
-            lines += ["", f"The loss does not depend on {', '.join(derivation.zero)}: zero."]
+            names = ", ".join(derivation.zero)
+            lines += ["", say("The loss does not depend on {names}: zero.", lang, names=names)]
         if sliding:
-            meanings = legend(sliding.values())
-            lines += ["", "Where windows slide", *meanings, *wrap(PROVED, WIDTH)]
+            meanings = legend(sliding.values(), lang)
+            proved = say(PROVED, lang)
+            lines += ["", say("Where windows slide", lang), *meanings, *wrap(proved, WIDTH)]
         return "\n".join([*lines, *([""] if self.notes else []), *self.notes])
 
-    def to_latex(self, vectors: str = "row", *, standalone: bool = False) -> str:
-        """The equations for a paper, aligned at their equality signs, or as a whole document."""
-        rows = self.rows(vectors)
-        return formats.to_document(rows) if standalone else formats.to_latex(rows)
+    def _part(
+        self,
+        written: Sequence[Line],
+        sliding: Mapping[str, Equality],
+        convention: Convention,
+        lang: str,
+    ) -> list[str]:
+        """The equations of one part, with their shapes beside them."""
+        sizes = [self._shape_text(one.target, one.shape, convention, lang) for one in written]
+        longest = max((len(size) for size in sizes), default=0)
+        beside, said = [], []
+        for size, one in zip(sizes, written, strict=True):
+            if one.target in sliding:
+                said += [text(sliding[one.target]), f"  {text(one.equality)}"]
+                beside += [size, ""]
+            else:
+                said.append(text(one.equality))
+                beside.append(f"{size:<{longest}}   {one.range}".rstrip())
+        return beside_shapes(said, beside)
 
-    def to_markdown(self, vectors: str = "row") -> str:
-        """The equations as Markdown with mathematics."""
-        return formats.to_markdown(self.rows(vectors))
+    def steps(self, vectors: str = "row", *, detail: str = STEPS, style: str = MATRIX) -> StepsPage:
+        """How each gradient is found, line by line, every line judged."""
+        if detail not in (STEPS, FULL):
+            raise DataError(f"The detail is {BRIEF}, {STEPS} or {FULL}, not {detail}.")
+        convention = layout(vectors, self.derivation, style)
+        return steps_page(self.derivation, convention, self.words, full=detail == FULL)
 
-    def to_html(self, vectors: str = "row") -> str:
-        """The equations as a fragment of HTML, in MathML."""
-        return formats.to_html(self.rows(vectors))
+    def to_latex(
+        self,
+        vectors: str = "row",
+        *,
+        standalone: bool = False,
+        detail: str = BRIEF,
+        style: str = MATRIX,
+        lang: str = "en",
+    ) -> str:
+        """The equations for a paper, aligned at their equality signs, or as a whole document.
 
-    def to_json(self, vectors: str = "row") -> str:
-        """The equations as JSON: text, LaTeX, shape and range of each."""
-        return formats.to_json(self.rows(vectors))
+        Args:
+            vectors: as for `to_text`, and so are `detail`, `style` and `lang`.
+            standalone: whether it is a whole document; in Chinese it needs XeLaTeX and ctex.
+            detail: as for `to_text`.
+            style: as for `to_text`.
+            lang: as for `to_text`.
+        """
+        rows = self.rows(vectors, style)
+        if detail == BRIEF:
+            return formats.to_document(rows, lang) if standalone else formats.to_latex(rows)
+        steps = self.steps(vectors, detail=detail, style=style)
+        if standalone:
+            return formats.to_document(rows, lang, step_formats.tex_blocks(steps, lang))
+        return step_formats.to_latex(steps, lang)
+
+    def to_markdown(
+        self, vectors: str = "row", *, detail: str = BRIEF, style: str = MATRIX, lang: str = "en"
+    ) -> str:
+        """The equations as Markdown with mathematics; the arguments are those of `to_text`."""
+        steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
+        said = None if steps is None else step_formats.to_markdown(steps, lang)
+        return formats.to_markdown(self.rows(vectors, style), lang, said)
+
+    def to_html(
+        self, vectors: str = "row", *, detail: str = BRIEF, style: str = MATRIX, lang: str = "en"
+    ) -> str:
+        """The equations as a fragment of HTML, in MathML; the arguments are those of `to_text`."""
+        steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
+        said = None if steps is None else step_formats.to_html(steps, lang)
+        return formats.to_html(self.rows(vectors, style), lang, said)
+
+    def to_json(
+        self, vectors: str = "row", *, detail: str = BRIEF, style: str = MATRIX, lang: str = "en"
+    ) -> str:
+        """The equations as JSON: text, LaTeX, shape and range of each, and the steps if they are
+        asked for; the arguments are those of `to_text`."""
+        steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
+        said = None if steps is None else step_formats.to_json(steps, lang)
+        return formats.to_json(self.rows(vectors, style), said)
 
     def _repr_html_(self) -> str:
         return self.to_html()
@@ -117,12 +216,12 @@ class Equations:
         inside = self.to_latex().replace("{align*}", "{aligned}")
         return f"$$\n{inside}\n$$"
 
-    def rows(self, vectors: str = "row") -> formats.Rows:
+    def rows(self, vectors: str = "row", style: str = MATRIX) -> formats.Rows:
         """The equations one by one, each loop once, after the form in which a window slides."""
         derivation = self.derivation
-        convention = _layout(vectors, derivation)
+        convention = layout(vectors, derivation, style)
         page = page_of(derivation, convention, self.words)
-        sliding = sliding_forms(derivation, convention)
+        sliding = {} if style == "index" else sliding_forms(derivation, convention)
         found: list[formats.Row] = []
         for part, program in (("forward", derivation.forward), ("gradients", derivation.backward)):
             for line in rolled(program.equations, page):
@@ -137,59 +236,27 @@ class Equations:
         plain = plain_names(one for row in found for one in row.forms)
         return formats.Rows(self.network, vectors, inputs, tuple(found), plain, self.notes)
 
+    def _shape_text(
+        self, name: str, shape: tuple[Size, ...], convention: Convention, lang: str
+    ) -> str:
+        return shape_text(name, self._sizes(shape), convention) if shape else say("scalar", lang)
+
     def _sizes(self, shape: tuple[Size, ...]) -> tuple[Size, ...]:
         lengths = {n: word for n, word in self.words.items() if word.isidentifier()}
         return tuple(lengths.get(s, s) if isinstance(s, int) else s for s in shape)
 
 
-WIDTH = 100
+def layout(vectors: str, derivation: Derivation, style: str = MATRIX) -> Convention:
+    """The convention of a page, with those vectors turned that lie better the other way.
 
-
-def _beside_shapes(written: list[str], shapes: list[str]) -> list[str]:
-    """Equations with their shapes in a column; one that is too wide is broken before a term."""
-    free = WIDTH - 5 - max((len(shape) for shape in shapes), default=0)
-    broken = [_broken(line, free) for line in written]
-    width = min(free, max((len(part) for parts in broken for part in parts), default=0))
-    lines = []
-    for parts, shape in zip(broken, shapes, strict=True):
-        *above, last = (f"  {part}" for part in parts)
-        lines += [*above, f"{last:<{width + 2}}   {shape}".rstrip()]
-    return lines
-
-
-def _broken(line: str, width: int) -> list[str]:
-    """A line as several, each from one ``+`` or ``−`` outside of parentheses to another, or where
-    that is not enough from one condition to another."""
-    if len(line) <= width:
-        return [line]
-    indent = " " * (line.index(" = ") + 1)
-    parts = []
-    for part in _split(line, (" + ", " − ")):
-        parts += [part] if len(indent + part) <= width else _split(part, (" [",))
-    lines = [parts[0]]
-    for part in parts[1:]:
-        if len(lines[-1]) + len(part) <= width:
-            lines[-1] += part
-        else:
-            lines.append(indent + part)
-    return lines
-
-
-def _split(line: str, before: tuple[str, ...]) -> list[str]:
-    """A line cut where one of these stands outside of parentheses."""
-    depth = 0
-    parts = [""]
-    for spot, character in enumerate(line):
-        if depth == 0 and line.startswith(before, spot) and parts[-1]:
-            parts.append("")
-        depth += (character in "([⟨") - (character in ")]⟩")
-        parts[-1] += character
-    return parts
-
-
-def _layout(vectors: str, derivation: Derivation) -> Convention:
+    Raises:
+        DataError: there is no such convention or style.
+    """
+    if style not in (MATRIX, "index"):
+        raise DataError(f"The style is matrix or index, not {style}.")
     match vectors:
         case "row" | "column":
-            return oriented(derivation, Convention(vectors))
+            turned = oriented(derivation, Convention(vectors))
+            return turned if style == MATRIX else replace(turned, style="index")
         case _:
             raise DataError(f"The convention is row or column, not {vectors}.")

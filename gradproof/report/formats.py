@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Literal
@@ -11,9 +11,23 @@ from typing import Literal
 from gradproof.ink.latex import latex
 from gradproof.ink.mathml import mathml
 from gradproof.ink.terminal import text
+from gradproof.words import say, sentence
 from gradproof.write.notation import Equality, Symbol
 
-TITLES = {"forward": "Forward", "gradients": "Gradients, back to front"}
+FITTED = (
+    r"\newcommand{\fitted}[1]{\sbox0{$#1$}\ifdim\wd0>\linewidth"
+    r"\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi}"
+)
+"""What is wider than its line is scaled to fit."""
+
+TITLES = {
+    "forward": sentence("Forward"),
+    "gradients": sentence("Gradients, back to front"),
+}
+CONVENTIONS = {
+    "row": sentence("In row convention."),
+    "column": sentence("In column convention."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,42 +62,53 @@ def to_latex(page: Rows) -> str:
     return "\\begin{align*}\n" + " \\\\\n".join(_tex(page.rows, page)) + "\n\\end{align*}"
 
 
-def to_document(page: Rows) -> str:
-    """A LaTeX document that names all it needs: any engine, amsmath, graphicx, geometry.
+def to_document(page: Rows, lang: str = "en", steps: Sequence[str] | None = None) -> str:
+    """A LaTeX document that names all it needs: any engine, amsmath, graphicx, geometry; in Chinese
+    XeLaTeX and ctex.
 
     An equation that is longer than its line is scaled to fit.
+
+    Args:
+        page: the equations.
+        lang: of the words around them.
+        steps: what stands in the place of the gradients, if anything does.
     """
     inputs = [
-        rf"${latex(Symbol(name), plain=page.plain)}$ & ${_shape(shape)}$ \\"
+        rf"${latex(Symbol(name), plain=page.plain)}$ & ${shape_tex(shape)}$ \\"
         for name, shape in page.inputs
     ]
     parts = [
         r"\documentclass[11pt]{article}",
+        *([r"\usepackage[UTF8,fontset=fandol,heading=false]{ctex}"] if lang == "zh" else []),
         r"\usepackage[a4paper,margin=22mm]{geometry}",
         r"\usepackage{amsmath,amssymb,graphicx,iftex}",
         r"\ifpdftex\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}\else\usepackage{fontspec}\fi",
         r"% An equation in at most seven tenths of the line, and what is said beside it.",
         r"\newcommand{\fit}[2]{\sbox0{$\displaystyle #1$}\ifdim\wd0>0.7\linewidth"
         r"\resizebox{0.7\linewidth}{!}{\usebox0}\else\usebox0\fi\hfill{\small #2}\par}",
+        *([FITTED] if steps is not None else []),
         r"\setlength{\parindent}{0pt}",
         r"\setlength{\parskip}{6pt}",
         r"\begin{document}",
-        rf"\section*{{{_escaped(page.network)}}}",
-        _escaped(f"In {page.vectors} convention.") + r"\par",
+        rf"\section*{{{escaped(page.network)}}}",
+        escaped(say(CONVENTIONS[page.vectors], lang)) + r"\par",
         r"\begin{tabular}{@{}ll}",
         *inputs,
         r"\end{tabular}",
     ]
     for part, title in TITLES.items():
-        parts += [rf"\subsection*{{{title}}}", ""]
+        parts += [rf"\subsection*{{{say(title, lang)}}}", ""]
+        if part == "gradients" and steps is not None:
+            parts += steps
+            continue
         for row in page.of(part):
             *above, last = (latex(one, plain=page.plain) for one in row.forms)
-            shape = f"${_shape(row.shape)}$" if row.shape else ""
+            shape = f"${shape_tex(row.shape)}$" if row.shape else ""
             beside = [rf"${range_of(row.range)}$"] if row.range else []
             parts += [rf"\fit{{{one}}}{{}}" for one in above]
             said = r"\quad ".join([*beside, shape])
             parts.append(rf"\fit{{{last}}}{{{said}}}")
-    parts += ["", *(_escaped(note) + r"\par" for note in page.notes)]
+    parts += ["", *(escaped(note) + r"\par" for note in page.notes)]
     return "\n".join([*parts, r"\end{document}", ""])
 
 
@@ -92,7 +117,7 @@ def range_of(said: str) -> str:
     return said.replace("…", r"\dots,").replace("−", "-").replace("= 1 ", "= 1, ")
 
 
-def _shape(shape: str) -> str:
+def shape_tex(shape: str) -> str:
     words = shape.replace("…", r"\dots ").replace("×", r" \times ")
     return rf"\mathrm{{{words}}}" if shape == "scalar" else words.replace("_", r"\_")
 
@@ -120,7 +145,7 @@ _TEX = str.maketrans(
 )
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text as LaTeX prints it, letter by letter."""
     return text.translate(_TEX)
 
@@ -134,21 +159,34 @@ def _tex(rows: Sequence[Row], page: Rows) -> list[str]:
     return lines
 
 
-def to_markdown(page: Rows) -> str:
-    """Markdown with mathematics as GitHub and notebooks show it."""
-    parts = [f"# {page.network}", f"In {page.vectors} convention.", "| input | shape |\n|---|---|"]
+def to_markdown(page: Rows, lang: str = "en", steps: Sequence[str] | None = None) -> str:
+    """Markdown with mathematics as GitHub and notebooks show it; `steps` stand in the place of the
+    gradients."""
+    head = say("| input | shape |", lang) + "\n|---|---|"
+    parts = [f"# {page.network}", say(CONVENTIONS[page.vectors], lang), head]
     parts[-1] += "".join(f"\n| `{name}` | {shape} |" for name, shape in page.inputs)
     for part, title in TITLES.items():
+        if part == "gradients" and steps is not None:
+            parts += [f"## {say(title, lang)}", *steps]
+            continue
         body = " \\\\\n".join(_tex(page.of(part), page))
-        parts += [f"## {title}", f"```math\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n```"]
+        parts += [
+            f"## {say(title, lang)}",
+            f"```math\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n```",
+        ]
     return "\n\n".join([*parts, *page.notes]) + "\n"
 
 
-def to_html(page: Rows) -> str:
-    """A fragment of HTML with the equations in MathML, one to a row."""
+def to_html(page: Rows, lang: str = "en", steps: Sequence[str] | None = None) -> str:
+    """A fragment of HTML with the equations in MathML, one to a row; `steps` stand in the place of
+    the gradients."""
     lines = [f"<h3>{escape(page.network)}</h3>"]
     for part, title in TITLES.items():
-        lines += [f"<h4>{title}</h4>", "<table>"]
+        lines.append(f"<h4>{say(title, lang)}</h4>")
+        if part == "gradients" and steps is not None:
+            lines += steps
+            continue
+        lines.append("<table>")
         for row in page.of(part):
             shown = "<br>".join(f"<math>{mathml(f, plain=page.plain)}</math>" for f in row.forms)
             beside = " · ".join(filter(None, (row.shape, row.range)))
@@ -157,8 +195,8 @@ def to_html(page: Rows) -> str:
     return "\n".join([*lines, *(f"<p>{escape(note)}</p>" for note in page.notes)])
 
 
-def to_json(page: Rows) -> str:
-    """The equations as text and LaTeX, with shapes and ranges."""
+def to_json(page: Rows, steps: Mapping[str, object] | None = None) -> str:
+    """The equations as text and LaTeX, with shapes and ranges, and the steps if there are any."""
     rows = [
         {
             "part": row.part,
@@ -177,5 +215,6 @@ def to_json(page: Rows) -> str:
         "inputs": inputs,
         "equations": rows,
         "notes": list(page.notes),
+        **({} if steps is None else {"steps": steps}),
     }
     return json.dumps(document, ensure_ascii=False, indent=1)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from gradproof.core.program import Derivation, shapes
 from gradproof.judge.elements import same_elements
+from gradproof.words import say, sentence
 from gradproof.write.convention import Convention
 from gradproof.write.notation import (
     Correlation,
@@ -19,24 +20,30 @@ from gradproof.write.notation import (
 from gradproof.write.planes import write_planes
 from gradproof.write.read import read
 
-SLIDES = ("A ⋆ B", "B slides over A: (A ⋆ B)[i,j] = Σ_q,r A[i+q,j+r] B[q,r]")
-EVERY = ("A↓s", "every s-th row and column of A; (s, t) is every s-th row and t-th column")
-PADS = ("pad(A, k)", "A with k zeros around it; a:b is a before and b after")
-SPREADS = ("A↑s", "A with zeros between its elements, which stand at every s-th place")
-TURNS = ("rot180(A)", "A turned by 180 degrees")
-FLIPS = ("flip(a)", "a backwards")
-PROVED = (
+SLIDES = ("A ⋆ B", sentence("B slides over A: (A ⋆ B)[i,j] = Σ_q,r A[i+q,j+r] B[q,r]"))
+EVERY = (
+    "A↓s",
+    sentence("every s-th row and column of A; (s, t) is every s-th row and t-th column"),
+)
+PADS = ("pad(A, k)", sentence("A with k zeros around it; a:b is a before and b after"))
+SPREADS = (
+    "A↑s",
+    sentence("A with zeros between its elements, which stand at every s-th place"),
+)
+TURNS = ("rot180(A)", sentence("A turned by 180 degrees"))
+FLIPS = ("flip(a)", sentence("a backwards"))
+PROVED = sentence(
     "Each equation with ⋆ is proved equal to the sum below it, coefficient by coefficient, for the "
     "sizes that are numbers."
 )
 
 
-def legend(written: Iterable[Equality]) -> list[str]:
+def legend(written: Iterable[Equality], lang: str = "en") -> list[str]:
     """What the signs of these equations mean, a line each; none where nothing slides."""
     signs = {sign for one in written for sign in _signs(one)}
     known = [sign for sign in (SLIDES, EVERY, PADS, SPREADS, TURNS, FLIPS) if sign in signs]
     width = max((len(sign) for sign, _ in known), default=0)
-    return [f"  {sign:<{width}}   {meaning}" for sign, meaning in known]
+    return [f"  {sign:<{width}}   {say(meaning, lang)}" for sign, meaning in known]
 
 
 def _signs(notation: Notation) -> Iterator[tuple[str, str]]:

@@ -43,24 +43,24 @@ from gradproof.write.notation import (
 from gradproof.write.rolled import LETTER, Page
 from gradproof.write.ways import Section, Way
 
-FORWARD = sentence("the forward pass")
+FORWARD = sentence("forward pass")
 EVERYTHING = sentence("its differential: everything moves")
-ONLY = sentence("its differential where only {of} moves")
-ELEMENTWISE = sentence("elementwise: each element moves by the slope there")
-DIAGONAL = sentence("an elementwise product is a diagonal matrix times a vector")
-CHAIN_RULE = sentence("the chain rule: how the loss moves with {reader}")
-AS_TRACE = sentence("an inner product is a trace")
+ONLY = sentence("its differential: only {of} moves")
+ELEMENTWISE = sentence("elementwise: the slope times {moved}")
+DIAGONAL = sentence("the same with a diagonal matrix")
+CHAIN_RULE = sentence("chain rule")
+AS_TRACE = sentence("inner product as a trace: {rule}")
 PUT_IN = sentence("the differential put in")
-MIRROR = sentence("a matrix and its transpose have one trace")
-CIRCLE = sentence("in a trace the last factors may come first")
-TRANSPOSES = sentence("a product is transposed factor by factor, from the back")
-SIDES = sentence("elementwise factors may change sides")
-ONES = sentence("a product with ones adds up")
-OUT = sentence("{moved} is the same in every term of the sum")
+MIRROR = sentence("transposed as a whole: {rule}")
+CIRCLE = sentence("moved to the front: {rule}")
+TRANSPOSES = sentence("product transposed: {rule}")
+SIDES = sentence("elementwise factors change sides")
+ONES = sentence("{rule} adds up")
+OUT = sentence("{moved} taken out of the sum")
 ORDER = sentence("the sums in another order")
-COLLECTED = sentence("what multiplies {moved}, collected")
-READ_OFF = sentence("what stands beside {moved} is the gradient")
-PATHS = sentence("the sum over the paths")
+COLLECTED = sentence("collected: what multiplies {moved}")
+READ_OFF = sentence("read off: what stands beside {moved}")
+PATHS = sentence("sum over the paths")
 
 Kind = Literal["forward", "whole", "part", "scalar", "sum", "gradient"]
 
@@ -78,6 +78,17 @@ class Written:
     reason: str
     slots: Mapping[str, Notation]
     continues: bool = False
+
+
+A, B = Symbol("A"), Symbol("B")
+RULES: dict[str, Notation] = {
+    AS_TRACE: Equality(Inner(A, B), Trace(Chain((Transposed(A), B)))),
+    MIRROR: Equality(Trace(A), Trace(Transposed(A))),
+    CIRCLE: Equality(Trace(Chain((A, B))), Trace(Chain((B, A)))),
+    TRANSPOSES: Equality(Transposed(Chain((A, B))), Chain((Transposed(B), Transposed(A)))),
+    ONES: Ones(None),
+}
+"""The rule that a reason names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +210,8 @@ class _Layout:
         return write(Equation(target, free, term), self.convention, shapes=self.shapes)
 
     def _line(self, kind: Kind, equality: Equality, reason: str) -> Written:
-        return Written(kind, equality, reason, self.slots)
+        slots = {**self.slots, "rule": RULES[reason]} if reason in RULES else self.slots
+        return Written(kind, equality, reason, slots)
 
     def _differentials(self) -> list[Written]:
         left = self.label if self.way.loss else self.dz.left

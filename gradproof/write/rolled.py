@@ -9,6 +9,7 @@ from gradproof.core.index import Size
 from gradproof.core.normal import plus
 from gradproof.core.program import Derivation, Equation, shape_of, shapes
 from gradproof.core.term import Add, Bracket, Term, reads, walk
+from gradproof.words import say
 from gradproof.write.convention import Convention
 from gradproof.write.loops import (
     Count,
@@ -91,12 +92,21 @@ def line_of(equation: Equation, page: Page) -> Line:
     return _summed(equation, page) or _plain(equation, page)
 
 
-def starts(page: Page) -> list[str]:
+def starts(page: Page, lang: str = "en") -> list[str]:
     """What the members 0 are, where a loop of the page reads them."""
     used = {family for family in page.initial.names if f"{family}[t−1]" in page.shapes}
-    starts = [f"{f}[0] is {name}" for f, name in page.initial.names.items() if f in used]
+    starts = [
+        say("{first} is {name}", lang, first=f"{f}[0]", name=name)
+        for f, name in page.initial.names.items()
+        if f in used
+    ]
     slices = [
-        f"{name}[t] is {name}[{':, ' * axis}t−1] in the code"
+        say(
+            "{slice} is {code} in the code",
+            lang,
+            slice=f"{name}[t]",
+            code=f"{name}[{':, ' * axis}t−1]",
+        )
         for name, axis in sorted(page.cut)
         if "/∂" not in name and f"{name}[t]" in page.shapes
     ]

@@ -45,6 +45,7 @@ class Way:
     reader: str
     free: tuple[Index, ...]
     forward: Equality
+    forward_term: Term
     pushed: Read
     upstream: Term
     whole: Equality
@@ -234,6 +235,7 @@ def _unpacked(term: Term, free: tuple[Index, ...], route: Route, page: Page, los
         everything = Equation(moving, route.reader.free, route.whole)
         whole_line = line_of(everything, page).equality
         everything = replace(everything, term=_on_page(route.whole, page))
+        forward = _on_page(route.reader.term, page)
     else:
         own_line = _written(Equation(reader, own, forward), page)
         everything = Equation(pushed.tensor, own, whole)
@@ -243,6 +245,7 @@ def _unpacked(term: Term, free: tuple[Index, ...], route: Route, page: Page, los
         reader,
         own,
         own_line,
+        forward,
         pushed,
         upstream,
         whole_line,
