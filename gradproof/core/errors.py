@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gradproof.core.told import Said
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -21,8 +23,15 @@ class GradproofError(Exception):
         self.why = why
         self.advice = advice
         self.place = place
+        super().__init__(str(self.said))
+
+    @property
+    def said(self) -> Said:
+        """The whole message, which can be said in another language."""
+        place = self.place
         head = f"{place.file}:{place.line}  {place.text}\n" if place else ""
-        super().__init__(head + why + (f"  {advice}" if advice else ""))
+        template = "{head}{why}" + ("  {advice}" if self.advice else "")
+        return Said(template, {"head": head, "why": self.why, "advice": self.advice})
 
 
 class ShapeError(GradproofError):

@@ -1,5 +1,5 @@
 """Sentences to the languages that people read."""
 
-from gradproof.words.say import LANGUAGES, listed, say, sentence
+from gradproof.words.say import LANGUAGES, in_language, language, listed, say, sentence
 
-__all__ = ["LANGUAGES", "listed", "say", "sentence"]
+__all__ = ["LANGUAGES", "in_language", "language", "listed", "say", "sentence"]

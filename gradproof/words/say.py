@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from importlib.resources import files
+from typing import TypeVar
 
 from gradproof.core.errors import DataError
+from gradproof.core.told import Said, filled, told, told_list
+
+T = TypeVar("T")
 
 ENGLISH = "en"
 
 LANGUAGES = (ENGLISH, "zh")
-"""The languages that there are sentences in; each but English has a file ``<language>.toml``."""
+"""The languages that there are sentences in; each but English has files ``<language>/*.toml``."""
+
+VARIABLE = "GRADPROOF_LANG"
+"""The environment variable with the language of a reader who does not ask for one."""
+
+
+def language(asked: str | None = None) -> str:
+    """The language that is asked for, or else the environment's, or English.
+
+    Raises:
+        DataError: there is no such language.
+    """
+    lang = asked or os.environ.get(VARIABLE) or ENGLISH
+    _sentences(lang)
+    return lang
 
 
 def say(template: str, lang: str = ENGLISH, **values: object) -> str:
@@ -24,7 +44,7 @@ def say(template: str, lang: str = ENGLISH, **values: object) -> str:
     Args:
         template: an English sentence, with slots such as ``{target}``.
         lang: one of `LANGUAGES`.
-        values: what stands in the slots.
+        values: what stands in the slots; sentences that were told are said in the language too.
 
     Raises:
         DataError: there is no such language.
@@ -32,7 +52,38 @@ def say(template: str, lang: str = ENGLISH, **values: object) -> str:
     >>> say("{claim} is proved.", claim="dl_dW2")
     'dl_dW2 is proved.'
     """
-    return _sentences(lang).get(template, template).format(**values)
+    return in_language(told(template, **values), lang)
+
+
+def in_language(value: T, lang: str) -> T:
+    """The value with each sentence in it that was told, in a language; all else is left as it is.
+
+    Args:
+        value: a sentence, or frozen data that holds some, however deep.
+        lang: one of `LANGUAGES`.
+
+    Raises:
+        DataError: there is no such language.
+    """
+    known = _sentences(lang)
+    return value if lang == ENGLISH else _again(value, known)  # type: ignore[return-value]
+
+
+def _again(value: object, known: Mapping[str, str]) -> object:
+    match value:
+        case Said():
+            texts = {name: str(_again(text, known)) for name, text in value.texts.items()}
+            return filled(known.get(value.template, value.template), texts)
+        case tuple() | list():
+            return type(value)(_again(one, known) for one in value)
+        case dict():
+            return {key: _again(one, known) for key, one in value.items()}
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            mine = {field.name: getattr(value, field.name) for field in fields(value)}
+            new = {name: _again(one, known) for name, one in mine.items()}
+            return replace(value, **{n: one for n, one in new.items() if one is not mine[n]})
+        case _:
+            return value
 
 
 def sentence(template: str) -> str:
@@ -49,19 +100,17 @@ def listed(parts: Sequence[str], lang: str = ENGLISH) -> str:
     >>> listed(["z1", "z2", "z3"])
     'z1, z2 and z3'
     """
-    if len(parts) < 2:
-        return "".join(parts)
-    *others, last = parts
-    head = others[0]
-    for part in others[1:]:
-        head = say("{before}, {next}", lang, before=head, next=part)
-    return say("{before} and {last}", lang, before=head, last=last)
+    return in_language(told_list(parts), lang)
 
 
 def translations(lang: str) -> Mapping[str, Mapping[str, str]]:
-    """The tables of a language's file; each holds the sentences of one part of gradproof."""
-    text = files("gradproof.words").joinpath(f"{lang}.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    """The tables of a language's files; each holds the sentences of one part of gradproof."""
+    room = files("gradproof.words").joinpath(lang)
+    return {
+        f"{path.name}, {title}": table
+        for path in sorted(room.iterdir(), key=lambda path: path.name)
+        for title, table in tomllib.loads(path.read_text(encoding="utf-8")).items()
+    }
 
 
 @cache

@@ -1,9 +1,13 @@
 """Every sentence that the code says is there in every language, and none that it does not say."""
 
 import ast
+import copy
+import json
+import pickle
 import string
 from collections import Counter
 from collections.abc import Set
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -11,16 +15,19 @@ import pytest
 
 import gradproof
 from gradproof.core.errors import DataError
-from gradproof.words import LANGUAGES, listed, say
+from gradproof.core.told import told, told_list
+from gradproof.words import LANGUAGES, in_language, language, listed, say
 from gradproof.words.say import ENGLISH, translations
 
 OTHERS = [lang for lang in LANGUAGES if lang != ENGLISH]
-WORDS = "gradproof.words"
-SAYING = {"say", "sentence"}
+WORDS = ("gradproof.words", "gradproof.core.told")
+SAYING = {"say", "sentence", "told"}
+HOMES = ("words/say.py", "core/told.py")
+"""The files that define these, and say something themselves."""
 
 
 def templates_of(source: str, own: Set[str] = frozenset()) -> set[str]:
-    """The literal first arguments of calls of the `say` and `sentence` of gradproof.words."""
+    """The literal first arguments of calls of gradproof's own `say`, `sentence` and `told`."""
     tree = ast.parse(source)
     saying = {
         name.asname or name.name
@@ -46,7 +53,8 @@ def templates() -> dict[str, str]:
         template: str(path.relative_to(root))
         for path in sorted(root.rglob("*.py"))
         for template in templates_of(
-            path.read_text(encoding="utf-8"), SAYING if path.name == "say.py" else frozenset()
+            path.read_text(encoding="utf-8"),
+            SAYING if str(path.relative_to(root)) in HOMES else frozenset(),
         )
     }
 
@@ -107,3 +115,53 @@ def test_a_list_is_said_as_the_language_has_it():
 def test_an_unknown_language_is_an_error_that_names_those_there_are():
     with pytest.raises(DataError, match="en, zh, not xx"):
         say("{a}", "xx", a=1)
+    with pytest.raises(DataError, match="en, zh, not xx"):
+        language("xx")
+
+
+def test_the_language_is_the_one_asked_for_or_the_environments(monkeypatch):
+    monkeypatch.delenv("GRADPROOF_LANG", raising=False)
+    assert language() == "en"
+    monkeypatch.setenv("GRADPROOF_LANG", "zh")
+    assert (language(), language("en")) == ("zh", "en")
+
+
+LISTED = told_list(["a", told_list(["b", "c"])])
+
+
+def test_a_sentence_that_was_told_is_a_string_like_any_other():
+    said = told("{claim} is {share:.1f} of {all!r}.", claim="W", share=0.25, all="x")
+    assert said == "W is 0.2 of 'x'." and hash(said) == hash(str(said))
+    assert {said: 1}[str(said)] == 1
+    assert json.dumps([said]) == "[\"W is 0.2 of 'x'.\"]"
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+def test_a_sentence_that_was_told_survives_a_copy(copied):
+    assert in_language(copied(LISTED), "zh") == "a 和 b 和 c"
+    assert in_language(asdict(Told(LISTED, ()))["one"], "zh") == "a 和 b 和 c"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    one: str
+    more: tuple[object, ...]
+
+
+def test_data_is_said_in_a_language_as_a_whole_and_left_as_it_was():
+    data = Told(LISTED, ("plain", {"key": [LISTED]}, 3))
+    said = in_language(data, "zh")
+    assert said == Told("a 和 b 和 c", ("plain", {"key": ["a 和 b 和 c"]}, 3))
+    assert data.one == "a and b and c"
+    assert in_language(data, "en") is data
+
+
+def test_a_number_is_formatted_once_for_every_language():
+    assert say("{before:.2f} and {last}", "zh", before=1.0, last="x") == "1.00 and x"
+    one = told("{share:.2f}", share=0.5)
+    assert in_language(told("{before} and {last}", before=one, last=2), "zh") == "0.50 和 2"
+
+
+def test_a_slot_has_one_format():
+    with pytest.raises(ValueError, match="share"):
+        told("{share:.2f} or {share:.3f}", share=0.123)

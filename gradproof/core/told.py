@@ -1,0 +1,97 @@
+"""A sentence that remembers its template and what stands in its slots, to be said again elsewhere.
+
+It is its English text, and a plain string wherever it goes: compared, stored, printed. What prints
+for a person may say it in another language (`gradproof.words.in_language`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from string import Formatter
+
+
+class Said(str):
+    """An English sentence with its template, and with the text that stands in each slot.
+
+    A text may be a sentence of this kind itself.
+    """
+
+    __slots__ = ("template", "texts")
+
+    template: str
+    texts: Mapping[str, str]
+
+    def __new__(cls, template: str, texts: Mapping[str, str]) -> Said:
+        """The sentence made of a template whose slots are names alone."""
+        made = super().__new__(cls, filled(template, texts))
+        made.template = template
+        made.texts = dict(texts)
+        return made
+
+    def __reduce__(self) -> tuple[type[Said], tuple[str, Mapping[str, str]]]:
+        return Said, (self.template, self.texts)
+
+
+def told(template: str, **values: object) -> Said:
+    """The English sentence with its slots filled in, which can be said in another language later.
+
+    Numbers are formatted once, as the English template has it.
+
+    Args:
+        template: a whole English sentence, with slots such as ``{share:.2f}``.
+        values: what stands in the slots.
+
+    >>> told("{claim} is off by {factor:.2f}.", claim="dl_dW2", factor=2)
+    'dl_dW2 is off by 2.00.'
+    """
+    texts: dict[str, str] = {}
+    for _, name, form, conversion in Formatter().parse(template):
+        if name is not None:
+            shown = _text(repr(values[name]) if conversion == "r" else values[name], form)
+            if texts.setdefault(name, shown) != shown:
+                raise ValueError(f"The slot {name} has two formats in {template!r}.")
+    return Said(template, texts)
+
+
+def _text(value: object, form: str | None) -> str:
+    return value if isinstance(value, Said) and not form else format(value, form or "")
+
+
+def told_list(parts: Sequence[str]) -> str:
+    """Names one after another, ``a, b and c``.
+
+    >>> told_list(["z1", "z2", "z3"])
+    'z1, z2 and z3'
+    """
+    if len(parts) < 2:
+        return parts[0] if parts else ""
+    *others, last = parts
+    return told("{before} and {last}", before=told_row(others), last=last)
+
+
+def told_row(parts: Sequence[str]) -> str:
+    """Names one after another, ``a, b, c``.
+
+    >>> told_row(["z1", "z2", "z3"])
+    'z1, z2, z3'
+    """
+    row = parts[0] if parts else ""
+    for part in parts[1:]:
+        row = told("{before}, {next}", before=row, next=part)
+    return row
+
+
+def told_all(sentences: Sequence[str]) -> str:
+    """Sentences one after another."""
+    text = sentences[0] if sentences else ""
+    for one in sentences[1:]:
+        text = told("{before} {next}", before=text, next=one)
+    return text
+
+
+def filled(template: str, texts: Mapping[str, str]) -> str:
+    """A template with texts in its slots; how the slots are formatted is left aside."""
+    parts = []
+    for literal, name, _, _ in Formatter().parse(template):
+        parts += [literal, texts[name] if name is not None else ""]
+    return "".join(parts)
