@@ -1,4 +1,4 @@
-"""Messages that remember their sentences: what an error says can be said again in another language."""
+"""Messages that remember their sentences, and can be said again in another language."""
 
 from gradproof.core.errors import Place, ShapeError
 from gradproof.core.told import told, told_all, told_list
