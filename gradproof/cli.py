@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from gradproof import __version__
 from gradproof.core.errors import DataError, GradproofError, NetworkError
+from gradproof.words import LANGUAGES, in_language, language, say
+from gradproof.words.say import ENGLISH, VARIABLE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,16 +47,27 @@ PLAIN_WIDTH = 100
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns 0 all hold, 1 refuted, 2 wrong call or input, 3 undecided."""
     _speak_utf8()
-    options = _parser().parse_args(arguments)
+    lang = ENGLISH
     try:
+        lang = language(_asked_language(arguments))
+        options = _parser().parse_args(arguments)
+        options.lang = lang
         result: int = options.run(options)
         return result
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         return 0
     except GradproofError as problem:
-        print(f"gradproof: {problem}", file=sys.stderr)
+        print(f"gradproof: {in_language(problem.said, lang)}", file=sys.stderr)
         return 2
+
+
+def _asked_language(arguments: Sequence[str] | None) -> str | None:
+    """The language that is asked for: the help and the errors of the rest are said in it, too."""
+    parser = argparse.ArgumentParser(prog="gradproof", add_help=False, allow_abbrev=False)
+    parser.add_argument("--lang")
+    asked: str | None = parser.parse_known_args(arguments)[0].lang
+    return asked
 
 
 def _speak_utf8() -> None:
@@ -83,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     _new_parser(commands)
     _exercise_parser(commands)
     _grade_parser(commands)
+    for one in (parser, *commands.choices.values()):
+        one.add_argument(
+            "--lang",
+            metavar="LANGUAGE",
+            help=f"of what is printed: {' or '.join(LANGUAGES)} (the variable {VARIABLE} without)",
+        )
     return parser
 
 
@@ -453,9 +472,15 @@ def _verify(options: argparse.Namespace) -> int:
     if options.json:
         print(report.to_json())
     else:
-        show(report, _console(), values=options.show == "values")
+        show(report, _console(), values=options.show == "values", lang=options.lang)
         for path in saved:
-            print(f"Saved; check it with  gradproof certificate {path}")
+            print(
+                say(
+                    "Saved; check it with  {command}",
+                    options.lang,
+                    command=f"gradproof certificate {path}",
+                )
+            )
     return report.exit_code
 
 

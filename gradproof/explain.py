@@ -10,6 +10,7 @@ import numpy as np
 
 from gradproof.core.program import Equation
 from gradproof.core.term import rename
+from gradproof.core.told import told, told_as_is
 from gradproof.engines.engine import load
 from gradproof.judge.generic import draw
 from gradproof.judge.last_digit import LastDigit, Origin, by_names, last_digit, origin
@@ -90,8 +91,8 @@ def _benches(
 ) -> Iterator[tuple[str, Bench]]:
     data: list[tuple[str, Mapping[str, Any]]] = []
     if not inputs and not sizes:
-        data += source.samples.items()
-    data.append(("your data" if inputs else "generic data", inputs))
+        data += ((told_as_is(title), sample) for title, sample in source.samples.items())
+    data.append((told("your data") if inputs else told("generic data"), inputs))
     for title, given in data:
         traced, chosen = read(source, given, sizes)
         arrays = draw(traced.signature, chosen, given, dtype, seed)

@@ -29,6 +29,7 @@ from gradproof.core.program import (
     shapes,
 )
 from gradproof.core.term import reads
+from gradproof.core.told import told, told_as_is
 from gradproof.derivation import derive as derive_program
 from gradproof.derivation.blanks import with_blanks_filled
 from gradproof.engines.arithmetic import Value
@@ -67,7 +68,7 @@ from gradproof.report.report import (
     Report,
     with_program,
 )
-from gradproof.report.sheet import Sheet, sheet_of
+from gradproof.report.sheet import Sheet, shape_words, sheet_of
 from gradproof.trace.graph import too_small
 from gradproof.trace.paper import trace
 from gradproof.trace.parts import file_of, functions, names_in, package_of, surroundings, text_of
@@ -81,7 +82,7 @@ from gradproof.trace.signature import (
 )
 from gradproof.trace.source import Source
 from gradproof.trace.uniform import same_equations, trace_uniformly
-from gradproof.write.convention import Convention, shape_text
+from gradproof.write.convention import Convention
 from gradproof.write.orient import oriented
 
 
@@ -288,9 +289,13 @@ def verify_source(
     With `pictures` every row says how much of its bound each element uses.
     """
     if dtype not in DTYPES:
-        raise DataError(f"The dtype {dtype!r} is not one of {', '.join(DTYPES)}.")
+        raise DataError(
+            told(
+                "The dtype {dtype!r} is not one of {dtypes}.", dtype=dtype, dtypes=", ".join(DTYPES)
+            )
+        )
     if seed is not None and seed < 0:
-        raise DataError(f"The seed must be at least 0, not {seed}.")
+        raise DataError(told("The seed must be at least 0, not {seed}.", seed=seed))
     # Proofs are drawn from the system's randomness unless a repetition is asked for.
     chance = None if seed is None else hashlib.sha256(f"proof {seed}".encode()).digest()
     seed = 0 if seed is None else seed
@@ -298,8 +303,8 @@ def verify_source(
     contract_of(machine.name, dtype)  # before anything is run: the engine may lack the dtype
     data: list[tuple[str, Mapping[str, Any]]] = []
     if not inputs and not sizes:
-        data += source.samples.items()
-    data.append(("your data" if inputs else "generic data", inputs))
+        data += ((told_as_is(title), sample) for title, sample in source.samples.items())
+    data.append((told("your data") if inputs else told("generic data"), inputs))
     batches: list[Batch] = []
     notes: list[str] = []
     proved: list[tuple[Paper, dict[str, Proof]]] = []
@@ -408,7 +413,8 @@ def notebook_source(
     Raises:
         NetworkError: the network has no file to take its functions from.
     """
-    text = file_of(source, "make a notebook from").read_text(encoding="utf-8")
+    nowhere = told("{source} has no file to make a notebook from.", source=source.name)
+    text = file_of(source, nowhere).read_text(encoding="utf-8")
     tree = ast.parse(text)
     defined = functions(tree)
     chosen = [defined[name] for name in ("forward", "backward") if name in defined]
@@ -451,18 +457,29 @@ def _missing() -> dict[str, str]:
 def contract_words(c: Contract) -> str:
     """What an engine may do, in a few words."""
     most = max(units for name, units in c.elementary.items() if name != "other")
-    words = [f"u = 2^{int(np.log2(float(c.u_store)))}, elementary functions within {most} u"]
+    words = told(
+        "u = 2^{power}, elementary functions within {most} u",
+        power=int(np.log2(float(c.u_store))),
+        most=most,
+    )
     if c.u_accumulate != c.u_store:
-        words.append(f"sums in {c.dtype if c.low_sums else 'float32'}")
+        sums = c.dtype if c.low_sums else "float32"
+        words = told("{words}, sums in {dtype}", words=words, dtype=sums)
     if c.rounding == "faithful":
-        words.append("products may truncate")
-    return ", ".join(words)
+        words = told("{words}, products may truncate", words=words)
+    return words
 
 
 def _dtype_notes(dtype: str) -> tuple[str, ...]:
     if carrier(dtype) == dtype:
         return ()
-    return (f"What stands under “by formula” is {carrier(dtype)}: NumPy has no {dtype}.",)
+    return (
+        told(
+            "What stands under “by formula” is {carrier}: NumPy has no {dtype}.",
+            carrier=carrier(dtype),
+            dtype=dtype,
+        ),
+    )
 
 
 def _shapes(traced: Traced) -> dict[str, tuple[Size, ...]]:
@@ -475,7 +492,7 @@ def _shapes(traced: Traced) -> dict[str, tuple[Size, ...]]:
 
 
 def _shape_words(traced: Traced) -> dict[str, str]:
-    return {n: shape_text(n, s, traced.layout) for n, s in shapes(traced.paper.forward).items()}
+    return {n: shape_words(n, s, traced.layout) for n, s in shapes(traced.paper.forward).items()}
 
 
 def _same(one: Paper, other: Paper) -> bool:
@@ -670,8 +687,11 @@ def _hand_values(
         returned = run_plain(source.backward, arguments, gradients)
     if not isinstance(returned, dict):
         raise NetworkError(
-            f"backward, run on plain arrays, returns {type(returned).__name__}, not its formulas.",
-            advice="End it with  return locals()",
+            told(
+                "backward, run on plain arrays, returns {kind}, not its formulas.",
+                kind=type(returned).__name__,
+            ),
+            advice=told("End it with  return locals()"),
             place=where_defined(source.backward),
         )
     for key, value in returned.items():
@@ -707,7 +727,7 @@ def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
     verdict = _judged(equation, bench.run.values[name], bench.operands, bench, true)
     return ForwardRow(
         name,
-        shape_text(name, shape_of(equation), bench.traced.layout),
+        shape_words(name, shape_of(equation), bench.traced.layout),
         bench.sheet.on(equation),
         verdict,
         bench.run.values[name],
@@ -749,7 +769,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
         verdict = _beside_kink(bench.kinks[of], uncollected, verdict, bench, true)
     claim = bench.claims.get(of)
     if claim is None:
-        claimed, line, formula = None, "", FormulaVerdict("derived", "no formula of yours")
+        claimed, line, formula = None, "", FormulaVerdict("derived", told("no formula of yours"))
     else:
         claimed = bench.sheet.on(own[claim.name])
         line = f"{claim.place.file}:{claim.place.line}" if claim.place else ""
@@ -765,7 +785,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
     return GradientRow(
         of,
         symbol,
-        shape_text(symbol, shape_of(step.equation), layout),
+        shape_words(symbol, shape_of(step.equation), layout),
         bench.sheet.on(step.equation),
         claimed,
         line,
@@ -786,7 +806,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
 def _hand_verdict(of: str, bench: Bench) -> EngineVerdict | None:
     """Whether the user's function, run on plain arrays, gives the numbers of its formulas."""
     if of in bench.claims and of not in bench.hand and not bench.claims[of].turn:
-        because = (
+        because = told(
             "run on plain arrays your function does not return this as an array: does it do "
             "something else on numbers?"
         )
@@ -805,7 +825,7 @@ def _hand_verdict(of: str, bench: Bench) -> EngineVerdict | None:
         bench.written[of], bench.hand[of], operands, bench.sizes, permitted, truth
     )
     if verdict.kind == "refuted":
-        because = (
+        because = told(
             "run on numbers your function gives something else than the formulas that were read "
             "from it: does it depend on more than its arguments?"
         )

@@ -6,7 +6,8 @@ for a person may say it in another language (`gradproof.words.in_language`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from string import Formatter
 
 
@@ -57,6 +58,11 @@ def _text(value: object, form: str | None) -> str:
     return value if isinstance(value, Said) and not form else format(value, form or "")
 
 
+def told_as_is(text: str) -> Said:
+    """A text without slots, such as the title of some data, which another language may have."""
+    return Said(text.replace("{", "{{").replace("}", "}}"), {})
+
+
 def told_list(parts: Sequence[str]) -> str:
     """Names one after another, ``a, b and c``.
 
@@ -69,24 +75,36 @@ def told_list(parts: Sequence[str]) -> str:
     return told("{before} and {last}", before=told_row(others), last=last)
 
 
+def told_sum(parts: Sequence[str]) -> str:
+    """What holds together, ``a and b and c``.
+
+    >>> told_sum(["x > 0", "each row of y sums to 1"])
+    'x > 0 and each row of y sums to 1'
+    """
+    return _folded(parts, lambda one, last: told("{before} and {last}", before=one, last=last))
+
+
 def told_row(parts: Sequence[str]) -> str:
     """Names one after another, ``a, b, c``.
 
     >>> told_row(["z1", "z2", "z3"])
     'z1, z2, z3'
     """
-    row = parts[0] if parts else ""
-    for part in parts[1:]:
-        row = told("{before}, {next}", before=row, next=part)
-    return row
+    return _folded(parts, lambda one, last: told("{before}, {next}", before=one, next=last))
 
 
 def told_all(sentences: Sequence[str]) -> str:
     """Sentences one after another."""
-    text = sentences[0] if sentences else ""
-    for one in sentences[1:]:
-        text = told("{before} {next}", before=text, next=one)
-    return text
+    return _folded(sentences, lambda one, last: told("{before} {next}", before=one, next=last))
+
+
+def told_clauses(parts: Sequence[str]) -> str:
+    """Clauses one after another, ``a; b; c``."""
+    return _folded(parts, lambda one, last: told("{before}; {next}", before=one, next=last))
+
+
+def _folded(parts: Sequence[str], both: Callable[[str, str], str]) -> str:
+    return reduce(both, parts[1:], parts[0]) if parts else ""
 
 
 def filled(template: str, texts: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
+from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.known import Real, Truth
@@ -32,8 +33,8 @@ FUSED: Mapping[str, str] = {
     "aten._log_softmax_backward_data": "g − exp(y)·Σ g",
     "aten.silu": "x·σ(x)",
     "aten.silu_backward": "g·σ(x)·(1 + x·(1−σ(x)))",
-    "aten.gelu": "x·Φ(x), or its form by tanh",
-    "aten.gelu_backward": "g·(Φ(x) + x·φ(x)), or the derivative of the form by tanh",
+    "aten.gelu": told("x·Φ(x), or its form by tanh"),
+    "aten.gelu_backward": told("g·(Φ(x) + x·φ(x)), or the derivative of the form by tanh"),
 }
 """What several operations in one kernel are taken as."""
 
@@ -42,7 +43,7 @@ def _number(i: Interpreter, x: Any) -> Real:
     if isinstance(x, Truth):
         return i.convert(x)
     if not isinstance(x, Real):
-        raise Unattempted("arithmetic on an infinity")
+        raise Unattempted(told("arithmetic on an infinity"))
     return x
 
 
@@ -133,14 +134,14 @@ def _filled(value: int) -> Meaning:
 
 def _power(i: Interpreter, o: Operation, x: Any, exponent: Any) -> Real:
     if not isinstance(exponent, Real) or exponent.constant is None:
-        raise Unattempted("pow with an exponent that is not one number")
+        raise Unattempted(told("pow with an exponent that is not one number"))
     return i.power(_number(i, x), exponent.constant)
 
 
 def _cast(i: Interpreter, o: Operation, x: Any) -> Any:
     if o.attributes.get("dtype") in (None, "torch.float64"):
         return _number(i, x) if o.attributes.get("dtype") else x
-    raise Unattempted(f"conversion to {o.attributes['dtype']}")
+    raise Unattempted(told("conversion to {attributes}", attributes=o.attributes["dtype"]))
 
 
 def _masked_fill(i: Interpreter, o: Operation, x: Real, mask: Truth, fill: Real) -> Any:
@@ -192,7 +193,7 @@ def _softmax_backward(i: Interpreter, o: Operation, g: Real, y: Real) -> Real:
 
 def _logsumexp(i: Interpreter, o: Operation, x: Real) -> Any:
     if len(_axes(o, x)) != 1:
-        raise Unattempted("logsumexp over several axes")
+        raise Unattempted(told("logsumexp over several axes"))
     _, total, _ = _exponentials(i, o, x)
     return i.reshape(i.log(total), o.shape)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.core.told import told
 from gradproof.prims.number import Constant, constant
 
 LARGEST_DENOMINATOR = 10_000
@@ -77,7 +78,7 @@ def read_back(value: float) -> Fraction | Constant | float:
     if isinf(value):
         return value
     if value != value:
-        raise Unattempted("the constant NaN")
+        raise Unattempted(told("the constant NaN"))
     simple = Fraction(value).limit_denominator(LARGEST_DENOMINATOR)
     if float(simple) == value:
         return simple

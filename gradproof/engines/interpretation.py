@@ -13,6 +13,7 @@ import numpy as np
 
 from gradproof.core.index import Index, at
 from gradproof.core.term import Apply, Read, Relation
+from gradproof.core.told import told
 from gradproof.engines.arithmetic import Arithmetic, Value, structural
 from gradproof.engines.backward_program import Unattempted
 from gradproof.engines.evaluate import Room, evaluate_term
@@ -74,7 +75,7 @@ class Interpreter:
     def move(self, x: Known, change: Callable[[np.ndarray], np.ndarray]) -> Any:
         """Elements rearranged or repeated by a function of arrays with the points in front."""
         if isinstance(x, float):
-            raise Unattempted("an infinity that is moved")
+            raise Unattempted(told("an infinity that is moved"))
         if isinstance(x, Truth):
             return Truth(structural(x.step, change), object(), known=x.known)
         moved = structural(x.value, change)
@@ -310,7 +311,7 @@ class Interpreter:
             if isinstance(one, float) and one == neutral:
                 return other
         if not isinstance(a, Real) or not isinstance(b, Real):
-            raise Unattempted(f"{name} of an infinity")
+            raise Unattempted(told("{name} of an infinity", name=name))
         if name == "minimum":
             return replace(self.apply("minimum", a, b), smaller=(a, b))
         for one, other in ((a, b), (b, a)):
@@ -333,7 +334,7 @@ class Interpreter:
         if isinstance(a, float) or isinstance(b, float):
             return self._compare_infinite(relation, a, b)
         if not isinstance(a, Real) or not isinstance(b, Real):
-            raise Unattempted("a comparison of truth values")
+            raise Unattempted(told("a comparison of truth values"))
         key = (relation, id(a), id(b))
         if key not in self._met:  # the operands are kept, so that no other gets their identity
             self._met[key] = (self._compare(relation, a, b), a, b)
@@ -392,7 +393,7 @@ class Interpreter:
     def negated(self, truth: Known) -> Truth:
         """Where it does not hold."""
         if not isinstance(truth, Truth):
-            raise Unattempted("the negation of a number")
+            raise Unattempted(told("the negation of a number"))
         if truth.known is not None:
             return self.known(not truth.known, truth.shape)
         a = self.arithmetic
@@ -418,11 +419,11 @@ class Interpreter:
     def select(self, truth: Known, yes: Known, no: Known) -> Known:
         """One where it holds, the other elsewhere."""
         if not isinstance(truth, Truth):
-            raise Unattempted("a selection by a number")
+            raise Unattempted(told("a selection by a number"))
         if truth.known is not None:
             return yes if truth.known else no
         if not isinstance(yes, Real) or not isinstance(no, Real):
-            raise Unattempted("a selection of what is not a finite number")
+            raise Unattempted(told("a selection of what is not a finite number"))
         shape = common(truth.step, yes.value, no.value)
         if yes.constant is not None and no.constant is not None and truth.shape == shape:
             pair = (yes.constant, no.constant)

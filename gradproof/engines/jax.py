@@ -13,6 +13,7 @@ import jax.extend
 import jax.numpy as jnp
 import numpy as np
 
+from gradproof.core.told import told
 from gradproof.engines.backward_program import (
     BackwardProgram,
     Numbered,
@@ -232,7 +233,7 @@ class Flat:
         if name == "split":
             return self._split(operands[0], equation)
         if len(equation.outvars) != 1:
-            raise Unattempted(f"operation {name}")
+            raise Unattempted(told("operation {name}", name=name))
         name, operands, attributes = _plain(equation, operands)
         number = next(self.numbers)
         shape = tuple(int(size) for size in equation.outvars[0].aval.shape)
@@ -294,7 +295,7 @@ def _plain(equation: Any, operands: list[Any]) -> tuple[str, list[Any], dict[str
     if all(whole.ndim == 0 for whole in wholes):
         exact = [Fraction(int(o)) if isinstance(o, np.ndarray) else o for o in operands]
         return name, exact, attributes
-    raise Unattempted(f"operation {name} on integers")
+    raise Unattempted(told("operation {name} on integers", name=name))
 
 
 def _listed(value: Any) -> Any:
@@ -326,7 +327,9 @@ def _of_floats(
         outputs = several(function(*question.arranged(whole)))
         for one in outputs:
             if not isinstance(one, jax.Array):
-                raise BoxFailed(f"the forward pass returns {type(one).__name__}, not an array")
+                raise BoxFailed(
+                    told("the forward pass returns {kind}, not an array", kind=type(one).__name__)
+                )
         return outputs
 
     return of_floats

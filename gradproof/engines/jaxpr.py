@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.known import Real, Truth
@@ -28,10 +29,14 @@ def _broadcast(i: Interpreter, o: Operation, x: Any) -> Any:
 def _convert(i: Interpreter, o: Operation, x: Any) -> Any:
     kind = o.attributes["new_dtype"]
     if isinstance(x, Truth):
-        return i.convert(x) if kind.startswith("float") else _no(f"conversion to {kind}")
+        return (
+            i.convert(x)
+            if kind.startswith("float")
+            else _no(told("conversion to {kind}", kind=kind))
+        )
     if isinstance(x, Real) and kind.startswith("float"):
         return x
-    return _no(f"conversion to {kind}")
+    return _no(told("conversion to {kind}", kind=kind))
 
 
 def _no(what: str) -> Any:
@@ -57,7 +62,7 @@ def _dot_general(i: Interpreter, o: Operation, a: Real, b: Real) -> Real:
 
 def _select(i: Interpreter, o: Operation, which: Any, *cases: Any) -> Any:
     if len(cases) != 2:
-        return _no("select_n of several")
+        return _no(told("select_n of several"))
     no, yes = cases
     return i.select(which, yes, no)
 
@@ -81,7 +86,7 @@ def _squeeze(i: Interpreter, o: Operation, x: Any) -> Any:
 
 def _pad(i: Interpreter, o: Operation, x: Real, fill: Any) -> Real:
     if not isinstance(fill, Real) or fill.constant is None:
-        return _no("pad with what is not a number")  # type: ignore[no-any-return]
+        return _no(told("pad with what is not a number"))  # type: ignore[no-any-return]
     kept, key = [], []
     for length, (low, _, interior), size in zip(
         x.shape, o.attributes["padding_config"], o.shape, strict=True
@@ -107,7 +112,7 @@ def _concatenate(i: Interpreter, o: Operation, *parts: Real) -> Real:
 
 def _power(i: Interpreter, o: Operation, x: Real, exponent: Any) -> Real:
     if not isinstance(exponent, Real) or exponent.constant is None:
-        return _no("pow with an exponent that is not one number")  # type: ignore[no-any-return]
+        return _no(told("pow with an exponent that is not one number"))  # type: ignore[no-any-return]
     return i.power(x, exponent.constant)
 
 
@@ -141,7 +146,7 @@ def _put(i: Interpreter, o: Operation, x: Real, updates: Real) -> Real:
 
 def _logical(i: Interpreter, o: Operation, *truths: Any) -> Truth:
     if not all(isinstance(t, Truth) for t in truths):
-        return _no(f"{o.name} of numbers")  # type: ignore[no-any-return]
+        return _no(told("{name} of numbers", name=o.name))  # type: ignore[no-any-return]
     match o.name:
         case "not":
             return i.negated(truths[0])
@@ -162,7 +167,7 @@ def _stopped(i: Interpreter, o: Operation, x: Any) -> Any:
 
 def _reshape(i: Interpreter, o: Operation, x: Any) -> Any:
     if o.attributes["dimensions"] is not None:
-        return _no("reshape in another order")
+        return _no(told("reshape in another order"))
     return i.reshape(x, o.shape)
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from gradproof.core.told import told
 from gradproof.engines import aten, jaxpr
 from gradproof.engines.arithmetic import Value, structural
 from gradproof.engines.backward_program import (
@@ -67,7 +68,7 @@ def meaning_of(name: str) -> Meaning:
     """
     found = MEANINGS.get(name) or MEANINGS.get(packet(name))
     if found is None:
-        raise Unattempted(f"operation {name}")
+        raise Unattempted(told("operation {name}", name=name))
     return found
 
 
@@ -77,7 +78,7 @@ def _check(name: str, operands: Sequence[Known]) -> None:
     if short in mixed:
         return
     if not all(isinstance(operand, Real) for operand in operands):
-        raise Unattempted(f"operation {name} on what is not a finite number")
+        raise Unattempted(told("operation {name} on what is not a finite number", name=name))
 
 
 def packet(name: str) -> str:
@@ -117,7 +118,13 @@ def _fitted(result: Known, operation: Operation, interpreter: Interpreter) -> Kn
     if first < 0 or any(
         here not in (1, there) for here, there in zip(shape, operation.shape[first:], strict=True)
     ):
-        raise Unattempted(f"operation {operation.name} with the shape {operation.shape}")
+        raise Unattempted(
+            told(
+                "operation {operation} with the shape {shape}",
+                operation=operation.name,
+                shape=operation.shape,
+            )
+        )
     places = tuple(range(first, len(operation.shape)))
     fitted: Known = interpreter.spread(result, operation.shape, places)
     return fitted
@@ -125,5 +132,5 @@ def _fitted(result: Known, operation: Operation, interpreter: Interpreter) -> Kn
 
 def _value(gradient: Known, name: str) -> Value:
     if not isinstance(gradient, Real):
-        raise Unattempted(f"the gradient of {name}, which is not a number")
+        raise Unattempted(told("the gradient of {name}, which is not a number", name=name))
     return gradient.value

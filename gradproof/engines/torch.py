@@ -10,6 +10,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 
+from gradproof.core.told import told
 from gradproof.engines.backward_program import (
     BackwardProgram,
     Numbered,
@@ -294,10 +295,10 @@ def _operation(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
                 attributes[argument.name] = _listed(value)
     meta = node.meta.get("val", node.meta.get("tensor_meta"))
     if not isinstance(meta, torch.Tensor):
-        raise Unattempted(f"operation {node.target}")
+        raise Unattempted(told("operation {target}", target=node.target))
     name = str(node.target).removesuffix(".default")
     if node.target._schema.is_mutable and len(node.args[0].users) > 1:
-        raise Unattempted(f"operation {name} on a tensor that is read elsewhere")
+        raise Unattempted(told("operation {name} on a tensor that is read elsewhere", name=name))
     if name in _LIKE:
         operands = []
     shape = tuple(int(size) for size in meta.shape)
@@ -463,7 +464,11 @@ class TorchEngine(Engine):
                 outputs = several(box(*question.arranged(natives)))
             for one in outputs:
                 if not isinstance(one, torch.Tensor):
-                    raise BoxFailed(f"the forward pass returns {type(one).__name__}, not a tensor")
+                    raise BoxFailed(
+                        told(
+                            "the forward pass returns {kind}, not a tensor", kind=type(one).__name__
+                        )
+                    )
             values = tuple(map(_returned, outputs))
             check_outputs([tuple(one.shape) for one in outputs], question, values)
             upstream = [

@@ -47,7 +47,7 @@ def exercise(source: Source, wanted: Sequence[str] = (), *, file: str = "") -> E
         NotYet: a formula cannot be cut out, because it is woven together with others.
         NetworkError: the network has no file, or nothing of it can be blank.
     """
-    path = file_of(source, "make an exercise from")
+    path = file_of(source, f"{source.name} has no file to make an exercise from.")
     text = path.read_text(encoding="utf-8")
     traced, _ = read(source, {}, {})
     found = _blanks(traced, functions(ast.parse(text)).get("backward"))

@@ -15,6 +15,7 @@ import numpy as np
 import gradproof.ops as ops
 from gradproof.core.program import Equation
 from gradproof.core.term import Along, Apply, Fold, Power, Term, free, reads, walk
+from gradproof.core.told import told
 from gradproof.engines import exponential
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
@@ -97,10 +98,15 @@ def explain_breach(
             values = evaluate_equation(Equation("", axes, argument), room)[0]
         found = breach(function, values[np.isfinite(values)], engine, contract)
         if found is not None:
-            return (
-                f"{engine.title} breaks its contract: its {found.function} alone is "
-                f"{found.units:.3g} u from the true value at {found.argument!r}, and "
-                f"{found.permitted} u are permitted; this says nothing against the formula"
+            return told(
+                "{title} breaks its contract: its {function} alone is {units:.3g} u from the "
+                "true value at {argument!r}, and {permitted} u are permitted; this says "
+                "nothing against the formula",
+                title=engine.title,
+                function=found.function,
+                units=found.units,
+                argument=found.argument,
+                permitted=found.permitted,
             )
     return ""
 

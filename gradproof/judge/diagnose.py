@@ -40,6 +40,7 @@ from gradproof.judge.ground import (
 from gradproof.mistakes.catalogue import MISTAKES
 from gradproof.mistakes.elements import one_element
 from gradproof.mistakes.record import Mistake, Scene, Wrong
+from gradproof.words import sentence
 
 COMBINED = (Fraction(-1), Fraction(2), Fraction(1, 2), Fraction(-2), Fraction(-1, 2))
 """Constants that are tried on top of another mistake."""
@@ -156,7 +157,7 @@ def _any_constant(
     constant = _real_ratio(claim, paper, clinic, None)
     if constant is None:
         return None
-    words, slots = "It is {constant} times the gradient.", {"constant": _said(constant)}
+    words, slots = sentence("It is {constant} times the gradient."), {"constant": _said(constant)}
     exact = _ratio(claimed[0], clinic.here.tensors[name], clinic.here)
     found = Explanation("a constant", words, slots, None)
     if exact is not None and constant.contains(flint.fmpq(exact.numerator, exact.denominator)):
@@ -252,7 +253,7 @@ def _one_element(
     mistake = next(m for m in MISTAKES if m.name == "one element off")
     if ratio is None:
         where = f"[{', '.join(map(str, index))}]"
-        words = "Only the element {where} is wrong; all others are right."
+        words = sentence("Only the element {where} is wrong; all others are right.")
         found = Explanation(mistake.name, words, {"where": where}, None)
     else:
         found = _explained(mistake, one_element(scene, index, Fraction(float((ratio - 1).mid()))))
@@ -270,7 +271,7 @@ def _permuted(claim: Claim, clinic: Clinic, value: Value, right: Value) -> Diagn
             order = ", ".join(str(theirs.index(key)) for key in mine)
             found = Explanation(
                 "permuted",
-                "The positions of axis {axis} are in another order: {order}.",
+                sentence("The positions of axis {axis} are in another order: {order}."),
                 {"axis": str(axis), "order": order},
                 None,
             )
@@ -296,8 +297,10 @@ def _zeros(claim: Claim, clinic: Clinic, value: Value, right: Value) -> Diagnosi
             places = ", ".join(str(k) for k in np.flatnonzero(rows))
             found = Explanation(
                 "zeros",
-                "Zero where the gradient is not, at positions {places} of axis {axis}; right "
-                "elsewhere.",
+                sentence(
+                    "Zero where the gradient is not, at positions {places} of axis {axis}; right "
+                    "elsewhere."
+                ),
                 {"axis": str(axis), "places": places},
                 None,
             )

@@ -27,6 +27,7 @@ import numpy as np
 from gradproof.core.errors import WitnessError
 from gradproof.core.program import Derivation, Equation, Program
 from gradproof.core.term import reads
+from gradproof.core.told import told, told_all
 from gradproof.engines.acb import Acb, Kinked
 from gradproof.engines.arb import precision
 from gradproof.engines.arithmetic import Value
@@ -118,7 +119,7 @@ def directional(forward: Forward, at: Tap) -> Slope:
     (loss,) = forward.program.outputs
     if loss not in {equation.target for equation in at.reached} | {at.of}:
         return Slope(flint.arb(0), flint.arb(1))
-    problem = Kinked("no disc around these inputs gave a finite bound")
+    problem = Kinked(told("no disc around these inputs gave a finite bound"))
     best: Slope | None = None
     for radius in RADII:
         try:
@@ -248,14 +249,25 @@ def _witness(forward: Forward, at: Tap, gradient: np.ndarray) -> Witness:
     try:
         true = directional(forward, at)
     except Kinked as problem:
-        return Witness(at.of, None, because=str(problem))
+        return Witness(at.of, None, because=problem.args[0])
     with precision(RADII[-1]):
         derived = np.sum(gradient * at.direction, initial=flint.arb(0))
         if not derived.overlaps(true.ball):
-            return Witness(at.of, False, because=f"{derived.str(20)} is not {true.ball.str(20)}")
+            return Witness(
+                at.of,
+                False,
+                because=told(
+                    "{derived} is not {true}", derived=derived.str(20), true=true.ball.str(20)
+                ),
+            )
         digits = good_bits(derived.union(true.ball), true.scale) * math.log10(2)
     if digits < FEWEST_DIGITS:
-        return Witness(at.of, None, digits, f"only {max(digits, 0):.0f} digits could be certified")
+        return Witness(
+            at.of,
+            None,
+            digits,
+            told("only {digits:.0f} digits could be certified", digits=max(digits, 0)),
+        )
     return Witness(at.of, True, digits)
 
 
@@ -268,14 +280,35 @@ def sentence(found: tuple[Witness, ...], names: Mapping[str, str], title: str) -
     for one in found:
         if one.agrees is False:
             raise WitnessError(
-                f"On {title} the derived {names[one.of]} is wrong: {one.because}.",
-                advice="This is a mistake of gradproof: please report it with the network.",
+                told(
+                    "On {title} the derived {gradient} is wrong: {because}.",
+                    title=title,
+                    gradient=names[one.of],
+                    because=one.because,
+                ),
+                advice=told("This is a mistake of gradproof: please report it with the network."),
             )
     agree = [one for one in found if one.agrees]
-    digits = f", to {min(one.digits for one in agree):.0f} digits" if agree else ""
-    silent = [f"{names[one.of]}: {one.because}." for one in found if one.agrees is None]
-    said = (
-        f"Complex step on {title}: {len(agree)} of {len(found)} derived gradients agree with a "
-        f"certified derivative in a random direction{digits}."
-    )
-    return " ".join([said, *silent])
+    silent = [
+        told("{gradient}: {because}.", gradient=names[one.of], because=one.because)
+        for one in found
+        if one.agrees is None
+    ]
+    if agree:
+        said = told(
+            "Complex step on {title}: {agreeing} of {count} derived gradients agree with a "
+            "certified derivative in a random direction, to {digits:.0f} digits.",
+            title=title,
+            agreeing=len(agree),
+            count=len(found),
+            digits=min(one.digits for one in agree),
+        )
+    else:
+        said = told(
+            "Complex step on {title}: {agreeing} of {count} derived gradients agree with a "
+            "certified derivative in a random direction.",
+            title=title,
+            agreeing=0,
+            count=len(found),
+        )
+    return told_all([said, *silent])

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradproof.core.program import Claim, Derivation, Equation, Paper
 from gradproof.core.term import rename
+from gradproof.core.told import told, told_sum
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.evaluate import Room, evaluate_equation
 from gradproof.judge.identity import Proof
@@ -44,7 +45,10 @@ def judge_formula(
         # intervals have the last word.
         return FormulaVerdict(
             "undecided",
-            f"it holds if {' and '.join(proof.hypotheses)}, and at this input it does not hold",
+            told(
+                "it holds if {hypotheses}, and at this input it does not hold",
+                hypotheses=told_sum(proof.hypotheses),
+            ),
             hypotheses=proof.hypotheses,
             counter_example=found,
         )
@@ -53,38 +57,48 @@ def judge_formula(
     if nowhere is not None:
         return FormulaVerdict(
             "undecided",
-            f"as formulas they are equal, but at this input the claim has no value at {nowhere}: "
-            "it divides by zero, or takes the root or logarithm of a negative number",
+            told(
+                "as formulas they are equal, but at this input the claim has no value at "
+                "{nowhere}: it divides by zero, or takes the root or logarithm of a negative "
+                "number",
+                nowhere=nowhere,
+            ),
             hypotheses=proof.hypotheses,
         )
     if equal:
         return FormulaVerdict(
             "proved",
-            f"by {proof.method}",
+            told("by {method}", method=proof.method),
             hypotheses=proof.hypotheses,
             method=proof.method,
             scope=scope(proof),
             error=proof.error,
         )
     if found is None:
-        needs = f"; it would hold if {' and '.join(proof.needs)}" if proof.needs else ""
-        return FormulaVerdict(
-            "undecided", f"no proof was found, and no difference at this input{needs}"
-        )
+        because = told("no proof was found, and no difference at this input")
+        if proof.needs:
+            because = told(
+                "no proof was found, and no difference at this input; it would hold if {needs}",
+                needs=told_sum(proof.needs),
+            )
+        return FormulaVerdict("undecided", because)
     if kink is not None and _only_at(kink, truth.balls[claim.name], right, truth.bits):
         return FormulaVerdict(
             "undecided",
-            f"it differs from the derived gradient only where {kink.function} has no derivative, "
-            "and where either slope may be taken",
+            told(
+                "it differs from the derived gradient only where {function} has no "
+                "derivative, and where either slope may be taken",
+                function=kink.function,
+            ),
             counter_example=found,
         )
     inherited = (proof.own and not proof.chain) or first_disjoint(
         _own_value(claim, paper, derivation, truth, sizes), right, truth.bits
     ) is None
     because = (
-        "the formula is right; it builds on an earlier mistake"
+        told("the formula is right; it builds on an earlier mistake")
         if inherited
-        else "the two values lie in disjoint certified intervals"
+        else told("the two values lie in disjoint certified intervals")
     )
     return FormulaVerdict("refuted", because, inherited, counter_example=found)
 
@@ -92,15 +106,17 @@ def judge_formula(
 def scope(proof: Proof) -> str:
     """For which sizes a proof holds, in words."""
     if proof.general and not proof.numbers:
-        return "for all sizes"
+        return told("for all sizes")
     if proof.general and any(proof.sizes):
-        return "for every value of the symbols, at the sizes that are numbers"
+        return told("for every value of the symbols, at the sizes that are numbers")
     if proof.general:
-        return "for the sizes given"
+        return told("for the sizes given")
     tried = "; ".join(
         ", ".join(f"{name} = {size}" for name, size in sizes.items()) for sizes in proof.sizes
     )
-    return f"for the sizes tried ({tried})" if tried else "for the sizes given"
+    return (
+        told("for the sizes tried ({tried})", tried=tried) if tried else told("for the sizes given")
+    )
 
 
 def _own_value(

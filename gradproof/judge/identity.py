@@ -14,6 +14,7 @@ import numpy as np
 
 from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor, shapes
 from gradproof.core.term import Apply, Fold, Power, Read, Term, reads, walk
+from gradproof.core.told import told
 from gradproof.judge.choices import choices, with_choices
 from gradproof.judge.normal_form import Stage, equal, named_functions, stages
 from gradproof.judge.pieces import TIES, piecewise_values
@@ -23,9 +24,9 @@ from gradproof.judge.ties import Ties
 WINDOWS = (3, 6, 1_000_000)
 """How many equations back the forward values of a stage are worked out; older ones are atoms."""
 
-NORMAL_FORM = "normal form"
-RANDOM_POINTS = "exact evaluation at random points"
-BOTH = f"{NORMAL_FORM} and {RANDOM_POINTS}"
+NORMAL_FORM = told("normal form")
+RANDOM_POINTS = told("exact evaluation at random points")
+BOTH = told("normal form and exact evaluation at random points")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,9 @@ def prove(paper: Paper, derivation: Derivation, seed: bytes | None = None) -> di
 
 def _said(laws: Iterable[str]) -> tuple[str, ...]:
     # Of a choice, which is named in brackets, that is no hypothesis: it is made so.
-    return tuple(f"each row of {name} sums to 1" for name in sorted(laws) if name[0] != "[")
+    return tuple(
+        told("each row of {name} sums to 1", name=name) for name in sorted(laws) if name[0] != "["
+    )
 
 
 def _proof(of: str, found: Answer, hypotheses: tuple[str, ...], *, chain: bool) -> Proof:

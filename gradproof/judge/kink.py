@@ -11,6 +11,7 @@ from gradproof.core.errors import Place
 from gradproof.core.index import Index, is_index, the_index
 from gradproof.core.program import Equation, Program
 from gradproof.core.term import Apply, Fold, Term, free, reads, walk
+from gradproof.core.told import told
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
 from gradproof.engines.engine import Engine
@@ -73,18 +74,29 @@ def sentence(kink: Kink, engine: Engine, dtype: str) -> str:
     if kink.spots is not None:
         first = ", ".join(str(int(k)) for k in np.argwhere(kink.spots)[0])
         count = int(np.count_nonzero(kink.spots))
-        more = f" and {count - 1} more" if count > 1 else ""
-        where = f"{kink.tensor}[{first}]{more}" if first else kink.tensor
+        if first:
+            where = f"{kink.tensor}[{first}]"
+        if first and count > 1:
+            where = told("{element} and {others} more", element=where, others=count - 1)
     if not kink.values:
-        return (
-            f"{kink.function} has a tie in {where}{at_place}: its gradient may go to either of the "
-            "largest, or be shared"
+        return told(
+            "{function} has a tie in {where}{at_place}: its gradient may go to either of "
+            "the largest, or be shared",
+            function=kink.function,
+            where=where,
+            at_place=at_place,
         )
     below, chosen, above = (slope_at(kink, engine, dtype, by) for by in (-STEP, 0.0, STEP))
-    sides = f"{below:g} on one side and {above:g} on the other"
-    return (
-        f"{kink.function} has no derivative at {where}{at_place}, where its slope is {sides}; "
-        f"{engine.title} takes {chosen:g}"
+    sides = told("{below:g} on one side and {above:g} on the other", below=below, above=above)
+    return told(
+        "{function} has no derivative at {where}{at_place}, where its slope is "
+        "{sides}; {title} takes {chosen:g}",
+        function=kink.function,
+        where=where,
+        at_place=at_place,
+        sides=sides,
+        title=engine.title,
+        chosen=chosen,
     )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from gradproof.core.program import Derivation, Equation, Program
 from gradproof.core.term import reads
+from gradproof.core.told import told
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
@@ -124,7 +125,7 @@ def judge_layer(
     verdict = _judged(equation, computed, layers.shown, layers.sizes, truth)
     if verdict.kind == "undecided" and layers.exact is not layers.shown:
         again = _judged(equation, of(layers.exact)[name], layers.exact, layers.sizes, truth)
-        return computed, replace(again, because=again.because or f"in {EXACTLY}")
+        return computed, replace(again, because=again.because or told("in {dtype}", dtype=EXACTLY))
     return computed, verdict
 
 

@@ -25,10 +25,11 @@ from gradproof.core.term import (
     transform,
     walk,
 )
+from gradproof.core.told import told
 from gradproof.engines.evaluate import written_out
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 
-TIES = "no two values that are compared are equal"
+TIES = told("no two values that are compared are equal")
 
 
 @dataclass(frozen=True, slots=True)

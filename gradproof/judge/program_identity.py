@@ -19,6 +19,7 @@ from gradproof.core.errors import GradproofError, NotYet
 from gradproof.core.index import Size
 from gradproof.core.program import INDEX, Derivation, Equation, Paper, Program, Tensor, shapes
 from gradproof.core.term import Compare, Power, SizeOf, walk
+from gradproof.core.told import told
 from gradproof.engines.arithmetic import Arithmetic, Value, structural
 from gradproof.engines.backward_program import (
     BackwardProgram,
@@ -94,8 +95,9 @@ def prove_program(
     try:
         return _proved(paper, derivation, capture, wanted, seed)
     except (Unattempted, GradproofError) as why:
-        verdict = ProgramVerdict("not attempted", str(why))
-        return ProgramProof(dict.fromkeys(wanted, verdict), refusal=str(why))
+        because = why.said if isinstance(why, GradproofError) else why.args[0]
+        verdict = ProgramVerdict("not attempted", because)
+        return ProgramProof(dict.fromkeys(wanted, verdict), refusal=because)
 
 
 def _proved(
@@ -106,7 +108,7 @@ def _proved(
     seed: bytes | None,
 ) -> ProgramProof | None:
     if any(tensor.law.startswith(INDEX) for tensor in paper.forward.inputs):
-        raise Unattempted("what is picked depends on integers that are data")
+        raise Unattempted(told("what is picked depends on integers that are data"))
     equal = frozenset(wanted)
     worst = 0.0
     hypotheses: frozenset[str] = frozenset()
@@ -125,7 +127,7 @@ def _proved(
         equal, worst = equal & answer.equal, max(worst, answer.error)
         hypotheses |= answer.hypotheses
     if worst > LARGEST_ERROR:
-        raise Unattempted("too many roots for a bound on the probability of an error")
+        raise Unattempted(told("too many roots for a bound on the probability of an error"))
     return ProgramProof(
         {of: ProgramVerdict("proved" if of in equal else "not proved") for of in wanted},
         assumes=_together(assumptions(program) for program in programs),
@@ -233,7 +235,7 @@ def _round(
             continue
         except NotYet as why:
             raise Unattempted(why.why) from why
-    raise Unattempted("a division by zero, whatever is drawn")
+    raise Unattempted(told("a division by zero, whatever is drawn"))
 
 
 def _compares_equal(program: Program) -> bool:
@@ -250,7 +252,9 @@ def _check_work(question: Question, points: int) -> None:
     shapes = {tensor.name: _numbers(tensor, question.sizes) for tensor in _variables(question)}
     count = points * work(question.program, shapes)
     if count > MOST_WORK:
-        raise Unattempted(f"it computes {count:,} numbers, too many for exact arithmetic")
+        raise Unattempted(
+            told("it computes {count:,} numbers, too many for exact arithmetic", count=count)
+        )
 
 
 def _agreeing(
@@ -294,7 +298,11 @@ def _readings(
             if masks and not interpreter.masks:
                 return
             said = {TIES} if interpreter.compares else set()
-            yield right, engines, said | {f"{name} is 0 or 1" for name in interpreter.masks}
+            yield (
+                right,
+                engines,
+                said | {told("{name} is 0 or 1", name=name) for name in interpreter.masks},
+            )
 
 
 def _derived(

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradproof.core.program import Equation
 from gradproof.core.term import reads
+from gradproof.core.told import told
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.ball import Ball
@@ -62,10 +63,12 @@ def judge_stage(
     """
     wanted = tuple(i.size if isinstance(i.size, int) else sizes[i.size] for i in equation.free)
     if computed.shape != wanted:
-        because = f"the engine's shape is {computed.shape}, not {wanted}"
+        because = told(
+            "the engine's shape is {shape}, not {wanted}", shape=computed.shape, wanted=wanted
+        )
         return EngineVerdict("refuted", float("inf"), 0.0, 1.0, (), because)
     if not np.all(np.isfinite(computed)):
-        because = "the engine's numbers are not finite"
+        because = told("the engine's numbers are not finite")
         return EngineVerdict("undecided", float("inf"), 0.0, 0.0, (), because)
     grain = LITTLE[contract.dtype]
     with np.errstate(all="ignore"):
@@ -95,10 +98,12 @@ def judge_enclosed(
     """
     middle, radius, bound = enclosure
     if computed.shape != middle.shape:
-        because = f"the engine's shape is {computed.shape}, not {middle.shape}"
+        because = told(
+            "the engine's shape is {shape}, not {wanted}", shape=computed.shape, wanted=middle.shape
+        )
         return EngineVerdict("refuted", float("inf"), 0.0, 1.0, (), because)
     if not np.all(np.isfinite(computed)):
-        because = "the engine's numbers are not finite"
+        because = told("the engine's numbers are not finite")
         return EngineVerdict("undecided", float("inf"), 0.0, 0.0, (), because)
     grain = LITTLE[contract.dtype]
     with np.errstate(all="ignore"):
@@ -261,14 +266,26 @@ def _verdict(
 
     if not found.finite:
         return verdict(
-            "undecided", "a kink, a tie or a zero divisor lies within the rounding error"
+            "undecided", told("a kink, a tie or a zero divisor lies within the rounding error")
         )
     if found.unsure:
-        return verdict("undecided", "the exact values are enclosed more widely than the bound")
+        return verdict(
+            "undecided", told("the exact values are enclosed more widely than the bound")
+        )
     if not found.share <= 1:
-        return verdict("refuted", "outside what the engine's contract permits for this stage")
+        return verdict("refuted", told("outside what the engine's contract permits for this stage"))
     if found.power < LEAST_POWER:
-        some = f"only {found.power:.0%} of" if found.power else "none of"
-        what = f"{some} the elements would show a relative error of {grain:.2g}"
-        return verdict("undecided", f"no signal: {what}")
+        if not found.power:
+            because = told(
+                "no signal: none of the elements would show a relative error of {grain:.2g}",
+                grain=grain,
+            )
+        else:
+            because = told(
+                "no signal: only {power:.0%} of the elements would show a relative error of "
+                "{grain:.2g}",
+                power=found.power,
+                grain=grain,
+            )
+        return verdict("undecided", because)
     return verdict("agrees")

@@ -19,6 +19,7 @@ from gradproof.core.term import (
     substitute,
     transform,
 )
+from gradproof.core.told import told
 from gradproof.mistakes.record import Mistake, Scene, Wrong, spots, wrong
 from gradproof.mistakes.sums import last_of
 from gradproof.prims.linalg import inverse
@@ -121,8 +122,8 @@ def _rolled(scene: Scene, index: Index, by: int) -> Term:
 def _shifted_result(scene: Scene) -> Iterator[Wrong]:
     for axis, index in enumerate(scene.right.free):
         if index.size not in (1, 2):  # of two, a shift is a flip
-            yield wrong(scene, _rolled(scene, index, -1), axis=str(axis), way="forwards")
-            yield wrong(scene, _rolled(scene, index, 1), axis=str(axis), way="backwards")
+            yield wrong(scene, _rolled(scene, index, -1), axis=str(axis), way=told("forwards"))
+            yield wrong(scene, _rolled(scene, index, 1), axis=str(axis), way=told("backwards"))
 
 
 def _neighbouring_position(scene: Scene) -> Iterator[Wrong]:

@@ -9,16 +9,20 @@ from textwrap import wrap
 from typing import TypeVar
 
 import numpy as np
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
 from gradproof.core.errors import UnknownName
+from gradproof.core.told import told, told_row, told_sum
 from gradproof.judge.stage import LITTLE
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.report.program import program_lines
-from gradproof.report.report import Batch, ForwardRow, GradientRow, Report, Turns
+from gradproof.report.report import WORDS, Batch, ForwardRow, GradientRow, Report, Turns
 from gradproof.report.table import Column, Row, Table, lay_out, wrapped
 from gradproof.report.tensors import of_gradient, tensors
+from gradproof.words import in_language, language, say, sentence
+from gradproof.words.say import ENGLISH
 
 AnyRow = TypeVar("AnyRow", ForwardRow, GradientRow)
 
@@ -42,6 +46,7 @@ def show(
     *,
     values: bool = False,
     of: str | None = None,
+    lang: str | None = None,
 ) -> None:
     """Prints a report; with `values` the tensors stand side by side at 8 digits.
 
@@ -50,49 +55,56 @@ def show(
         console: where to; the terminal if not given.
         values: whether the tensors are shown.
         of: a tensor whose gradient alone is shown, with its numbers; of a loop, that of the last t.
+        lang: the language, ``"en"`` or ``"zh"``; the environment's (GRADPROOF_LANG) if not given.
 
     Raises:
         UnknownName: there is no gradient with respect to that tensor.
+        DataError: there is no such language.
     """
     console = console or Console(highlight=False)
+    lang = language(lang)
+    report = in_language(report, lang)
     with console:  # in a notebook, one output and not one for each line
         if of is not None:
-            _print(_alone(report, of, console.width), console)
+            _print(_alone(report, of, console.width, lang), console)
         else:
-            _show_all(report, console, values=values)
+            _show_all(report, console, lang, values=values)
 
 
-def _show_all(report: Report, console: Console, *, values: bool) -> None:
-    for line in _head(report, console.width):
+def _show_all(report: Report, console: Console, lang: str, *, values: bool) -> None:
+    for line in _head(report, console.width, lang):
         _print(wrapped(line, console.width, indent=8), console)
     for batch in report.batches:
         console.print()
         console.print(Text(_batch_head(batch), style="bold"))
         for table, below in (
-            (_forward_table(batch, report), [f"where {line}" for line in batch.starts]),
-            (_gradient_table(batch, report), []),
+            (
+                _forward_table(batch, report, lang),
+                [say("where {line}", lang, line=line) for line in batch.starts],
+            ),
+            (_gradient_table(batch, report, lang), []),
         ):
             console.print()
             _print([*lay_out(table, console.width), *(Text(b, "dim") for b in below)], console)
         if batch.own:
             console.print()
-            _print(_own(batch, console.width), console)
+            _print(_own(batch, console.width, lang), console)
         if batch.program is not None:
             console.print()
-            console.print(program_lines(batch, batch.program, report.engine), style="dim")
-        for detail in _details(batch, report):
+            console.print(Text(program_lines(batch, batch.program, report.engine, lang), "dim"))
+        for detail in _details(batch, report, lang):
             for line in detail.split("\n"):
                 _print((Text("  ") + part for part in wrapped(line, console.width - 2)), console)
         if values:
             console.print()
-            _print(tensors(batch, report.engine, console.width), console)
+            _print(tensors(batch, report.engine, console.width, lang), console)
     console.print()
     for note in (*proof_lines(report), *_coverage(report), *report.notes, *_missing(report)):
-        _print(wrapped(Text(note, style="dim"), console.width), console)
-    _print(wrapped(summary(report), console.width), console)
+        _print(wrapped(Text(in_language(note, lang), style="dim"), console.width), console)
+    _print(wrapped(summary(report, lang), console.width), console)
 
 
-def _alone(report: Report, of: str, width: int) -> Iterator[Text]:
+def _alone(report: Report, of: str, width: int, lang: str) -> Iterator[Text]:
     """One gradient of the last set of data: its formula, its verdicts, its numbers."""
     batch = report.batches[-1]
     named = {row.name: [row] for row in batch.gradients}
@@ -101,8 +113,8 @@ def _alone(report: Report, of: str, width: int) -> Iterator[Text]:
             named.setdefault(row.name.partition("[")[0], []).append(row)
     if of not in named:
         raise UnknownName(
-            f"There is no gradient with respect to {of}.",
-            advice=f"There are those with respect to {_listed(list(named))}.",
+            told("There is no gradient with respect to {tensor}.", tensor=of),
+            advice=told("There are those with respect to {tensors}.", tensors=_listed(list(named))),
         )
     group = named[of]
     last = max(group, key=lambda row: (len(row.name), row.name))
@@ -110,24 +122,33 @@ def _alone(report: Report, of: str, width: int) -> Iterator[Text]:
     for some, loop in _grouped(group, loops):
         if len(some) == 1 or loop is not None:
             yield Text(some[0].derived if loop is None else loop.formula, style="bold")
-            yield from (Text("  ") + line for line in (*_below(some[0], loop), *_range(loop, "")))
-    verdicts = Text("formula ")
-    verdicts.append_text(_worst([(row.name, row.formula_verdict) for row in group]))
+            yield from (
+                Text("  ") + line
+                for line in (*_below(some[0], loop, lang), *_range(loop, "", lang))
+            )
+    verdicts = Text(say("formula", lang) + " ")
+    verdicts.append_text(_worst([(row.name, row.formula_verdict) for row in group], lang))
     verdicts.append(f" · {report.engine} ")
-    verdicts.append_text(_worst([(row.name, row.engine_verdict) for row in group]))
+    verdicts.append_text(_worst([(row.name, row.engine_verdict) for row in group], lang))
     native = [(row.name, row.native_verdict) for row in group if row.native_verdict]
     if native:
-        verdicts.append(" · its layers ")
-        verdicts.append_text(_worst(native))
+        verdicts.append(f" · {say('its layers', lang)} ")
+        verdicts.append_text(_worst(native, lang))
     digits_ = min(row.engine_verdict.digits for row in group)
     share = max(row.engine_verdict.share for row in group)
-    verdicts.append(f" · {_digits(digits_)} digits, {_share(share)} of its bound")
+    figures = say(
+        "{digits} digits, {share} of its bound",
+        lang,
+        digits=_digits(digits_, lang),
+        share=_share(share),
+    )
+    verdicts.append(f" · {figures}")
     yield from wrapped(verdicts, width)
     for row in group:
-        for detail in _row_details(row, report):
+        for detail in _row_details(row, report, lang):
             for line in detail.split("\n"):
                 yield from wrapped(line, width)
-    yield from of_gradient(last, report.engine, width)
+    yield from of_gradient(last, report.engine, width, lang)
 
 
 def html(report: Report) -> str:
@@ -151,34 +172,44 @@ def _print(lines: Iterable[Text], console: Console) -> None:
         console.print(line, overflow="fold")
 
 
-def _head(report: Report, width: int) -> list[Text]:
+def _head(report: Report, width: int, lang: str) -> list[Text]:
     # A name and its shape stay on one line.
     alike: dict[tuple[str, str], list[str]] = {}
     for name, shape in report.shapes.items():
         alike.setdefault((name.partition("[")[0], shape), []).append(name)
     shapes = [f"{_listed(names)}\u00a0{shape}" for (_, shape), names in alike.items()]
-    engine = f"{report.engine} {report.engine_version} · {report.dtype} · seed {report.seed}"
+    seed = say("seed {seed}", lang, seed=report.seed)
+    engine = f"{report.engine} {report.engine_version} · {report.dtype} · {seed}"
+    rows = wrap("  ".join(shapes), width - INDENT) or [""]
     return [
         Text(f"gradproof verify {report.network}", style="bold"),
-        Text(f"engine  {engine}"),
+        Text(_labelled(say("engine", lang), engine)),
         *(
-            Text(line.replace("\u00a0", " "))
-            for line in wrap(
-                "  ".join(shapes), width, initial_indent="shapes  ", subsequent_indent=" " * 8
-            )
+            Text(_labelled(say("shapes", lang) if n == 0 else "", line.replace("\u00a0", " ")))
+            for n, line in enumerate(rows)
         ),
-        Text(f"bounds  {report.contract}", style="dim"),
-        Text(f"power   {_power(report)}", style="dim"),
+        Text(_labelled(say("bounds", lang), report.contract), style="dim"),
+        Text(_labelled(say("power", lang), _power(report, lang)), style="dim"),
     ]
 
 
-def _power(report: Report) -> str:
+INDENT = 8
+"""Columns of what stands before a line of the head."""
+
+
+def _labelled(label: str, said: str) -> str:
+    return label + " " * (INDENT - cell_len(label)) + said
+
+
+def _power(report: Report, lang: str) -> str:
     """What share of the elements a small error would show in, at the blindest gradient."""
     powers = [row.engine_verdict.power for b in report.batches for row in b.gradients]
     least = int(100 * min(powers, default=1.0))
-    error = LITTLE[report.dtype]
-    return (
-        f"a relative error of {error:g} would show in at least {least}% of each gradient's elements"
+    return say(
+        "a relative error of {error:g} would show in at least {least}% of each gradient's elements",
+        lang,
+        error=LITTLE[report.dtype],
+        least=least,
     )
 
 
@@ -187,15 +218,15 @@ def _batch_head(batch: Batch) -> str:
     return f"── {batch.title}" + (f" ({sizes})" if sizes else "") + " ──"
 
 
-def _forward_table(batch: Batch, report: Report) -> Table:
+def _forward_table(batch: Batch, report: Report, lang: str) -> Table:
     native = any(row.native_verdict is not None for row in batch.forward)
     columns = [
-        Column("value"),
-        Column("formula"),
+        Column(say("value", lang)),
+        Column(say("formula", lang)),
         Column(report.engine, "right"),
-        Column("by formula", "right"),
-        Column("of bound", "right"),
-        Column("engine"),
+        Column(say("by formula", lang), "right"),
+        Column(say("of bound", lang), "right"),
+        Column(say("engine", lang)),
     ]
     rows = []
     usual = _usual(batch.forward_loops)
@@ -207,14 +238,16 @@ def _forward_table(batch: Batch, report: Report) -> Table:
             Text(_number(row.engine)),
             Text(_number(row.plain)),
             Text(_share(max(one.verdict.share for one in group))),
-            _worst([(one.name, one.verdict) for one in group]),
+            _worst([(one.name, one.verdict) for one in group], lang),
         ]
         if native:
-            cells.append(_worst([(r.name, r.native_verdict) for r in group if r.native_verdict]))
-        rows.append(Row(tuple(cells), _range(loop, usual)))
+            layers = [(r.name, r.native_verdict) for r in group if r.native_verdict]
+            cells.append(_worst(layers, lang))
+        rows.append(Row(tuple(cells), _range(loop, usual, lang)))
     if native:
-        columns.append(Column("layers"))
-    return Table(f"Forward {_shown(usual)}", tuple(columns), tuple(rows))
+        columns.append(Column(say("layers", lang)))
+    title = say("Forward {note}", lang, note=_shown(usual, lang))
+    return Table(title, tuple(columns), tuple(rows))
 
 
 def _left_side(row: GradientRow, loop: Turns | None) -> str:
@@ -240,19 +273,19 @@ def digits(value: np.floating) -> str:
     )
 
 
-def _gradient_table(batch: Batch, report: Report) -> Table:
+def _gradient_table(batch: Batch, report: Report, lang: str) -> Table:
     claimed = any(row.claimed is not None for row in batch.gradients)
     native = any(row.native_verdict is not None for row in batch.gradients)
     columns = (
-        Column("gradient"),
-        Column("derived"),
-        *([Column("yours")] if claimed else []),
+        Column(say("gradient", lang)),
+        Column(say("derived", lang)),
+        *([Column(say("yours", lang))] if claimed else []),
         Column(report.engine, "right"),
-        Column("of bound", "right"),
-        Column("digits", "right"),
-        Column("formula"),
-        Column("engine"),
-        *([Column("layers")] if native else []),
+        Column(say("of bound", lang), "right"),
+        Column(say("digits", lang), "right"),
+        Column(say("formula", lang)),
+        Column(say("engine", lang)),
+        *([Column(say("layers", lang))] if native else []),
     )
     rows = []
     usual = _usual(batch.gradient_loops)
@@ -261,26 +294,30 @@ def _gradient_table(batch: Batch, report: Report) -> Table:
         cells = (
             Text(_left_side(row, loop)),
             Text(_right_side(row.derived if loop is None else loop.formula)),
-            *([Text(_yours(row, loop), style="dim")] if claimed else []),
+            *([Text(say(YOURS[_yours(row, loop)], lang), style="dim")] if claimed else []),
             Text(_number(row.engine)),
             Text(_share(max(one.engine_verdict.share for one in group))),
-            Text(_digits(min(one.engine_verdict.digits for one in group))),
-            _worst([(one.name, one.formula_verdict) for one in group]),
-            _worst([(one.name, one.engine_verdict) for one in group]),
+            Text(_digits(min(one.engine_verdict.digits for one in group), lang)),
+            _worst([(one.name, one.formula_verdict) for one in group], lang),
+            _worst([(one.name, one.engine_verdict) for one in group], lang),
             *(
-                [_worst([(r.name, r.native_verdict) for r in group if r.native_verdict])]
+                [_worst([(r.name, r.native_verdict) for r in group if r.native_verdict], lang)]
                 if native
                 else []
             ),
         )
-        rows.append(Row(cells, (*_below(row, loop), *_range(loop, usual))))
-    return Table(f"Gradients, back to front {_shown(usual)}", columns, tuple(rows))
+        rows.append(Row(cells, (*_below(row, loop, lang), *_range(loop, usual, lang))))
+    title = say("Gradients, back to front {note}", lang, note=_shown(usual, lang))
+    return Table(title, columns, tuple(rows))
 
 
-def _own(batch: Batch, width: int) -> list[Text]:
+def _own(batch: Batch, width: int, lang: str) -> list[Text]:
     """The values of the user's backward that are no gradients, but that formulas name."""
     lines = [line for own in batch.own for line in wrapped(Text(own, style="dim"), width - 2)]
-    return [Text("Your own values", style="bold"), *(Text("  ") + line for line in lines)]
+    return [
+        Text(say("Your own values", lang), style="bold"),
+        *(Text("  ") + line for line in lines),
+    ]
 
 
 RANK = ("refuted", "undecided", "derived", "agrees", "proved")
@@ -304,12 +341,12 @@ def _grouped(
             yield [one for one in rows if one.name in mine], loop
 
 
-def _worst(verdicts: Sequence[tuple[str, FormulaVerdict | EngineVerdict]]) -> Text:
+def _worst(verdicts: Sequence[tuple[str, FormulaVerdict | EngineVerdict]], lang: str) -> Text:
     """The worst verdict on the turns of a loop, and on which of them where others differ."""
     if not verdicts:
         return Text()
     worst = min((verdict for _, verdict in verdicts), key=lambda v: RANK.index(v.kind))
-    text = _verdict(worst)
+    text = _verdict(worst, lang)
     names = [name for name, verdict in verdicts if verdict.kind == worst.kind]
     if len(names) < len(verdicts):
         numbers = [int(name[name.rindex("[") + 1 : -1]) for name in names]
@@ -328,11 +365,11 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ",".join(f"{run[0]}…{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
-def _range(loop: Turns | None, usual: str) -> tuple[Text, ...]:
+def _range(loop: Turns | None, usual: str, lang: str) -> tuple[Text, ...]:
     """For which t a row holds, where that is not said above the table."""
     if loop is None or loop.range == usual:
         return ()
-    return (Text(f"for {loop.range}", style="dim"),)
+    return (Text(say("for {range}", lang, range=loop.range), style="dim"),)
 
 
 def _usual(loops: Sequence[Turns]) -> str:
@@ -341,9 +378,14 @@ def _usual(loops: Sequence[Turns]) -> str:
     return counts.most_common(1)[0][0] if counts else ""
 
 
-def _shown(usual: str) -> str:
+def _shown(usual: str, lang: str) -> str:
     """Which number stands in a row, and for which t the rows hold."""
-    return f"(number shown: the first element{f' of the last t; {usual}' if usual else ''})"
+    if not usual:
+        return say("(number shown: the first element)", lang)
+    return say("(number shown: the first element of the last t; {range})", lang, range=usual)
+
+
+YOURS = {"none": sentence("none"), "same": sentence("same"), "below": sentence("below")}
 
 
 def _yours(row: GradientRow, loop: Turns | None) -> str:
@@ -362,17 +404,21 @@ def _formulas(row: GradientRow, loop: Turns | None) -> tuple[tuple[str, ...], st
     return loop.claimed, loop.formula
 
 
-def _below(row: GradientRow, loop: Turns | None) -> tuple[Text, ...]:
+def _below(row: GradientRow, loop: Turns | None, lang: str) -> tuple[Text, ...]:
     """The user's formula where it is written in another way, and what is odd."""
     lines = []
     if _yours(row, loop) == "below":
         mine, _ = _formulas(row, loop)
         one = len(mine) == 1
         lines += [
-            Text(f"yours: {_right_side(line) if one else line}", style="dim") for line in mine
+            Text(
+                say("yours: {formula}", lang, formula=_right_side(line) if one else line),
+                style="dim",
+            )
+            for line in mine
         ]
     if row.zero:
-        lines.append(Text("the loss does not depend on it", style="dim"))
+        lines.append(Text(say("the loss does not depend on it", lang), style="dim"))
     return tuple(lines)
 
 
@@ -382,83 +428,104 @@ def _share(share: float) -> str:
     return f"{share:.2f}" if share < 1000 else f"{share:.1e}"
 
 
-def _digits(found: float) -> str:
+def _digits(found: float, lang: str) -> str:
     if np.isnan(found):
         return "—"
-    return "all" if np.isinf(found) else f"{found:.1f}"
+    return say("all", lang) if np.isinf(found) else f"{found:.1f}"
 
 
-def _verdict(verdict: FormulaVerdict | EngineVerdict) -> Text:
+def _verdict(verdict: FormulaVerdict | EngineVerdict, lang: str) -> Text:
     kind: str = verdict.kind
-    word = "inherited" if getattr(verdict, "inherited", False) else kind
-    return Text(f"{MARKS[kind]} {word}", style=COLOURS[kind])
+    word = WORDS["inherited" if getattr(verdict, "inherited", False) else kind]
+    return Text(f"{MARKS[kind]} {say(word, lang)}", style=COLOURS[kind])
 
 
-def _details(batch: Batch, report: Report) -> list[Text]:
-    lines: list[Text] = _layers_elsewhere(batch, report)
+def _details(batch: Batch, report: Report, lang: str) -> list[Text]:
+    lines: list[Text] = _layers_elsewhere(batch, report, lang)
+    layer = say("{engine}'s layer", lang, engine=report.engine)
     for row in batch.gradients:
-        lines += _row_details(row, report)
+        lines += _row_details(row, report, lang)
     for forward in batch.forward:
-        lines += _engine_detail(forward.name, forward.verdict, forward.engine, report.engine)
+        lines += _engine_detail(forward.name, forward.verdict, forward.engine, report.engine, lang)
         if forward.native_verdict is not None and forward.native is not None:
-            lines += _engine_detail(
-                forward.name, forward.native_verdict, forward.native, f"{report.engine}'s layer"
-            )
+            native = forward.native_verdict
+            lines += _engine_detail(forward.name, native, forward.native, layer, lang)
     return lines
 
 
-def _row_details(row: GradientRow, report: Report) -> list[Text]:
-    lines = _formula_detail(row)
-    lines += _engine_detail(row.symbol, row.engine_verdict, row.engine, report.engine)
+def _row_details(row: GradientRow, report: Report, lang: str) -> list[Text]:
+    lines = _formula_detail(row, lang)
+    lines += _engine_detail(row.symbol, row.engine_verdict, row.engine, report.engine, lang)
     if row.hand is not None and row.hand_verdict is not None:
-        lines += _engine_detail(row.symbol, row.hand_verdict, row.hand, row.line)
+        lines += _engine_detail(row.symbol, row.hand_verdict, row.hand, row.line, lang)
     if row.native is not None and row.native_verdict is not None:
-        layer = f"{report.engine}'s layer"
-        lines += _engine_detail(row.symbol, row.native_verdict, row.native, layer)
+        layer = say("{engine}'s layer", lang, engine=report.engine)
+        lines += _engine_detail(row.symbol, row.native_verdict, row.native, layer, lang)
     return lines
 
 
-def _layers_elsewhere(batch: Batch, report: Report) -> list[Text]:
+def _layers_elsewhere(batch: Batch, report: Report, lang: str) -> list[Text]:
     """Which tensors of layers were judged in float64, because the dtype's bound says nothing."""
     rows = [*((r.name, r.native_verdict) for r in batch.forward)]
     rows += [(r.symbol, r.native_verdict) for r in batch.gradients]
     names = [n for n, v in rows if v is not None and v.kind == "agrees" and v.because]
     if not names:
         return []
-    said = f"{report.engine}'s layers, judged in float64 (their bound in {report.dtype} is too wide"
-    return [Text(f"{said} to see anything): {', '.join(names)}", style="dim")]
+    said = say(
+        "{engine}'s layers, judged in float64 (their bound in {dtype} is too wide to see "
+        "anything): {names}",
+        lang,
+        engine=report.engine,
+        dtype=report.dtype,
+        names=told_row(names),
+    )
+    return [Text(said, style="dim")]
 
 
-def _formula_detail(row: GradientRow) -> list[Text]:
+def _formula_detail(row: GradientRow, lang: str) -> list[Text]:
     verdict = row.formula_verdict
     if verdict.kind not in ("refuted", "undecided"):
         return []
     text = Text()
     text.append(f"{row.symbol}  {row.line}  ", style="bold")
-    text.append(f"{verdict.kind}: {verdict.because}.")
+    kind = say(WORDS[verdict.kind], lang)
+    text.append(say("{verdict}: {because}.", lang, verdict=kind, because=verdict.because))
     found = verdict.counter_example
     if found is not None:
         where = f"[{', '.join(map(str, found.index))}]" if found.index else ""
-        text.append(f"\n  at {row.symbol}{where} yours is {found.claimed}")
-        text.append(f"\n  {' ' * len(f'at {row.symbol}{where}')} the true one {found.true}")
+        place = say("at {element}", lang, element=f"{row.symbol}{where}")
+        yours, right = say("yours is", lang), say("the true one", lang)
+        text.append(f"\n  {place} {yours} {found.claimed}")
+        text.append(f"\n  {' ' * cell_len(place)} {right} {found.true}")
     for line in row.why:
         text.append(f"\n  {line}", style="bold" if not verdict.inherited else "")
     if verdict.kind == "refuted" and not verdict.inherited and row.claimed:
-        text.append(f"\n  yours:   {row.claimed}\n  derived: {row.derived}")
+        yours, right = say("yours:", lang), say("derived:", lang)
+        width = max(cell_len(yours), cell_len(right))
+        text.append(f"\n  {set_cell_size(yours, width)} {row.claimed}")
+        text.append(f"\n  {set_cell_size(right, width)} {row.derived}")
     return [text]
 
 
 def _engine_detail(
-    symbol: str, verdict: EngineVerdict, engine: np.ndarray, title: str
+    symbol: str, verdict: EngineVerdict, engine: np.ndarray, title: str, lang: str
 ) -> list[Text]:
     if verdict.kind not in ("refuted", "undecided"):
         return []
     where = f"[{', '.join(map(str, verdict.worst))}]" if verdict.worst else ""
     text = Text()
     text.append(f"{symbol}  {title}  ", style="bold")
-    text.append(f"{verdict.kind}: {verdict.because}; worst at {symbol}{where}")
+    element = f"{symbol}{where}"
     if verdict.worst or engine.ndim == 0:
-        text.append(f" = {engine[verdict.worst]!s}")
+        element += f" = {engine[verdict.worst]!s}"
+    said = say(
+        "{verdict}: {because}; worst at {element}",
+        lang,
+        verdict=say(WORDS[verdict.kind], lang),
+        because=verdict.because,
+        element=element,
+    )
+    text.append(said)
     return [text]
 
 
@@ -477,10 +544,19 @@ def _proof_line(
     method: str, scope: str, hypotheses: tuple[str, ...], rows: list[GradientRow]
 ) -> str:
     error = sum(row.formula_verdict.error for row in rows)
-    chance = f", wrong with probability below {error:.0e}" if error else ""
-    assumed = f", if {' and '.join(hypotheses)}" if hypotheses else ""
     names = _listed([row.symbol for row in rows])
-    return f"Proved {scope} by {method}{chance}{assumed}: {names}."
+    how: str = method
+    if error:
+        how = told("{method}, wrong with probability below {error:.0e}", method=method, error=error)
+    if not hypotheses:
+        return told("Proved {scope} by {method}: {names}.", scope=scope, method=how, names=names)
+    return told(
+        "Proved {scope} by {method}, if {hypotheses}: {names}.",
+        scope=scope,
+        method=how,
+        hypotheses=told_sum(hypotheses),
+        names=names,
+    )
 
 
 def _listed(symbols: Sequence[str]) -> str:
@@ -500,7 +576,7 @@ def _listed(symbols: Sequence[str]) -> str:
             said.append(f"{stem}[{first}…{last}]")
         else:
             said += [f"{stem}[{n}]" for n in sorted(numbers)]
-    return ", ".join(said)
+    return told_row(said)
 
 
 def _coverage(report: Report) -> list[str]:
@@ -508,29 +584,50 @@ def _coverage(report: Report) -> list[str]:
     if not any(row.covered for row in rows):
         return []
     bare = [row.symbol for row in rows if not row.covered]
-    return [f"Not covered by a formula of yours: {_listed(bare)}."] if bare else []
+    return (
+        [told("Not covered by a formula of yours: {names}.", names=_listed(bare))] if bare else []
+    )
 
 
 def _missing(report: Report) -> list[str]:
-    return [f"{title} is not installed: {how}" for title, how in report.missing_engines.items()]
+    return [
+        told("{engine} is not installed: {how}", engine=title, how=how)
+        for title, how in report.missing_engines.items()
+    ]
 
 
-def summary(report: Report) -> Text:
+OUTCOMES = {
+    0: (sentence("All hold"), "bold green"),
+    1: (sentence("REFUTED"), "bold red"),
+    3: (sentence("UNDECIDED"), "bold yellow"),
+}
+
+
+def summary(report: Report, lang: str = ENGLISH) -> Text:
     """The last line: what holds and what does not."""
     formulas = Counter(row.formula_verdict.kind for row in report.batches[-1].gradients)
     engine = Counter(row.engine_verdict.kind for batch in report.batches for row in batch.gradients)
     shares = [row.engine_verdict.share for b in report.batches for row in b.gradients]
-    said = ", ".join(f"{count} {kind}" for kind, count in formulas.items())
-    heard = ", ".join(f"{count} {kind}" for kind, count in engine.items())
-    word, style = {
-        0: ("All hold", "bold green"),
-        1: ("REFUTED", "bold red"),
-        3: ("UNDECIDED", "bold yellow"),
-    }[report.exit_code]
+    word, style = OUTCOMES[report.exit_code]
     text = Text()
-    text.append(f"{word}: ", style=style)
+    text.append(say("{outcome}: ", lang, outcome=say(word, lang)), style=style)
     text.append(
-        f"formulas: {said} · {report.engine}: {heard} "
-        f"(largest share of a bound {_share(max(shares, default=0.0))})"
+        say(
+            "formulas: {formulas} · {engine}: {numbers} (largest share of a bound {share})",
+            lang,
+            formulas=_counted(formulas, lang),
+            engine=report.engine,
+            numbers=_counted(engine, lang),
+            share=_share(max(shares, default=0.0)),
+        )
     )
     return text
+
+
+def _counted(kinds: Counter[str], lang: str) -> str:
+    return told_row(
+        [
+            say("{count} {verdict}", lang, count=count, verdict=say(WORDS[kind], lang))
+            for kind, count in kinds.items()
+        ]
+    )

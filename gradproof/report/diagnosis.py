@@ -10,6 +10,7 @@ from gradproof.core.index import Index, Size, indices_of
 from gradproof.core.normal import tidy
 from gradproof.core.program import Claim, Derivation, Equation, Paper, shapes
 from gradproof.core.term import Term, free, positions, reads, walk
+from gradproof.core.told import told, told_all, told_row, told_sum
 from gradproof.ink.terminal import text
 from gradproof.judge.clinic import Diagnosis, Explanation, open_clinic
 from gradproof.judge.diagnose import diagnose, diagnose_shape
@@ -21,10 +22,11 @@ from gradproof.write.matrix import write
 
 ROW = Convention("row")
 
-NOTHING_FOUND = "No known mistake gives these numbers."
-NOT_SEARCHED = (
+NOTHING_FOUND = told("No known mistake gives these numbers.")
+NOT_SEARCHED = told(
     "No mistake was searched for: the network has more than {most:,} numbers, or none that exact "
-    "arithmetic can give. At smaller sizes it may be named."
+    "arithmetic can give. At smaller sizes it may be named.",
+    most=MOST_ELEMENTS,
 )
 
 
@@ -39,18 +41,32 @@ def sentences(diagnosis: Diagnosis, shapes: Mapping[str, tuple[Size, ...]]) -> t
     other = ", ".join(f"{name} = {size}" for name, size in diagnosis.other_sizes.items())
     lines = [sentence(e, shapes) for e in diagnosis.explanations]
     if diagnosis.explanations and diagnosis.only_here:
-        names = ", ".join(f"“{e.mistake}”" for e in diagnosis.only_here)
+        names = told_row(
+            [told("“{mistake}”", mistake=told(e.mistake)) for e in diagnosis.only_here]
+        )
         lines.append(
-            f"At {here} the same numbers come out of {names}; at {other} they differ, and there "
-            "it is the mistake above."
+            told(
+                "At {here} the same numbers come out of {names}; at {other} they differ, and there "
+                "it is the mistake above.",
+                here=here,
+                names=names,
+                other=other,
+            )
         )
     elif diagnosis.only_here:
-        several = len(diagnosis.only_here) > 1
-        head = "Each of these gives" if several else "This gives"
-        lines.append(
-            f"{head} the numbers at {here}, but not at {other}; data of that size decides:"
+        several = told(
+            "Each of these gives the numbers at {here}, but not at {other}; data of that size "
+            "decides:",
+            here=here,
+            other=other,
         )
-        lines += [f"· {sentence(e, shapes)}" for e in diagnosis.only_here]
+        one = told(
+            "This gives the numbers at {here}, but not at {other}; data of that size decides:",
+            here=here,
+            other=other,
+        )
+        lines.append(several if len(diagnosis.only_here) > 1 else one)
+        lines += [told("· {line}", line=sentence(e, shapes)) for e in diagnosis.only_here]
     return tuple(lines)
 
 
@@ -60,10 +76,10 @@ def sentence(explanation: Explanation, shapes: Mapping[str, tuple[Size, ...]]) -
         name: slot if isinstance(slot, str) else formula(slot, shapes)
         for name, slot in explanation.slots.items()
     }
-    said = explanation.words.format(**slots)
-    if explanation.constant != 1:
-        said += f" And it is {explanation.constant} times that."
-    return said
+    said = told(explanation.words, **slots)
+    if explanation.constant == 1:
+        return said
+    return told_all([said, told("And it is {factor} times that.", factor=explanation.constant)])
 
 
 def formula(term: Term, shapes: Mapping[str, tuple[Size, ...]]) -> str:
@@ -103,17 +119,24 @@ def with_reasons(
         why: tuple[str, ...] = ()
         if row.name in own:
             diagnosis = diagnose(claims[row.name], paper, clinic)
-            nothing = NOTHING_FOUND if clinic.here else NOT_SEARCHED.format(most=MOST_ELEMENTS)
+            nothing = NOTHING_FOUND if clinic.here else NOT_SEARCHED
             why = (nothing,) if diagnosis is None else sentences(diagnosis, known)
             others = [r for r in rows if r.name in own and r.name in below[row.name]]
             if others:
-                listed = ", ".join(r.symbol for r in others)
-                why = (*why, f"It also builds on what is wrong already: {listed}.")
+                listed = told_row([r.symbol for r in others])
+                also = told("It also builds on what is wrong already: {listed}.", listed=listed)
+                why = (*why, also)
         elif row.name in wrong:
             roots = [r.symbol for r in rows if r.name in own and r.name in below[row.name]]
             proof = proofs.get(row.name)
-            verdict = "proved" if proof is not None and proof.own else "right on this data"
-            why = (f"With {' and '.join(roots)} mended, this formula is {verdict}.",)
+            if proof is not None and proof.own:
+                mended = told("With {roots} mended, this formula is proved.", roots=told_sum(roots))
+            else:
+                mended = told(
+                    "With {roots} mended, this formula is right on this data.",
+                    roots=told_sum(roots),
+                )
+            why = (mended,)
         found.append(replace(row, why=why))
     return tuple(found)
 
@@ -136,8 +159,10 @@ def with_mistake(
     diagnosis = diagnose_shape(claim, paper, clinic)
     if diagnosis is None:
         return problem
-    before = (problem.advice.rstrip(".") + ".",) if problem.advice else ()
-    said = " ".join((*before, *sentences(diagnosis, known)))
+    advice = problem.advice
+    ended = advice if advice.endswith(".") else told("{advice}.", advice=advice)
+    before = (ended,) if advice else ()
+    said = told_all((*before, *sentences(diagnosis, known)))
     return ClaimShape(
         problem.why, advice=said, place=problem.place, claim=problem.claim, of=problem.of
     )

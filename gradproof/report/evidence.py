@@ -11,6 +11,7 @@ from gradproof.certificate.document import certificate
 from gradproof.certificate.numbers import NotConfirmed
 from gradproof.core.errors import NotYet
 from gradproof.core.program import Derivation, Paper
+from gradproof.core.told import told
 from gradproof.judge.direction import sentence, witnesses
 from gradproof.judge.truth import true_values
 from gradproof.report.report import Batch
@@ -31,7 +32,14 @@ def with_certificates(
                 text = certificate(claims[row.name], index, paper, inputs, batch.sizes, network)
                 verdict = replace(verdict, certificate=text)
             except (NotConfirmed, NotYet) as problem:
-                verdict = replace(verdict, because=f"{verdict.because}; no certificate: {problem}")
+                verdict = replace(
+                    verdict,
+                    because=told(
+                        "{because}; no certificate: {problem}",
+                        because=verdict.because,
+                        problem=problem,
+                    ),
+                )
         rows.append(replace(row, formula_verdict=verdict))
     return replace(batch, gradients=tuple(rows))
 

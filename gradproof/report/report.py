@@ -12,10 +12,22 @@ import numpy as np
 
 from gradproof.judge.program_identity import ProgramProof, ProgramVerdict
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
+from gradproof.words import sentence
 
 
 class RefutedError(AssertionError):
     """A formula or an engine was refuted, or something stayed undecided."""
+
+
+WORDS = {
+    "proved": sentence("proved"),
+    "agrees": sentence("agrees"),
+    "derived": sentence("derived"),
+    "refuted": sentence("refuted"),
+    "undecided": sentence("undecided"),
+    "inherited": sentence("inherited"),
+}
+"""What a verdict is called; *inherited* is a refuted one that only builds on an earlier mistake."""
 
 
 @dataclass(frozen=True, slots=True)

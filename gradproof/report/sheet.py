@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from gradproof.core.index import Size
 from gradproof.core.program import Derivation, Equation, Paper, shape_of, shapes
 from gradproof.core.term import rename
+from gradproof.core.told import told
 from gradproof.ink.terminal import text
 from gradproof.report.report import Turns
-from gradproof.write.convention import Convention
+from gradproof.write.convention import Convention, shape_text
 from gradproof.write.loops import turned
 from gradproof.write.rolled import Line, Page, line_of, page_of, rolled, starts
 
@@ -122,3 +124,8 @@ def _claimed(line: Line, theirs: Sequence[Line]) -> Sequence[str]:
     if len(found) == 1 and set(found[0].members) >= set(line.members):
         return (text(found[0].equality),)
     return tuple(text(one.equality) + (f"   {one.range}" if one.range else "") for one in found)
+
+
+def shape_words(name: str, shape: tuple[Size, ...], convention: Convention) -> str:
+    """A tensor's shape as it is laid out; that of a scalar is a word."""
+    return shape_text(name, shape, convention) if shape else told("scalar")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -107,16 +108,29 @@ def _line(columns: Sequence[Column], cells: Sequence[Text], widths: Sequence[int
     return line
 
 
+WIDE = "\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
+OPENING, CLOSING = "（《“", "，。；：、！？）》”"
+BETWEEN = re.compile(
+    f"(?<=[{WIDE}])(?<![{OPENING}])(?![{CLOSING}])(?!$)|(?<=[^{OPENING}])(?=[{WIDE}])(?![{CLOSING}])"
+)
+"""Where Chinese, which has no spaces, may be broken: beside a character, but never after an opening
+mark or before a closing one."""
+
+
 def wrapped(text: Text, width: int, indent: int = 2) -> list[Text]:
     """A text broken before words where it is too long, later lines indented."""
     lines: list[Text] = []
     line = Text()
     for word in text.split(" "):
-        if line.plain.strip() and cell_len(line.plain) + 1 + cell_len(word.plain) > width:
-            lines.append(line)
-            line = Text(" " * indent)
-            line.append_text(word)
-        else:
-            line.append(" " if line.plain.strip() else "")
-            line.append_text(word)
+        for number, part in enumerate(
+            word.divide([m.start() for m in BETWEEN.finditer(word.plain)])
+        ):
+            gap = " " if number == 0 and line.plain.strip() else ""
+            if line.plain.strip() and cell_len(line.plain + gap + part.plain) > width:
+                lines.append(line)
+                line = Text(" " * indent)
+                line.append_text(part)
+            else:
+                line.append(gap)
+                line.append_text(part)
     return [*lines, line]

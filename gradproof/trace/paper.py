@@ -34,6 +34,7 @@ from gradproof.core.program import (
 )
 from gradproof.core.spec import check
 from gradproof.core.term import Read
+from gradproof.core.told import told
 from gradproof.prims.caller import reported
 from gradproof.prims.canvas import canvases
 from gradproof.prims.number import constant, words
@@ -268,14 +269,14 @@ def _notes(names: dict[int, str], writer: Writer, last: Node) -> tuple[str, ...]
     if not invented:
         return ()
     listed = ", ".join(invented[:6]) + (", …" if len(invented) > 6 else "")
-    return (f"Values without a name of their own were given one: {listed}.",)
+    return (told("Values without a name of their own were given one: {listed}.", listed=listed),)
 
 
 def _readings(recording: Recording) -> tuple[str, ...]:
     """What computed floats were taken for, where that is another number."""
     said = {number: words(constant(number)) for number in recording.readings}
     return tuple(
-        f"{number!r} is read as {word}."
+        told("{number!r} is read as {word}.", number=number, word=word)
         for number, word in said.items()
         if Fraction(repr(number)) != constant(number).ratio or "√" in word or "π" in word
     )

@@ -10,25 +10,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gradproof.core.errors import NetworkError
+from gradproof.core.told import told
 from gradproof.trace.source import Source
 
 
-def file_of(source: Source, purpose: str) -> Path:
+def file_of(source: Source, nowhere: str) -> Path:
     """The file in which a network's forward stands.
 
     Args:
         source: the network.
-        purpose: what the file is wanted for, such as ``"make a notebook from"``.
+        nowhere: what is said where it stands in none.
 
     Raises:
         NetworkError: it stands in none.
     """
     path = inspect.getsourcefile(source.forward)
     if path is None or not Path(path).is_file():
-        raise NetworkError(
-            f"{source.name} has no file to {purpose}.",
-            advice="Write forward into a file my_network.py.",
-        )
+        raise NetworkError(nowhere, advice=told("Write forward into a file my_network.py."))
     return Path(path)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from gradproof.core.errors import GradproofError
 from gradproof.core.program import INDEX, Paper, Tensor
+from gradproof.core.told import told
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import Signature, positions_of, symbols, tensors
 
@@ -127,7 +128,10 @@ def same_equations(one: Paper, other: Paper) -> bool:
 
 def _noted(paper: Paper, sizes: Mapping[str, int], wanted: tuple[str, ...]) -> Paper:
     numbers = ", ".join(f"{symbol} = {sizes[symbol]}" for symbol in wanted)
-    note = f"The code asks for the number behind a size: all that is said holds for {numbers}."
+    note = told(
+        "The code asks for the number behind a size: all that is said holds for {numbers}.",
+        numbers=numbers,
+    )
     return replace(paper, notes=(*paper.notes, note), fixed=frozenset(wanted))
 
 

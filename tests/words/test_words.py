@@ -6,7 +6,7 @@ import json
 import pickle
 import string
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,8 @@ import pytest
 import gradproof
 from gradproof.core.errors import DataError
 from gradproof.core.told import told, told_list
+from gradproof.gallery import catalogue
+from gradproof.mistakes.catalogue import MISTAKES
 from gradproof.words import LANGUAGES, in_language, language, listed, say
 from gradproof.words.say import ENGLISH, translations
 
@@ -49,7 +51,7 @@ def templates_of(source: str, own: Set[str] = frozenset()) -> set[str]:
 def templates() -> dict[str, str]:
     """Each template that gradproof says, with the file that says it."""
     root = Path(gradproof.__file__).parent
-    return {
+    said = {
         template: str(path.relative_to(root))
         for path in sorted(root.rglob("*.py"))
         for template in templates_of(
@@ -57,6 +59,15 @@ def templates() -> dict[str, str]:
             SAYING if str(path.relative_to(root)) in HOMES else frozenset(),
         )
     }
+    return {**said, **dict.fromkeys(told_elsewhere())}
+
+
+def told_elsewhere() -> Iterator[str]:
+    """What is said of records: mistakes and their sentences, and titles of the gallery's data."""
+    for mistake in MISTAKES:
+        yield from (mistake.name, mistake.words)
+    for name in catalogue.names():
+        yield from catalogue.find(name).samples
 
 
 def slots(template: str) -> set[str]:
