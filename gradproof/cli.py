@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         lang = language(_asked_language(arguments))
         options = _parser().parse_args(arguments)
-        options.lang = lang
+        options.said_lang, options.lang = options.lang, lang
         result: int = options.run(options)
         return result
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -241,9 +241,6 @@ def _derive_parser(commands: Any) -> None:
         choices=("matrix", "index"),
         default="matrix",
         help="index: elements and sums in the place of matrices",
-    )
-    parser.add_argument(
-        "--lang", choices=("en", "zh"), default="en", help="of what stands around the equations"
     )
     parser.add_argument(
         "--format",
@@ -698,7 +695,8 @@ def _derive(options: argparse.Namespace) -> int:
 
     how = {"detail": options.detail, "style": options.style, "lang": options.lang}
     if options.format == "ipynb":
-        if how != {"detail": "brief", "style": "matrix", "lang": "en"}:
+        asked = (options.detail, options.style, options.said_lang or ENGLISH)
+        if asked != ("brief", "matrix", ENGLISH):
             raise DataError("--detail, --style and --lang do not go with --format ipynb.")
         source = _source(options)
         file = inspect.getsourcefile(source.forward)

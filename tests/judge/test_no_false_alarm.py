@@ -1,5 +1,4 @@
-"""Correct gradients are never refuted: a thousand draws on every engine and dtype, of one sample and
-of several."""
+"""Correct gradients are never refuted: a thousand draws on every engine and dtype."""
 
 import numpy as np
 import pytest
