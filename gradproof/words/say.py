@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
-from importlib.resources import files
 from typing import TypeVar
 
 from gradproof.core.errors import DataError
@@ -105,6 +103,10 @@ def listed(parts: Sequence[str], lang: str = ENGLISH) -> str:
 
 def translations(lang: str) -> Mapping[str, Mapping[str, str]]:
     """The tables of a language's files; each holds the sentences of one part of gradproof."""
+    # Not at the top: English needs neither, and every command starts with this file.
+    import tomllib
+    from importlib.resources import files
+
     room = files("gradproof.words").joinpath(lang)
     return {
         f"{path.name}, {title}": table
