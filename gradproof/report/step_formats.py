@@ -126,7 +126,7 @@ def tex_blocks(page: StepsPage, lang: str) -> list[str]:
         beside = [f"${shape_tex(gradient.shape)}$"]
         beside += [f"${range_of(gradient.range)}$"] if gradient.range else []
         head = r"\quad ".join(beside)
-        parts += ["", rf"\subsubsection*{{${ink(gradient.target)}$\quad {head}}}"]
+        parts += ["", rf"\subsubsection*{{$\displaystyle {ink(gradient.target)}$\quad {head}}}"]
         parts.append(_tex_sentence(gradient.intro.template, gradient.intro.slots, lang, ink))
         for part in gradient.parts:
             if len(gradient.parts) > 1:
@@ -149,7 +149,7 @@ def _tex_array(shown: Sequence[Shown], lang: str, ink: Ink) -> str:
         rows.append(rf"{left} & = {right} & \text{{\small {reason}}}")
     inside = r" \\[4pt] ".join(rows)
     table = rf"\begin{{array}}{{@{{}}r@{{\;}}l@{{\qquad}}l@{{}}}} {inside} \end{{array}}"
-    return rf"\par\fitted{{{table}}}\par"
+    return rf"\par\nopagebreak\fitted{{{table}}}\par"
 
 
 def _tex_cells(one: Shown, lang: str, ink: Ink) -> tuple[str, str, str]:

@@ -187,7 +187,7 @@ def _checked(lines: list[Shown], lang: str) -> list[str]:
     if counted:
         said.append(
             say(
-                "{count} of them were compared element by element, for the sizes that are numbers.",
+                "Element by element, for the sizes that are numbers: {count}.",
                 lang,
                 count=len(counted),
             )
@@ -197,8 +197,8 @@ def _checked(lines: list[Shown], lang: str) -> list[str]:
         error = f"{min(1.0, sum(sure.error for sure in drawn)):.0e}"
         said.append(
             say(
-                "{count} of them were compared exactly at random points; the probability of an "
-                "error is at most {error}.",
+                "Exactly, at random points: {count}, with a probability of error of at most "
+                "{error}.",
                 lang,
                 count=len(drawn),
                 error=error,
@@ -206,7 +206,7 @@ def _checked(lines: list[Shown], lang: str) -> list[str]:
         )
     missing = len(proofs) - len(known)
     if missing:
-        said.append(say("{count} lines are not proved; they are marked so.", lang, count=missing))
+        said.append(say("Not proved, and marked so: {count}.", lang, count=missing))
     return said
 
 

@@ -266,6 +266,7 @@ class _Layout:
 
     def _moves(self, upstream: Notation, put_in: Notation) -> list[tuple[Notation, str]]:
         """A product's factors moved around dv, under the trace."""
+        in_front, put_in = _in_front(put_in)
         if self.z_scalar or not isinstance(put_in, Chain):
             return []
         spots = [
@@ -284,20 +285,25 @@ class _Layout:
         found: list[tuple[Notation, str]] = []
         if isinstance(moved, Transposed):
             mirrored = (*_flipped(after), moved.body, *_flipped(before), upstream)
-            found.append((self._trace(mirrored), MIRROR))
+            found.append((self._trace(in_front, mirrored), MIRROR))
             front: tuple[Notation, ...] = (*_flipped(before), upstream, *_flipped(after))
-            found.append((self._trace((*front, moved.body)), CIRCLE))
+            found.append((self._trace(in_front, (*front, moved.body)), CIRCLE))
             turned = Transposed(_chain((*after, _transposed(upstream), *before)))
-            found.append((self._trace((turned, moved.body)), TRANSPOSES))
+            found.append((self._trace(in_front, (turned, moved.body)), TRANSPOSES))
             return found
         if after:
-            found.append((self._trace((*after, _transposed(upstream), *before, moved)), CIRCLE))
+            found.append(
+                (self._trace(in_front, (*after, _transposed(upstream), *before, moved)), CIRCLE)
+            )
         gathered = _chain((*_flipped(before), upstream, *_flipped(after)))
-        found.append((self._trace((Transposed(gathered), moved)), TRANSPOSES))
+        found.append((self._trace(in_front, (Transposed(gathered), moved)), TRANSPOSES))
         return found
 
-    def _trace(self, factors: tuple[Notation, ...]) -> Notation:
-        return _summed(self.z_letters, Trace(_chain(factors)))
+    def _trace(self, in_front: InFront, factors: tuple[Notation, ...]) -> Notation:
+        trace: Notation = Trace(_chain(factors))
+        if in_front.scalars:
+            trace = Times((*in_front.scalars, trace))
+        return _summed(self.z_letters, Negative(trace) if in_front.negative else trace)
 
     def _last_reason(self, before: list[Notation], put_in: Notation) -> str:
         if self.convention.style == "index":
@@ -313,6 +319,23 @@ class _Layout:
         if isinstance(put_in, Hadamard | Quotient):
             return SIDES
         return AS_TRACE if isinstance(put_in, Inner) else COLLECTED
+
+
+@dataclass(frozen=True, slots=True)
+class InFront:
+    """What stands in front of a product: a sign, and scalars."""
+
+    negative: bool
+    scalars: tuple[Notation, ...]
+
+
+def _in_front(notation: Notation) -> tuple[InFront, Notation]:
+    """A product, with its sign and its scalars apart."""
+    negative = isinstance(notation, Negative)
+    body = notation.body if isinstance(notation, Negative) else notation
+    if isinstance(body, Times):
+        return InFront(negative, body.factors[:-1]), body.factors[-1]
+    return InFront(negative, ()), body
 
 
 def _letters(left: Notation) -> tuple[tuple[Letter, ...], bool]:

@@ -12,7 +12,7 @@ from gradproof.workbench import derive, derive_source
 
 pytestmark = pytest.mark.skipif(
     shutil.which("xelatex") is None,
-    reason="xelatex is not installed (Debian: apt-get install texlive-xetex)",
+    reason="xelatex is not installed (Debian: apt-get install texlive-xetex texlive-lang-chinese)",
 )
 
 
@@ -40,6 +40,16 @@ def test_the_document_of_a_network_compiles(number, tmp_path):
     vectors = ("row", "column")[number % 2]
     page = derive_source(catalogue.find(catalogue.names()[number]), {}, {})
     assert compiled(page.to_latex(vectors, standalone=True), tmp_path) == []
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("network", "style"), [("fnn", "matrix"), ("fnn", "index"), ("rnn", "matrix")]
+)
+def test_the_document_of_steps_compiles(network, style, lang, tmp_path):
+    page = derive_source(catalogue.find(network), {}, {})
+    text = page.to_latex(standalone=True, detail="full", style=style, lang=lang)
+    assert compiled(text, tmp_path) == []
 
 
 def test_names_that_mean_something_to_tex_are_printed(tmp_path):
