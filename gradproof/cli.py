@@ -802,13 +802,14 @@ def _write_page(
         what=what,
         command=_command(path, options, engines),
     )
-    _save(path, page(document))
-    print(f"Written: {path}")
+    _save(path, page(document, options.lang))
+    print(say("Written: {path}", options.lang, path=path))
 
 
 def _command(path: Path, options: argparse.Namespace, engines: Sequence[str]) -> str:
     """The words that make the same page again."""
     words = ["gradproof", "report", options.network, "-o", path.name]
+    words += [] if options.lang == ENGLISH else ["--lang", options.lang]
     words += [word for engine in engines for word in ("--engine", engine)]
     words += ["--dtype", options.dtype, "--seed", str(options.seed)]
     words += [word for given in options.size for word in ("--size", given)]

@@ -29,7 +29,7 @@ from gradproof.core.program import (
     shapes,
 )
 from gradproof.core.term import reads
-from gradproof.core.told import told, told_as_is
+from gradproof.core.told import told, told_as_is, told_lines
 from gradproof.derivation import derive as derive_program
 from gradproof.derivation.blanks import with_blanks_filled
 from gradproof.engines.arithmetic import Value
@@ -60,7 +60,7 @@ from gradproof.report.document import Document, Listing
 from gradproof.report.equations import Equations
 from gradproof.report.evidence import with_certificates, witness_note
 from gradproof.report.notebook import Code, notebook
-from gradproof.report.program import program_lines
+from gradproof.report.program import program_said
 from gradproof.report.report import (
     Batch,
     ForwardRow,
@@ -384,7 +384,7 @@ def document_source(
         listing=_listing(source),
         proofs=tuple(proof_lines(reports[0])),
         programs=tuple(
-            program_lines(batch, batch.program, engine)
+            told_lines(program_said(batch, batch.program, engine))
             for batch, engine in last
             if batch.program is not None
         ),

@@ -98,6 +98,11 @@ def told_all(sentences: Sequence[str]) -> str:
     return _folded(sentences, lambda one, last: told("{before} {next}", before=one, next=last))
 
 
+def told_lines(parts: Sequence[str]) -> str:
+    """Sentences one below the other."""
+    return _folded(parts, lambda one, last: Said("{a}\n{b}", {"a": one, "b": last}))
+
+
 def told_clauses(parts: Sequence[str]) -> str:
     """Clauses one after another, ``a; b; c``."""
     return _folded(parts, lambda one, last: told("{before}; {next}", before=one, next=last))

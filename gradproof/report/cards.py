@@ -10,6 +10,7 @@ import numpy as np
 
 from gradproof.core.program import Derivation
 from gradproof.core.term import reads
+from gradproof.core.told import told
 from gradproof.ink.latex import latex, plain_names
 from gradproof.ink.mathml import mathml
 from gradproof.ink.terminal import text
@@ -25,9 +26,8 @@ from gradproof.report.document import (
     Trial,
 )
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
-from gradproof.report.sheet import Sheet, for_line
+from gradproof.report.sheet import Sheet, for_line, shape_words
 from gradproof.report.sliding import sliding_forms
-from gradproof.write.convention import shape_text
 from gradproof.write.notation import Notation, Symbol
 from gradproof.write.rolled import Line
 
@@ -78,7 +78,10 @@ def document(
         tuple(report.engine for report in reports),
         first.dtype,
         first.seed,
-        tuple(f"{report.engine}: {report.contract}" for report in reports),
+        tuple(
+            told("{engine}: {contract}", engine=report.engine, contract=report.contract)
+            for report in reports
+        ),
         {report.engine: report.engine_version for report in reports},
         tuple(_data(batch) for batch in first.batches),
         command,
@@ -87,7 +90,7 @@ def document(
                 keys[tensor.name],
                 tensor.name,
                 writer.look(tensor.name),
-                shape_text(tensor.name, tensor.shape, sheet.page.convention),
+                shape_words(tensor.name, tensor.shape, sheet.page.convention),
                 tensor.role,
             )
             for tensor in derivation.forward.inputs
@@ -106,7 +109,7 @@ def document(
 
 def _data(batch: Batch) -> str:
     sizes = ", ".join(f"{name} = {size}" for name, size in batch.sizes.items())
-    return f"{batch.title} ({sizes})" if sizes else batch.title
+    return told("{title} ({sizes})", title=batch.title, sizes=sizes) if sizes else batch.title
 
 
 def _keys(derivation: Derivation, forward: Sequence[Line]) -> dict[str, str]:
@@ -165,7 +168,7 @@ class _Writer:
             line.target,
             line.target,
             mathml(line.equality.left, plain=self.plain),
-            shape_text(line.target, line.shape, self.sheet.page.convention),
+            shape_words(line.target, line.shape, self.sheet.page.convention),
             line.members,
             self.formulas(line),
             (),
@@ -184,7 +187,7 @@ class _Writer:
             members[0] if len(members) == 1 else line.target.partition("/∂")[2],
             line.target,
             mathml(line.equality.left, plain=self.plain),
-            shape_text(line.target, line.shape, self.sheet.page.convention),
+            shape_words(line.target, line.shape, self.sheet.page.convention),
             members if len(members) > 1 else (),
             self.formulas(line),
             tuple(self.formula(one.equality, one.range) for one in for_line(line, self.theirs)),

@@ -76,7 +76,7 @@ def _show_all(report: Report, console: Console, lang: str, *, values: bool) -> N
         _print(wrapped(line, console.width, indent=8), console)
     for batch in report.batches:
         console.print()
-        console.print(Text(_batch_head(batch), style="bold"))
+        console.print(Text(_batch_head(batch, lang), style="bold"))
         for table, below in (
             (
                 _forward_table(batch, report, lang),
@@ -213,9 +213,10 @@ def _power(report: Report, lang: str) -> str:
     )
 
 
-def _batch_head(batch: Batch) -> str:
+def _batch_head(batch: Batch, lang: str) -> str:
     sizes = ", ".join(f"{name} = {size}" for name, size in batch.sizes.items())
-    return f"── {batch.title}" + (f" ({sizes})" if sizes else "") + " ──"
+    titled = say("{title} ({sizes})", lang, title=batch.title, sizes=sizes)
+    return f"── {titled if sizes else batch.title} ──"
 
 
 def _forward_table(batch: Batch, report: Report, lang: str) -> Table:

@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,6 +18,9 @@ from gradproof.ink.latex import name_parts
 from gradproof.ink.mathml import LETTERS
 from gradproof.report.document import RANK, Card, Document
 from gradproof.report.graph import Graph, Node, graph, path
+from gradproof.report.report import WORDS
+from gradproof.words import in_language, say
+from gradproof.words.say import ENGLISH
 
 MARKS = {"proved": "✓", "agrees": "✓", "derived": "·", "refuted": "✗", "undecided": "?"}
 
@@ -28,12 +31,20 @@ UNSEEN = ("mathml", "look")
 """What a page embeds only as what it shows: the same stands in the data as text and LaTeX."""
 
 
-def page(document: Document) -> str:
+def page(document: Document, lang: str = ENGLISH) -> str:
     """The page of a document: HTML with its styles, its font, its script and its data inside.
 
     Text of the user's is escaped wherever it stands. The policy of the page lets it load nothing
     and run no script but its own.
+
+    Args:
+        document: what the page shows.
+        lang: the language of its sentences, also of those in its data.
+
+    Raises:
+        DataError: there is no such language.
     """
+    document = in_language(document, lang)
     drawing = graph(document)
     script = _template_text("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -42,31 +53,31 @@ def page(document: Document) -> str:
         .get_template("page.html")
         .render(
             document=document,
-            lang="en",
-            say=say,
+            lang=lang,
+            say=partial(_said, lang),
+            verdicts=WORDS,
             marks=MARKS,
-            outcome=_outcome(document),
-            counts=_counts(document),
+            outcome=_outcome(document, lang),
+            counts=_counts(document, lang),
             graph=drawing,
-            nodes=_nodes(document, drawing),
+            nodes=_nodes(document, drawing, lang),
             edges=[_drawn(edge.points, back=edge.back) for edge in drawing.edges],
             style=_style(),
             script=script,
             allowed=f"sha256-{digest}",
-            data=_data(document),
+            data=_data(document, lang),
             same=_same,
             formula_kind=_formula_kind,
             engine_kind=_engine_kind,
             place=_place,
-            troubles=_troubles,
+            troubles=partial(_troubles, lang=lang),
             on_line=lambda number: _on_line(document, number),
         )
     )
 
 
-def say(sentence: str) -> str:
-    """A sentence of the page."""
-    return sentence
+def _said(lang: str, template: str, **values: object) -> str:
+    return say(template, lang, **values)
 
 
 @cache
@@ -90,29 +101,29 @@ def _style() -> str:
     return _template_text("page.css").replace("@FONT@", base64.b64encode(font).decode())
 
 
-def _data(document: Document) -> str:
+def _data(document: Document, lang: str) -> str:
     """The document as JSON that may stand in a script element."""
     plain = json.loads(document.to_json())
-    whole = json.dumps({**_seen(plain), "words": _words()}, ensure_ascii=False)
+    whole = json.dumps({**_seen(plain), "words": _words(lang)}, ensure_ascii=False)
     return whole.replace("<", "\\u003c").replace("\u2028", "\\u2028")
 
 
-def _words() -> dict[str, object]:
-    """What the page's script says."""
+def _words(lang: str) -> dict[str, object]:
+    """What the page's script says; it fills the slots."""
     return {
-        "copied": say("Copied"),
-        "not_copied": say("The browser does not let this page copy"),
-        "picture": say("how much of its bound each element uses"),
-        "of_bound": say("of its bound"),
-        "no_bound": say("no bound"),
-        "digits": say("certified digits"),
-        "most_at": say("most at"),
-        "layer": say("its own layer"),
-        "hand": say("by your formula"),
-        "plain": say("by formula, in NumPy"),
-        "true_value": say("true value"),
+        "copied": say("Copied", lang),
+        "not_copied": say("The browser does not let this page copy", lang),
+        "picture": say("how much of its bound each element uses", lang),
+        "of_bound": say("{share} of its bound", lang, share="{}"),
+        "no_bound": say("no bound", lang),
+        "digits": say("{digits} certified digits", lang, digits="{}"),
+        "most_at": say("most at {place}", lang, place="{}"),
+        "layer": say("its own layer:", lang),
+        "hand": say("by your formula", lang),
+        "plain": say("by formula, in NumPy", lang),
+        "true_value": say("true value", lang),
         "marks": MARKS,
-        "kinds": {kind: say(kind) for kind in (*RANK, "inherited")},
+        "kinds": {kind: say(word, lang) for kind, word in WORDS.items()},
     }
 
 
@@ -134,15 +145,15 @@ class Count:
     words: str
 
 
-def _outcome(document: Document) -> Count:
+def _outcome(document: Document, lang: str) -> Count:
     return {
-        0: Count("proved", say("All hold")),
-        1: Count("refuted", say("Refuted: something here is wrong")),
-        3: Count("undecided", say("Undecided: not everything could be judged")),
+        0: Count("proved", say("All hold", lang)),
+        1: Count("refuted", say("Refuted: something here is wrong", lang)),
+        3: Count("undecided", say("Undecided: not everything could be judged", lang)),
     }[document.exit_code]
 
 
-def _counts(document: Document) -> list[Count]:
+def _counts(document: Document, lang: str) -> list[Count]:
     """The verdicts on formulas, then those on engines' gradients."""
     formulas: Counter[str] = Counter()
     engines: dict[str, Counter[str]] = {engine: Counter() for engine in document.engines}
@@ -152,14 +163,22 @@ def _counts(document: Document) -> list[Count]:
         for trial in card.trials:
             for evidence in trial.engines:
                 engines[evidence.engine][evidence.verdict.kind] += 1
-    found = [Count(k, f"{n} {_plural(n)} {say(k)}") for k, n in _ranked(formulas)]
+    found = [Count(kind, _formulas(number, kind, lang)) for kind, number in _ranked(formulas)]
     for engine, counted in engines.items():
-        found += [Count(kind, f"{engine}: {n} {say(kind)}") for kind, n in _ranked(counted)]
+        for kind, number in _ranked(counted):
+            verdict = say(WORDS[kind], lang)
+            said = say(
+                "{engine}: {count} {verdict}", lang, engine=engine, count=number, verdict=verdict
+            )
+            found.append(Count(kind, said))
     return found
 
 
-def _plural(number: int) -> str:
-    return say("formula") if number == 1 else say("formulas")
+def _formulas(number: int, kind: str, lang: str) -> str:
+    verdict = say(WORDS[kind], lang)
+    if number == 1:
+        return say("1 formula {verdict}", lang, verdict=verdict)
+    return say("{count} formulas {verdict}", lang, count=number, verdict=verdict)
 
 
 def _ranked(counted: Counter[str]) -> list[tuple[str, int]]:
@@ -195,17 +214,19 @@ class Shown:
     loop: bool
 
 
-def _nodes(document: Document, drawing: Graph) -> list[Shown]:
+def _nodes(document: Document, drawing: Graph, lang: str) -> list[Shown]:
     gradients = {card.key: card for card in document.gradients}
     values = {card.key: card for card in document.forward}
-    return [_shown(node, gradients, values) for node in drawing.nodes]
+    return [_shown(node, gradients, values, lang) for node in drawing.nodes]
 
 
-def _shown(node: Node, gradients: Mapping[str, Card], values: Mapping[str, Card]) -> Shown:
+def _shown(
+    node: Node, gradients: Mapping[str, Card], values: Mapping[str, Card], lang: str
+) -> Shown:
     gradient, value = gradients.get(node.gradient), values.get(node.key)
     titles = [one.formulas[-1].text for one in (value, gradient) if one is not None]
     if gradient is not None:
-        titles.append(say(gradient.kind))
+        titles.append(say(WORDS[gradient.kind], lang))
     kind = gradient.kind if gradient is not None else value.kind if value is not None else ""
     card = node.gradient or (node.key if value is not None else "forward")
     title = "\n".join(titles or [node.name])
@@ -259,17 +280,19 @@ def _place(card: Card, index: tuple[int, ...]) -> str:
     return f"{card.symbol}[{', '.join(map(str, index))}]" if index else card.symbol
 
 
-def _troubles(card: Card) -> list[tuple[str, str]]:
+def _troubles(card: Card, lang: str) -> list[tuple[str, str]]:
     """What is wrong or open with engines' numbers, once for each sentence."""
     found: dict[tuple[str, str], None] = {}
     for trial in card.trials:
         for evidence in trial.engines:
             for verdict, title in (
                 (evidence.verdict, evidence.engine),
-                (evidence.native, f"{evidence.engine}, {say('its own layer')}"),
+                (evidence.native, say("{engine}, its own layer", lang, engine=evidence.engine)),
             ):
                 if verdict is not None and verdict.kind in ("refuted", "undecided"):
-                    found[title, f"{say(verdict.kind)}: {verdict.because}"] = None
+                    word = say(WORDS[verdict.kind], lang)
+                    said = say("{verdict}: {because}.", lang, verdict=word, because=verdict.because)
+                    found[title, said] = None
     return list(found)
 
 

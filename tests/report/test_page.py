@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from textwrap import dedent
 
@@ -250,3 +251,83 @@ def test_two_runs_write_the_same_page(right):
     path, _ = right
     again = documented(find("fnn"), command="gradproof")
     assert page(again) == path.read_text(encoding="utf-8")
+
+
+# --- in Chinese ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def chinese(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chinese")
+    (folder / "wrong.py").write_text(dedent(WRONG), encoding="utf-8")
+    paths = {}
+    for name in ("fnn", "wrong"):
+        source = find("fnn" if name == "fnn" else str(folder / "wrong.py"))
+        paths[name] = folder / f"{name}.html"
+        paths[name].write_text(page(documented(source), "zh"), encoding="utf-8")
+    return paths
+
+
+NAMES = re.compile(
+    r"NumPy|autograd|with|float32|LaTeX|JSON|Σ|tanh|exp|loss|gradproof|\w+\.py|\de[+-]?\d+|[xyzabWln]\d?"
+)
+"""What stands in a Chinese page in Latin letters: names, and what mathematics writes so."""
+
+QUOTED = "math, svg, pre, code, .note, table.numbers, h1"
+
+
+@pytest.mark.parametrize("name", ["fnn", "wrong"])
+def test_a_chinese_page_leaves_no_sentence_in_english(browser, chinese, name):
+    opened(browser, chinese[name])
+    assert browser.execute_script("return document.documentElement.lang") == "zh"
+    browser.find_element(By.ID, "unfold").click()
+    said = browser.execute_script(
+        "const page = document.body.cloneNode(true);"
+        "const quoted = 'script, style, ' + arguments[0];"
+        "for (const one of page.querySelectorAll(quoted)) one.remove();"
+        "return page.textContent",
+        QUOTED,
+    )
+    left = {
+        word for word in re.findall(r"[A-Za-z][A-Za-z0-9_.]+", said) if not NAMES.fullmatch(word)
+    }
+    assert left == set()
+
+
+def test_a_chinese_page_says_what_holds_and_what_does_not(browser, chinese):
+    opened(browser, chinese["fnn"])
+    assert browser.find_element(By.CSS_SELECTOR, ".verdict").text == "全部成立"
+    shown = browser.find_elements(By.CSS_SELECTOR, "#gradients .card")
+    assert all("一致" in one.text for one in shown)
+    opened(browser, chinese["wrong"])
+    bad = browser.find_elements(By.CSS_SELECTOR, "#gradients .card.refuted")
+    assert [one.find_element(By.CLASS_NAME, "chip").text for one in bad] == [
+        "✗ 已否定",
+        "✗ 连带错误",
+    ]
+
+
+@pytest.mark.parametrize("width", [390, 1000])
+def test_no_word_of_a_chinese_page_is_clipped(browser, chinese, width):
+    browser.set_window_size(width, 900)
+    try:
+        opened(browser, chinese["wrong"])
+        clipped = browser.execute_script(
+            "for (const card of document.querySelectorAll('.card')) "
+            "card.style.contentVisibility = 'visible';"
+            "const words = 'button, .chip, .copies a, summary, h2, p, dt, .verdict';"
+            "return [...document.querySelectorAll(words)].filter(one => {"
+            "if (one.closest('.scroll')) return false;"
+            "const box = one.getBoundingClientRect();"
+            "const style = getComputedStyle(one);"
+            "return box.right > innerWidth || (style.overflowX !== 'visible' && "
+            "one.scrollWidth > one.clientWidth + 1)}).map(one => one.outerHTML)"
+        )
+        assert clipped == []
+        heights = browser.execute_script(
+            "return [...document.querySelectorAll('.chip, button')].map("
+            "one => one.getClientRects().length)"
+        )
+        assert set(heights) <= {0, 1}
+    finally:
+        browser.set_window_size(1000, 900)

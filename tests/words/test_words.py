@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment, nodes
 
 import gradproof
 from gradproof.core.errors import DataError
@@ -59,7 +60,20 @@ def templates() -> dict[str, str]:
             SAYING if str(path.relative_to(root)) in HOMES else frozenset(),
         )
     }
-    return {**said, **dict.fromkeys(told_elsewhere())}
+    pages = {
+        template: str(path.relative_to(root))
+        for path in sorted(root.rglob("templates/*.html"))
+        for template in templates_of_page(path.read_text(encoding="utf-8"))
+    }
+    return {**said, **pages, **dict.fromkeys(told_elsewhere())}
+
+
+def templates_of_page(source: str) -> Iterator[str]:
+    """The literal first arguments of calls of `say` in a template of a page."""
+    for call in Environment().parse(source).find_all(nodes.Call):
+        said = call.args[0] if call.args else None
+        if call.node == nodes.Name("say", "load") and isinstance(said, nodes.Const):
+            yield said.value
 
 
 def told_elsewhere() -> Iterator[str]:

@@ -129,10 +129,10 @@ function corner({ rows, more }) {
 function figures(verdict) {
   const { share, digits, worst } = verdict;
   const said = [typeof share === "number"
-    ? `${share < 1e4 ? Number(share.toPrecision(2)) : share.toExponential(1)} ${words.of_bound}`
+    ? words.of_bound.replace("{}", share < 1e4 ? Number(share.toPrecision(2)) : share.toExponential(1))
     : words.no_bound];
-  if (typeof digits === "number" && digits > 0) said.push(`${digits.toFixed(1)} ${words.digits}`);
-  if (worst.length) said.push(`${words.most_at} [${worst.join(", ")}]`);
+  if (typeof digits === "number" && digits > 0) said.push(words.digits.replace("{}", digits.toFixed(1)));
+  if (worst.length) said.push(words.most_at.replace("{}", `[${worst.join(", ")}]`));
   return said.join(" · ");
 }
 
@@ -148,7 +148,7 @@ function evidence(one) {
   const box = party(one.engine, one.numbers, one.verdict);
   const said = figures(one.verdict);
   const line = make("p", "small", said);
-  if (one.native) line.append(make("br"), `${words.layer}: `, chip(one.native));
+  if (one.native) line.append(make("br"), `${words.layer} `, chip(one.native));
   box.append(line);
   if (one.heat) box.append(picture(one.heat, said));
   return box;
