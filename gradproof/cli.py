@@ -243,6 +243,18 @@ def _derive_parser(commands: Any) -> None:
         help="index: elements and sums in the place of matrices",
     )
     parser.add_argument(
+        "--order",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help="2: also how values and gradients move: Jacobians and Hessians times directions",
+    )
+    parser.add_argument(
+        "--along",
+        metavar="W1,W2",
+        help="with --order 2: the inputs that move (all without)",
+    )
+    parser.add_argument(
         "--format",
         choices=("text", "latex", "markdown", "html", "json", "ipynb"),
         default="text",
@@ -694,10 +706,12 @@ def _derive(options: argparse.Namespace) -> int:
     from gradproof.workbench import derive_source, notebook_source
 
     how = {"detail": options.detail, "style": options.style, "lang": options.lang}
+    if options.along and options.order == 1:
+        raise DataError("--along goes with --order 2.")
     if options.format == "ipynb":
-        asked = (options.detail, options.style, options.said_lang or ENGLISH)
-        if asked != ("brief", "matrix", ENGLISH):
-            raise DataError("--detail, --style and --lang do not go with --format ipynb.")
+        asked = (options.detail, options.style, options.said_lang or ENGLISH, options.order)
+        if asked != ("brief", "matrix", ENGLISH, 1):
+            raise DataError("--detail, --style, --order and --lang do not go with --format ipynb.")
         source = _source(options)
         file = inspect.getsourcefile(source.forward)
         what = "" if file is None else read_docstring(Path(file))[0]
@@ -714,6 +728,8 @@ def _derive(options: argparse.Namespace) -> int:
         )
         return 0
     page = derive_source(_source(options), _inputs(options), _sizes(options))
+    if options.order == 2:
+        page = page.second(*filter(None, (options.along or "").split(",")))
     if options.standalone:
         if options.format != "latex":
             raise DataError("--standalone is a LaTeX document: it goes with --format latex.")

@@ -120,7 +120,8 @@ def derive_source(source: Source, inputs: Mapping[str, Any], sizes: Mapping[str,
     """`derive` for a paper; formulas of its own have no part in it."""
     source = replace(source, backward=None)
     traced, chosen = read(source, inputs, sizes)
-    found = Equations(source.name, traced.derivation, traced.paper.notes)
+    constants = traced.paper.constants
+    found = Equations(source.name, traced.derivation, traced.paper.notes, constants=constants)
     asked = [s for s in symbols(read_signature(source.forward, inputs)) if s in chosen]
     asked = [s for s in asked if s not in symbols(traced.signature)]
     return (
@@ -148,7 +149,8 @@ def _for_all_lengths(
         except GradproofError:
             return found
         words = {length: symbol, length - 1: f"{symbol}−1", length + 1: f"{symbol}+1"}
-        pages.append(Equations(source.name, traced.derivation, (), words))
+        constants = traced.paper.constants
+        pages.append(Equations(source.name, traced.derivation, (), words, constants=constants))
     if len({page.to_text() for page in pages}) > 1:
         return found
     at = f"{symbol} = {one}, {other} and {last}"

@@ -8,14 +8,17 @@ from textwrap import wrap
 
 from gradproof.core.errors import DataError, UnknownName
 from gradproof.core.index import Size
-from gradproof.core.program import Derivation, shapes
+from gradproof.core.program import DIFFERENTIAL, Derivation, shapes
+from gradproof.derivation.second import check_along
 from gradproof.ink.latex import plain_names
 from gradproof.ink.terminal import text
 from gradproof.report import formats, step_formats
 from gradproof.report.layouts import layout_lines, layouts
 from gradproof.report.lines import WIDTH, beside_shapes
+from gradproof.report.second_order import PARTS as SECOND_PARTS
+from gradproof.report.second_order import SecondOrder, second_order
 from gradproof.report.sliding import PROVED, legend, sliding_forms
-from gradproof.report.step_formats import text_lines
+from gradproof.report.step_formats import differential_sign, text_lines
 from gradproof.report.steps import StepsPage, steps_page
 from gradproof.words import say, sentence
 from gradproof.write.convention import Convention, shape_text
@@ -42,13 +45,31 @@ PARTS = {
 class Equations:
     """The forward and the gradient equations of a network; ``print`` shows them.
 
-    A loop stands once. ``words`` are lengths of loops that have a name, such as T.
+    A loop stands once. ``words`` are lengths of loops that have a name, such as T. ``along`` are
+    the inputs that move, where the page has the second order too, and ``constants`` the arrays that
+    the network reads.
     """
 
     network: str
     derivation: Derivation
     notes: tuple[str, ...] = ()
     words: Mapping[int, str] = field(default_factory=dict)
+    along: tuple[str, ...] | None = None
+    constants: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+    def second(self, *along: str) -> Equations:
+        """The same page with the second order: how values and gradients move where inputs do.
+
+        Args:
+            along: the inputs that move, all that have a gradient if none are given. The direction
+                of ``W`` is called ``dW``; what stands beside ``d∂l/∂W`` is the Hessian times the
+                directions.
+
+        Raises:
+            DataError: one of them is no input, or has no gradient.
+        """
+        check_along(self.derivation, along)
+        return replace(self, along=along)
 
     def __getitem__(self, name: str) -> str:
         """The equation of the gradient with respect to one tensor, in row convention."""
@@ -107,6 +128,8 @@ class Equations:
         if steps is not None:
             lines += ["", say("Gradients, back to front, step by step", lang)]
             lines += text_lines(steps, lang)
+        if self.along is not None:
+            lines += self._second_text(convention, lang)
         written_out = uneven(derivation.forward.equations, page.initial)
         lines += [""] if written_out else []
         lines += [
@@ -127,6 +150,20 @@ class Equations:
             proved = say(PROVED, lang)
             lines += ["", say("Where windows slide", lang), *meanings, *wrap(proved, WIDTH)]
         return "\n".join([*lines, *([""] if self.notes else []), *self.notes])
+
+    def _second(self, convention: Convention) -> SecondOrder:
+        assert self.along is not None
+        return second_order(self.derivation, convention, self.words, self.along, self.constants)
+
+    def _second_text(self, convention: Convention, lang: str) -> list[str]:
+        order = self._second(convention)
+        sign = differential_sign(shapes(self.derivation.forward))
+        lines = []
+        for part, title in SECOND_PARTS.items():
+            lines += ["", say(title, lang)]
+            found = self._part(order.lines(part), {}, order.convention, lang)
+            lines += [line.replace(DIFFERENTIAL, sign) for line in found]
+        return [*lines, "", *(p for said in order.checked(lang, sign) for p in wrap(said, WIDTH))]
 
     def _part(
         self,
@@ -173,7 +210,7 @@ class Equations:
             style: as for `to_text`.
             lang: as for `to_text`.
         """
-        rows = self.rows(vectors, style)
+        rows = self.rows(vectors, style, lang)
         if detail == BRIEF:
             return formats.to_document(rows, lang) if standalone else formats.to_latex(rows)
         steps = self.steps(vectors, detail=detail, style=style)
@@ -187,7 +224,7 @@ class Equations:
         """The equations as Markdown with mathematics; the arguments are those of `to_text`."""
         steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
         said = None if steps is None else step_formats.to_markdown(steps, lang)
-        return formats.to_markdown(self.rows(vectors, style), lang, said)
+        return formats.to_markdown(self.rows(vectors, style, lang), lang, said)
 
     def to_html(
         self, vectors: str = "row", *, detail: str = BRIEF, style: str = MATRIX, lang: str = "en"
@@ -195,7 +232,7 @@ class Equations:
         """The equations as a fragment of HTML, in MathML; the arguments are those of `to_text`."""
         steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
         said = None if steps is None else step_formats.to_html(steps, lang)
-        return formats.to_html(self.rows(vectors, style), lang, said)
+        return formats.to_html(self.rows(vectors, style, lang), lang, said)
 
     def to_json(
         self, vectors: str = "row", *, detail: str = BRIEF, style: str = MATRIX, lang: str = "en"
@@ -204,7 +241,7 @@ class Equations:
         asked for; the arguments are those of `to_text`."""
         steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
         said = None if steps is None else step_formats.to_json(steps, lang)
-        return formats.to_json(self.rows(vectors, style), said)
+        return formats.to_json(self.rows(vectors, style, lang), said)
 
     def _repr_html_(self) -> str:
         return self.to_html()
@@ -216,7 +253,7 @@ class Equations:
         inside = self.to_latex().replace("{align*}", "{aligned}")
         return f"$$\n{inside}\n$$"
 
-    def rows(self, vectors: str = "row", style: str = MATRIX) -> formats.Rows:
+    def rows(self, vectors: str = "row", style: str = MATRIX, lang: str = "en") -> formats.Rows:
         """The equations one by one, each loop once, after the form in which a window slides."""
         derivation = self.derivation
         convention = layout(vectors, derivation, style)
@@ -229,12 +266,24 @@ class Equations:
                 shape = shape_text(line.target, self._sizes(line.shape), convention)
                 forms = (*both, line.equality)
                 found.append(formats.Row(part, line.target, forms, shape, line.range))  # type: ignore[arg-type]
-        inputs = tuple(
-            (t.name, shape_text(t.name, self._sizes(t.shape), convention))
-            for t in derivation.forward.inputs
+        inputs, notes = list(derivation.forward.inputs), self.notes
+        sign = differential_sign(shapes(derivation.forward))
+        if self.along is not None:
+            order = self._second(convention)
+            convention = order.convention
+            inputs += order.found.directions
+            notes = (*notes, *order.checked(lang, sign))
+            for part in SECOND_PARTS:
+                for line in order.lines(part):
+                    shape = shape_text(line.target, self._sizes(line.shape), convention)
+                    found.append(
+                        formats.Row(part, line.target, (line.equality,), shape, line.range)
+                    )
+        shaped = tuple(
+            (t.name, shape_text(t.name, self._sizes(t.shape), convention)) for t in inputs
         )
         plain = plain_names(one for row in found for one in row.forms)
-        return formats.Rows(self.network, vectors, inputs, tuple(found), plain, self.notes)
+        return formats.Rows(self.network, vectors, shaped, tuple(found), plain, notes, sign)
 
     def _shape_text(
         self, name: str, shape: tuple[Size, ...], convention: Convention, lang: str

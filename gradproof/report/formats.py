@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Literal
 
+from gradproof.core.program import DIFFERENTIAL
 from gradproof.ink.latex import latex
 from gradproof.ink.mathml import mathml
 from gradproof.ink.terminal import text
+from gradproof.report.second_order import PARTS
 from gradproof.words import say, sentence
 from gradproof.write.notation import Equality, Symbol
 
@@ -23,6 +24,7 @@ FITTED = (
 TITLES = {
     "forward": sentence("Forward"),
     "gradients": sentence("Gradients, back to front"),
+    **PARTS,
 }
 CONVENTIONS = {
     "row": sentence("In row convention."),
@@ -34,7 +36,7 @@ CONVENTIONS = {
 class Row:
     """One equation of a page in its forms, the shape of its left side, and for which t it holds."""
 
-    part: Literal["forward", "gradients"]
+    part: str
     target: str
     forms: tuple[Equality, ...]
     shape: str
@@ -43,7 +45,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """All equations of a page; ``plain`` are the names that are written letter by letter."""
+    """All equations of a page; ``plain`` are the names that are written letter by letter, and
+    ``sign`` stands before the names of differentials in text."""
 
     network: str
     vectors: str
@@ -51,6 +54,16 @@ class Rows:
     rows: tuple[Row, ...]
     plain: frozenset[str]
     notes: tuple[str, ...]
+    sign: str = "d"
+
+    def titles(self) -> dict[str, str]:
+        """The parts that the page has, with their titles."""
+        present = {row.part for row in self.rows} | {"forward", "gradients"}
+        return {part: title for part, title in TITLES.items() if part in present}
+
+    def said(self, text: str) -> str:
+        """Text with differentials as a reader has them."""
+        return text.replace(DIFFERENTIAL, self.sign)
 
     def of(self, part: str) -> list[Row]:
         """The rows of one part."""
@@ -96,7 +109,7 @@ def to_document(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
         *inputs,
         r"\end{tabular}",
     ]
-    for part, title in TITLES.items():
+    for part, title in page.titles().items():
         parts += [rf"\subsection*{{{say(title, lang)}}}", ""]
         if part == "gradients" and steps is not None:
             parts += steps
@@ -164,8 +177,8 @@ def to_markdown(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
     gradients."""
     head = say("| input | shape |", lang) + "\n|---|---|"
     parts = [f"# {page.network}", say(CONVENTIONS[page.vectors], lang), head]
-    parts[-1] += "".join(f"\n| `{name}` | {shape} |" for name, shape in page.inputs)
-    for part, title in TITLES.items():
+    parts[-1] += "".join(f"\n| `{page.said(name)}` | {shape} |" for name, shape in page.inputs)
+    for part, title in page.titles().items():
         if part == "gradients" and steps is not None:
             parts += [f"## {say(title, lang)}", *steps]
             continue
@@ -181,7 +194,7 @@ def to_html(page: Rows, lang: str = "en", steps: Sequence[str] | None = None) ->
     """A fragment of HTML with the equations in MathML, one to a row; `steps` stand in the place of
     the gradients."""
     lines = [f"<h3>{escape(page.network)}</h3>"]
-    for part, title in TITLES.items():
+    for part, title in page.titles().items():
         lines.append(f"<h4>{say(title, lang)}</h4>")
         if part == "gradients" and steps is not None:
             lines += steps
@@ -200,15 +213,15 @@ def to_json(page: Rows, steps: Mapping[str, object] | None = None) -> str:
     rows = [
         {
             "part": row.part,
-            "target": row.target,
-            "text": [text(one) for one in row.forms],
+            "target": page.said(row.target),
+            "text": [page.said(text(one)) for one in row.forms],
             "latex": [latex(one, plain=page.plain) for one in row.forms],
             "shape": row.shape,
             "range": row.range,
         }
         for row in page.rows
     ]
-    inputs = [{"name": name, "shape": shape} for name, shape in page.inputs]
+    inputs = [{"name": page.said(name), "shape": shape} for name, shape in page.inputs]
     document = {
         "network": page.network,
         "convention": page.vectors,

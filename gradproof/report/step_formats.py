@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from html import escape
 from textwrap import wrap
 
@@ -29,9 +29,14 @@ Ink = Callable[[Notation], str]
 
 def text_ink(page: StepsPage) -> Ink:
     """Writes differentials as ``dz``, or as ``ⅆz`` where a tensor is called dz, too."""
-    clash = any(name[:1] == "d" and name[1:] in page.tensors for name in page.tensors)
-    sign = DIFFERENTIAL if clash else "d"
+    sign = differential_sign(page.tensors)
     return lambda notation: text(notation).replace(DIFFERENTIAL, sign)
+
+
+def differential_sign(names: Collection[str]) -> str:
+    """What stands before the names of differentials: d, but where a tensor dz is there beside z."""
+    clash = any(name[:1] == "d" and name[1:] in names for name in names)
+    return DIFFERENTIAL if clash else "d"
 
 
 def text_lines(page: StepsPage, lang: str) -> list[str]:
