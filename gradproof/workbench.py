@@ -120,8 +120,7 @@ def derive_source(source: Source, inputs: Mapping[str, Any], sizes: Mapping[str,
     """`derive` for a paper; formulas of its own have no part in it."""
     source = replace(source, backward=None)
     traced, chosen = read(source, inputs, sizes)
-    constants = traced.paper.constants
-    found = Equations(source.name, traced.derivation, traced.paper.notes, constants=constants)
+    found = Equations(source.name, traced.derivation, traced.paper.notes)
     asked = [s for s in symbols(read_signature(source.forward, inputs)) if s in chosen]
     asked = [s for s in asked if s not in symbols(traced.signature)]
     return (
@@ -149,8 +148,7 @@ def _for_all_lengths(
         except GradproofError:
             return found
         words = {length: symbol, length - 1: f"{symbol}−1", length + 1: f"{symbol}+1"}
-        constants = traced.paper.constants
-        pages.append(Equations(source.name, traced.derivation, (), words, constants=constants))
+        pages.append(Equations(source.name, traced.derivation, (), words))
     if len({page.to_text() for page in pages}) > 1:
         return found
     at = f"{symbol} = {one}, {other} and {last}"

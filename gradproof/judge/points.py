@@ -61,6 +61,10 @@ MOST_POINTS = 60
 LARGEST = 12
 """No size is tried above this: what would need it is not claimed for all sizes."""
 MOST_NODES = 64
+MOST_DOUBT = 1e-12
+"""What is equal at all points with a greater probability of error is not called equal: the degrees
+of a long chain of functions may be larger than any prime."""
+
 SMALLEST = 1e-300
 """No smaller probability is printed: 0 would read as certain."""
 SOME = 4
@@ -331,7 +335,7 @@ def _at_sizes(
             )
             left = left.after(roots)
         worst = max(worst, left.error, SMALLEST)
-        if not equal:
+        if not equal or worst > MOST_DOUBT:
             return NOTHING
     numbers = any(isinstance(s, int) and s > 1 for s in _all_sizes(question.program))
     return Answer(equal, tuple(nodes), general, numbers, worst, apart)

@@ -1,112 +1,70 @@
-"""Hessians times directions, proved by deriving the other way round.
+"""The differentials of a second order, proved one equation at a time against the pullback.
 
-The differential of a gradient is forward mode over reverse mode. The gradient of
-``h = Σ ⟨∂l/∂v, dv⟩`` is reverse mode over reverse mode: other rules, in the other order, and the
-same numbers, because a Hessian is symmetric. Both are compared at random points; and that of the
-loss itself with h.
+``⟨s, dz⟩ = Σ ⟨what the pullback of s sends to v, dv⟩`` for every s: the Jacobian of forward mode is
+that of reverse mode. So what moves along a chain of right differentials moves rightly, whatever the
+length of the chain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-import numpy as np
-
-from gradproof.core.index import Index, at
-from gradproof.core.normal import add, canonical, product, total
-from gradproof.core.program import DIFFERENTIAL, Derivation, Equation, Program, Tensor, shapes
-from gradproof.core.term import ZERO, Read
-from gradproof.derivation import derive
+from gradproof.core.index import Index, Size, at
+from gradproof.core.normal import add, apart, canonical, highest, product, total
+from gradproof.core.program import DIFFERENTIAL, Derivation, Equation, shapes
+from gradproof.core.term import Apply, Read, Term, reads
+from gradproof.derivation.pull import pull
 from gradproof.derivation.second import Second, whole_program
-from gradproof.judge.points import Question, answer
+from gradproof.judge.equations import Sure, compared
+from gradproof.judge.normal_form import inlined
 
-SCALAR = "ⅆl again"
-SYMBOL = "∂ⅆl/∂"
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Which differentials were proved: of the loss, and of the gradient of each input.
-
-    ``error`` bounds the probability that one is listed although it is wrong, and ``general`` says
-    whether the proof holds at every size.
-    """
-
-    proved: frozenset[str]
-    wanted: frozenset[str]
-    error: float
-    general: bool
+SEED = "ⅆs"
 
 
-def agreement(
-    derivation: Derivation,
-    found: Second,
-    constants: Mapping[str, np.ndarray],
-    laws: frozenset[str] = frozenset(),
-    seed: bytes | None = None,
-) -> Agreement:
-    """Compares the second order of a derivation with that of the other order of differentiation.
+def transposed(
+    derivation: Derivation, found: Second, seed: bytes | None = None
+) -> dict[str, Sure | None]:
+    """How each differential was proved to be the transpose of its equation's pullback, or `None`.
 
     Args:
         derivation: the gradients.
         found: its second order.
-        constants: the inputs that are given numbers.
-        laws: the inputs whose rows sum to 1.
-        seed: for a repetition; without it randomness comes from the system.
+        seed: for a repetition of what is decided at random points.
     """
-    moved = {e.target: e for e in (*found.values, *found.gradients)}
-    whole = whole_program(derivation, found)
-    scalar = _scalar(derivation, found)
-    forward = Program(
-        whole.inputs,
-        (*derivation.forward.equations, *derivation.backward.equations, scalar),
-        (SCALAR,),
-    )
-    again = derive(forward, SYMBOL)
-    equations = [*whole.equations, scalar, *again.backward.equations]
-    pairs: dict[str, tuple[str, str]] = {derivation.loss: (DIFFERENTIAL + derivation.loss, SCALAR)}
-    known = shapes(whole)
-    for tensor in derivation.forward.inputs:
-        gradient = derivation.gradients.get(tensor.name)
-        if gradient is None or tensor.name not in again.gradients:
-            continue
-        mine = DIFFERENTIAL + gradient
-        if mine not in moved:
-            equations.append(_zero(mine, tensor))
-        pairs[gradient] = (mine, again.gradients[tensor.name])
-    if DIFFERENTIAL + derivation.loss not in moved:
-        equations.append(Equation(DIFFERENTIAL + derivation.loss, (), ZERO))
-    question = Question(
-        Program(whole.inputs, tuple(equations), ()),
-        pairs,
-        {name: np.asarray(a) for name, a in constants.items() if name in known},
-    )
-    answers = answer(question, laws, seed)
-    proved = frozenset[str]().union(*(one.equal for one in answers))
-    used = [one for one in answers if one.equal]
-    return Agreement(
-        proved,
-        frozenset(pairs),
-        min(1.0, sum(one.error for one in used)),
-        all(one.general for one in used),
-    )
+    known = shapes(whole_program(derivation, found))
+    equations = {
+        e.target: e for e in (*derivation.forward.equations, *derivation.backward.equations)
+    }
+    functions = {e.target: e for e in derivation.forward.equations if isinstance(e.term, Apply)}
+    moving = {t.name.removeprefix(DIFFERENTIAL) for t in found.directions}
+    judged: dict[str, Sure | None] = {}
+    for moved in (*found.values, *found.gradients):
+        equation = equations[moved.target.removeprefix(DIFFERENTIAL)]
+        # A function's value stands there by its name; here it must be known as what it is.
+        own = {equation.target, *(read.tensor for read in reads(equation.term))}
+        written = inlined(moved.term, {n: e for n, e in functions.items() if n not in own})
+        left = total(moved.free, product(_seed(moved.free), written))
+        right = add(*_sent(equation, known, frozenset(moving)))
+        sizes = {**known, SEED: known[equation.target]}
+        judged[moved.target] = compared(_scalar(left), _scalar(right), sizes, seed)
+        moving.add(equation.target)
+    return judged
 
 
-def _scalar(derivation: Derivation, found: Second) -> Equation:
-    """``Σ ⟨∂l/∂v, dv⟩`` over the inputs that move."""
-    parts, first = [], 0
-    for direction in found.directions:
-        of = direction.name.removeprefix(DIFFERENTIAL)
-        axes = tuple(Index(first + n, size) for n, size in enumerate(direction.shape))
-        first += len(axes)
-        places = tuple(at(axis) for axis in axes)
-        gradient = Read(derivation.gradients[of], places)
-        parts.append(total(axes, product(gradient, Read(direction.name, places))))
-    _, term = canonical((), add(*parts))
-    return Equation(SCALAR, (), term)
+def _seed(axes: tuple[Index, ...]) -> Read:
+    return Read(SEED, tuple(at(axis) for axis in axes))
 
 
-def _zero(name: str, tensor: Tensor) -> Equation:
-    free = tuple(Index(axis, size) for axis, size in enumerate(tensor.shape))
-    return Equation(name, free, ZERO)
+def _sent(
+    equation: Equation, known: dict[str, tuple[Size, ...]], moving: frozenset[str]
+) -> Iterator[Term]:
+    """What the pullback of the seed sends to each tensor, times how that moves."""
+    for one in pull(equation, _seed(equation.free), known, moving):
+        term, _ = apart(one.term, highest(one.term, one.free) + 1)
+        places = tuple(at(axis) for axis in one.free)
+        yield total(one.free, product(term, Read(DIFFERENTIAL + one.tensor, places)))
+
+
+def _scalar(term: Term) -> Equation:
+    _, numbered = canonical((), term)
+    return Equation("", (), numbered)

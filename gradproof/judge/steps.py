@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gradproof.core.index import Affine, Index, Size, at, combine, is_index, the_index
-from gradproof.core.monomials import same
 from gradproof.core.normal import apart, highest
-from gradproof.core.program import DIFFERENTIAL, Derivation, Equation, Program, Route, Tensor
+from gradproof.core.program import DIFFERENTIAL, Derivation, Equation, Route
 from gradproof.core.term import (
     Add,
     Bracket,
@@ -23,33 +22,15 @@ from gradproof.core.term import (
     Sum,
     Term,
     free,
-    positions,
     reads,
     substitute,
-    walk,
 )
-from gradproof.judge.elements import same_elements
-from gradproof.judge.points import Question, answer
+from gradproof.judge.equations import NORMAL_FORM, Sure, compared
 from gradproof.write.loops import member
-from gradproof.write.matrix import without_size_one
 from gradproof.write.notation import Notation, Sliced, Symbol, children
 from gradproof.write.pairing import Passage, Steps, Written
 from gradproof.write.read import Reader, read, read_term
 from gradproof.write.rolled import LETTER
-
-NORMAL_FORM = "normal form"
-ELEMENTS = "element by element"
-POINTS = "points"
-
-
-@dataclass(frozen=True, slots=True)
-class Sure:
-    """How an equality was proved; ``error`` bounds the probability that it is wrong, and
-    `sizes_tried` says that it was proved at some sizes only."""
-
-    method: str
-    error: float = 0.0
-    sizes_tried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,34 +190,5 @@ def _same(left: Equation | None, right: Equation, bench: Bench) -> Sure | None:
         return None
     key = (left, right)
     if key not in bench.known:
-        bench.known[key] = _compared(without_size_one(left), without_size_one(right), bench)
+        bench.known[key] = compared(left, right, bench.shapes, bench.seed)
     return bench.known[key]
-
-
-def _compared(left: Equation, right: Equation, bench: Bench) -> Sure | None:
-    if [i.size for i in left.free] != [i.size for i in right.free]:
-        return None
-    if same(left.free, left.term, right.free, right.term):
-        return Sure(NORMAL_FORM)
-    if same_elements(left, right):
-        return Sure(ELEMENTS)
-    return _at_points(left, right, bench)
-
-
-def _at_points(left: Equation, right: Equation, bench: Bench) -> Sure | None:
-    """Whether two sides are equal whatever the tensors are that they read."""
-    one = Equation("left", left.free, left.term)
-    other = Equation("right", right.free, right.term)
-    if any(_is_turning(node) for side in (one, other) for node in walk(side.term)):
-        return None  # a position that a loop's t moves has no number
-    names = sorted({r.tensor for side in (one, other) for r in reads(side.term)})
-    tensors = tuple(Tensor(name, bench.shapes[name]) for name in names)
-    question = Question(Program(tensors, (one, other), ()), {"line": ("left", "right")}, {})
-    for found in answer(question, seed=bench.seed):
-        if found.equal:
-            return Sure(POINTS, found.error, not found.general or found.numbers)
-    return None
-
-
-def _is_turning(node: Term) -> bool:
-    return any(variable == LETTER for place in positions(node) for variable, _ in place.terms)

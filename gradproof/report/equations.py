@@ -46,8 +46,7 @@ class Equations:
     """The forward and the gradient equations of a network; ``print`` shows them.
 
     A loop stands once. ``words`` are lengths of loops that have a name, such as T. ``along`` are
-    the inputs that move, where the page has the second order too, and ``constants`` the arrays that
-    the network reads.
+    the inputs that move, where the page has the second order too.
     """
 
     network: str
@@ -55,7 +54,6 @@ class Equations:
     notes: tuple[str, ...] = ()
     words: Mapping[int, str] = field(default_factory=dict)
     along: tuple[str, ...] | None = None
-    constants: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     def second(self, *along: str) -> Equations:
         """The same page with the second order: how values and gradients move where inputs do.
@@ -153,7 +151,7 @@ class Equations:
 
     def _second(self, convention: Convention) -> SecondOrder:
         assert self.along is not None
-        return second_order(self.derivation, convention, self.words, self.along, self.constants)
+        return second_order(self.derivation, convention, self.words, self.along)
 
     def _second_text(self, convention: Convention, lang: str) -> list[str]:
         order = self._second(convention)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from gradproof.core.program import DIFFERENTIAL, Derivation, Program
 from gradproof.derivation.second import Second, second, whole_program
-from gradproof.judge.second import Agreement, agreement
+from gradproof.judge.equations import Sure
+from gradproof.judge.second import transposed
+from gradproof.report.methods import methods
 from gradproof.words import listed, say, sentence
 from gradproof.write.convention import Convention
 from gradproof.write.rolled import Line, Page, page_of, rolled
@@ -22,24 +22,20 @@ PARTS = {
 }
 
 
-SAME_FOR_ALL = sentence(
-    "Derived the other way round, back to front twice, these are the same for all sizes, wrong "
-    "with probability below {error:.0e}: {names}."
-)
-SAME_AT_SOME = sentence(
-    "Derived the other way round, back to front twice, these are the same at the sizes tried, "
-    "wrong with probability below {error:.0e}: {names}."
+PROVED = sentence(
+    "Checked: each of these differentials is proved to be the transpose of what its equation sends "
+    "back."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class SecondOrder:
-    """What moves, the page it is written on, and what was proved of it."""
+    """What moves, the page it is written on, and how each differential was proved."""
 
     found: Second
     page: Page
     convention: Convention
-    agreement: Agreement
+    judged: Mapping[str, Sure | None]
 
     def lines(self, part: str) -> list[Line]:
         """The lines of one of `PARTS`; a loop stands once."""
@@ -48,18 +44,12 @@ class SecondOrder:
 
     def checked(self, lang: str, sign: str) -> list[str]:
         """What was proved, in sentences; `sign` stands before the name of what moves."""
-        proved = [f"{sign}{name}" for name in sorted(self.agreement.proved)]
-        open_ = [f"{sign}{name}" for name in sorted(self.agreement.wanted - self.agreement.proved)]
-        lines = []
-        if proved:
-            template = SAME_FOR_ALL if self.agreement.general else SAME_AT_SOME
-            error = self.agreement.error
-            lines.append(say(template, lang, error=error, names=listed(proved, lang)))
-        if open_:
-            lines.append(
-                say("Not proved the other way round: {names}.", lang, names=listed(open_, lang))
-            )
-        return lines
+        sure = [one for one in self.judged.values() if one is not None]
+        left = [name.replace(DIFFERENTIAL, sign) for name, one in self.judged.items() if not one]
+        said = [say(PROVED, lang)] if sure and not left else []
+        if left:
+            said.append(say("Not proved: {names}.", lang, names=listed(left, lang)))
+        return [*said, *methods(sure, lang)]
 
 
 def second_order(
@@ -67,7 +57,6 @@ def second_order(
     convention: Convention,
     words: Mapping[int, str],
     along: Sequence[str],
-    constants: Mapping[str, object],
     seed: bytes | None = None,
 ) -> SecondOrder:
     """The second order of a derivation, laid out and proved.
@@ -77,7 +66,6 @@ def second_order(
         convention: how they are written; a direction lies as its input does.
         words: lengths of loops that have a name.
         along: the inputs that move; all that have a gradient, if none are given.
-        constants: the inputs that are given numbers.
         seed: for a repetition of the proof.
 
     Raises:
@@ -89,13 +77,9 @@ def second_order(
     whole = Derivation(
         whole_program(derivation, found), derivation.loss, Program((), (), ()), {}, ()
     )
-    laws = frozenset(
-        t.name for t in derivation.forward.inputs if t.law in ("probabilities", "one-hot")
-    )
-    given = {name: np.asarray(array) for name, array in constants.items()}
     return SecondOrder(
         found,
         page_of(whole, convention, words),
         convention,
-        agreement(derivation, found, given, laws, seed),
+        transposed(derivation, found, seed),
     )

@@ -10,7 +10,9 @@ from gradproof.core.program import Derivation, shapes
 from gradproof.derivation.routes import routes
 from gradproof.ink.latex import plain_names
 from gradproof.judge.assumed import Assumption, assumed
-from gradproof.judge.steps import ELEMENTS, POINTS, Bench, Sure, judge
+from gradproof.judge.equations import Sure
+from gradproof.judge.steps import Bench, judge
+from gradproof.report.methods import methods
 from gradproof.words import listed, say, sentence
 from gradproof.write.convention import Convention, shape_text
 from gradproof.write.notation import Notation, Symbol
@@ -183,27 +185,7 @@ def _checked(lines: list[Shown], lang: str) -> list[str]:
             lang,
         )
     ]
-    counted = [sure for sure in known if sure.method == ELEMENTS]
-    if counted:
-        said.append(
-            say(
-                "Element by element, for the sizes that are numbers: {count}.",
-                lang,
-                count=len(counted),
-            )
-        )
-    drawn = [sure for sure in known if sure.method == POINTS]
-    if drawn:
-        error = f"{min(1.0, sum(sure.error for sure in drawn)):.0e}"
-        said.append(
-            say(
-                "Exactly, at random points: {count}, with a probability of error of at most "
-                "{error}.",
-                lang,
-                count=len(drawn),
-                error=error,
-            )
-        )
+    said += methods(known, lang)
     missing = len(proofs) - len(known)
     if missing:
         said.append(say("Not proved, and marked so: {count}.", lang, count=missing))
