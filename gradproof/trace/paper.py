@@ -33,7 +33,7 @@ from gradproof.core.program import (
     wholes,
 )
 from gradproof.core.spec import check
-from gradproof.core.term import Read
+from gradproof.core.term import Number, Read
 from gradproof.core.told import told
 from gradproof.prims.caller import reported
 from gradproof.prims.canvas import canvases
@@ -394,7 +394,8 @@ def _entered(name: str, first: ForwardRun, entered: dict[str, Traced]) -> Any:
     """
     value = first.locals.get(name)
     if isinstance(value, Traced):  # what the name means where forward ends
-        return entered.get(first.names.get(value.node.number, ""))
+        filled = _filled(value)
+        return entered.get(first.names.get(value.node.number, "")) if filled is None else filled
     if name in entered:
         return entered[name]
     if value is None or callable(value):
@@ -403,16 +404,28 @@ def _entered(name: str, first: ForwardRun, entered: dict[str, Traced]) -> Any:
     def change(item: Any) -> Any:
         if not isinstance(item, Traced):
             return item
+        filled = _filled(item)
+        if filled is not None:
+            return filled
         if item.node.number not in first.names:
             raise UnknownName(
                 f"{name} holds a value that has no name in forward.",
-                advice=f"Bind it to a variable before it goes into {name}; what np.zeros made, and "
-                "nothing was written into, is made again in backward.",
+                advice=f"Bind it to a variable before it goes into {name}.",
                 place=item.node.place,
             )
         return entered[first.names[item.node.number]]
 
     return each(value, change)
+
+
+def _filled(value: Traced) -> np.ndarray | None:
+    """The plain array that NumPy makes of one number, where nothing was written into it; `None` of
+    any other value."""
+    match value.node:
+        case Node(operation="blank", term=Number(number)):
+            return np.full(tuple(map(int, value.shape)), float(number))
+        case _:
+            return None
 
 
 def _take_names(recording: Recording, result: dict[str, Any], taken: set[str]) -> None:

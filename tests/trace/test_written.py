@@ -112,6 +112,29 @@ def test_an_array_that_nothing_was_written_into_is_a_number_and_no_value():
     assert ZERO not in {e.term for e in paper.forward.equations}
 
 
+def test_backward_gets_an_array_that_forward_made_and_left_alone():
+    def forward(x: "2 n 2", W: "2 2", U: "2 2"):
+        h0 = np.zeros((x.shape[1], 2))
+        hs = [h0]
+        zs = np.zeros((2, x.shape[1], 2))
+        for t in range(2):
+            z = x[t] @ W + hs[t] @ U
+            zs[t] = z
+            hs.append(np.tanh(z))
+        return np.sum(hs[2] ** 2) + np.sum(zs)
+
+    def backward(x, hs, h0, U):
+        dz2 = 2 * hs[2] * (1 - hs[2] ** 2) + 1
+        dz1 = dz2 @ U.T * (1 - hs[1] ** 2) + 1
+        return {"dU": hs[1].T @ dz2 + h0.T @ dz1, "dW": x[1].T @ dz2 + x[0].T @ dz1}
+
+    report = gp.verify(forward, backward, engine="numpy", dtype="float64", seed=0)
+    assert report.ok
+    rows = [report["U"], report["W"]]
+    assert {row.formula_verdict.kind for row in rows} == {"proved"}
+    assert {row.hand_verdict.kind for row in rows} == {"agrees"}
+
+
 def test_a_write_at_the_wrong_place_is_refuted():
     def forward(x: "n 3"):
         return np.sum(x**3)
