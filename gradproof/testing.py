@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from gradproof.blackbox.own import call_of, check_own
 from gradproof.blackbox.verb import check
+from gradproof.core.errors import DataError, NotYet
 from gradproof.report.checked import CheckReport
 
 
@@ -40,3 +45,122 @@ def assert_gradients(
     if not (report.ok or (allow_undecided and report.exit_code == 3)):
         raise AssertionError(f"\n{report.story()}")
     return report
+
+
+UNUSED = "eps, atol and rtol are not used: the bounds are derived from the function's own forward."
+
+
+def gradcheck(
+    func: Callable[..., Any],
+    inputs: Any,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
+    fast_mode: bool = False,
+    masked: bool | None = None,
+    seed: int = 0,
+) -> bool:
+    """`torch.autograd.gradcheck` with bounds in the place of differences.
+
+    The backward pass is compared with the derivative of the function's own forward pass, which is
+    read operation by operation, in the dtype of the inputs; docs/drop_ins.md has what is different.
+    ``eps``, ``atol``, ``rtol``, ``nondet_tol``, ``fast_mode`` and ``masked`` are taken and not
+    used: there is no step and no tolerance. Dtypes are always checked, and undefined gradients
+    only as far as outputs that are not reached.
+
+    Args:
+        func: takes the inputs and returns a tensor or several.
+        inputs: a tensor or a tuple; gradients are checked of those that require one.
+        raise_exception: whether what does not hold raises, or only returns `False`.
+        seed: of the upstream gradients.
+
+    Returns:
+        `True` where everything agrees.
+
+    Raises:
+        AssertionError: a gradient is refuted or undecided; the message tells the whole story.
+        NotYet: the forward pass cannot be read, or a check is asked for that is not there.
+        GradproofError: the call is wrong.
+    """
+    __tracebackhide__ = True
+    asked = {
+        "check_batched_grad": check_batched_grad,
+        "check_batched_forward_grad": check_batched_forward_grad,
+        "check_forward_ad": check_forward_ad,
+    }
+    for name, wanted in asked.items():
+        if wanted:
+            raise NotYet(f"{name} is not there: vector–Jacobian products are checked, one by one.")
+    if not check_backward_ad:
+        raise DataError("With check_backward_ad=False there is nothing to check.")
+    given = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
+    call = call_of(func, given)
+    wrt = [name for name, one in call.tensors.items() if getattr(one, "requires_grad", False)]
+    if not wrt:
+        raise DataError("None of the inputs requires a gradient.", advice="Say  x.requires_grad_()")
+    plain = {name: _detached(one) for name, one in call.tensors.items()}
+    report = check_own(func, replace(call, tensors=plain), wrt, UNUSED, seed)
+    return _passed(report, raising=raise_exception)
+
+
+def _detached(one: Any) -> Any:
+    return one.detach() if hasattr(one, "detach") else one
+
+
+def check_grads(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    order: int,
+    modes: Sequence[str] = ("fwd", "rev"),
+    atol: float | None = None,
+    rtol: float | None = None,
+    eps: float | None = None,
+    *,
+    seed: int = 0,
+) -> bool:
+    """`jax.test_util.check_grads` with bounds in the place of differences.
+
+    What reverse mode gives is compared with the derivative of the function's own forward pass,
+    which is read operation by operation without its `custom_vjp` and `custom_jvp` rules, in the
+    dtype of the arguments; docs/drop_ins.md has what is different. ``atol``, ``rtol`` and ``eps``
+    are taken and not used: there is no step and no tolerance.
+
+    Args:
+        f: takes the arguments and returns an array or several.
+        args: arrays, and lists of arrays.
+        order: 1.
+        modes: ``"fwd"`` and ``"rev"``. A `custom_jvp` rule is checked by its transpose, which is
+            what reverse mode makes of it.
+        seed: of the upstream gradients.
+
+    Returns:
+        `True`; what does not hold raises.
+
+    Raises:
+        AssertionError: a gradient is refuted or undecided; the message tells the whole story.
+        NotYet: the forward pass cannot be read, or the order is above 1.
+        GradproofError: the call is wrong.
+    """
+    __tracebackhide__ = True
+    if order != 1:
+        raise NotYet(f"Order {order} is not there: first derivatives are checked.")
+    if not modes or set(modes) - {"fwd", "rev"}:
+        raise DataError(f"modes are 'fwd' and 'rev', not {', '.join(map(str, modes)) or 'none'}.")
+    arrays = [np.float32(one) if isinstance(one, float) else one for one in args]
+    return _passed(check_own(f, call_of(f, arrays), None, UNUSED, seed), raising=True)
+
+
+def _passed(report: CheckReport, *, raising: bool) -> bool:
+    __tracebackhide__ = True
+    if not report.ok and raising:
+        raise AssertionError(f"\n{report.story()}")
+    return report.ok

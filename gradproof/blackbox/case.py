@@ -117,8 +117,8 @@ def build(
             advice="Give a paper's forward, or a callable in the function's framework.",
         )
     given = _by_name(arguments, _parameters(reference, upstream))
-    machine = load(engine or _engine_of(function, given))
-    arrays, own = _arrays(given, machine)
+    machine = load(engine or engine_of(function, given))
+    arrays, own = read_arrays(given, machine)
     kind = dtype or own
     if kind not in DTYPES:
         raise DataError(f"The dtype {kind!r} is not one of {', '.join(DTYPES)}.")
@@ -352,7 +352,7 @@ def _package(kind: type) -> str:
     return kind.__module__.partition(".")[0]
 
 
-def _engine_of(function: Any, given: Mapping[str, Any]) -> str:
+def engine_of(function: Any, given: Mapping[str, Any]) -> str:
     """The framework of the arguments, or of the function.
 
     Raises:
@@ -385,7 +385,7 @@ def _device(given: Mapping[str, Any]) -> str:
     return "cpu"
 
 
-def _arrays(given: Mapping[str, Any], machine: Engine) -> tuple[dict[str, Any], str]:
+def read_arrays(given: Mapping[str, Any], machine: Engine) -> tuple[dict[str, Any], str]:
     """The arguments as arrays or shapes, and the dtype of the first floating one."""
     dtypes: list[str] = []
 

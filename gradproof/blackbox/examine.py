@@ -10,6 +10,7 @@ import numpy as np
 
 from gradproof.blackbox.battery import Trial, trials
 from gradproof.blackbox.case import Case
+from gradproof.blackbox.jacobian import check_size, jacobian
 from gradproof.blackbox.mistaken import Seen, name_mistakes, seen
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Answer, BoxFailed, Returned
@@ -53,6 +54,7 @@ def examine(
     may_overwrite: tuple[str, ...],
     battery: bool,
     diagnose: bool,
+    full: bool,
     again: tuple[str, ...],
 ) -> CheckReport:
     """The report on a case.
@@ -65,8 +67,11 @@ def examine(
         may_overwrite: inputs that the function may overwrite.
         battery: whether it is tried in other conditions, too.
         diagnose: whether known mistakes are looked for.
+        full: whether the Jacobian is looked at column by column.
         again: the lines that repeat the check.
     """
+    if full:
+        check_size(case)
     noticed: dict[Observation, None] = {}
     heard: list[Heard] = []
     broken: list[Heard] = []  # of these only the values came back
@@ -106,6 +111,8 @@ def examine(
         for trial in trials(case, heard[0].data):
             tried.append(trial.words)
             noticed.update((o, None) for o in _tried(trial, case, heard[0], agreeing, allow_ulps))
+    if full and heard and not case.caller.stuck:
+        noticed.update((one, None) for one in jacobian(case, heard[0].data, allow_ulps))
     noticed.update((one, None) for one in _overwritten(case, heard))
     words = contract_words(case.contract)
     if not isinstance(case.reference, Unbounded):

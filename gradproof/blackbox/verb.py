@@ -31,6 +31,7 @@ def check(
     timeout: float | None = None,
     battery: bool = True,
     diagnose: bool = True,
+    full: bool = False,
     power: bool = False,
 ) -> CheckReport:
     """Checks the backward pass of a function of which nothing is seen but what it returns.
@@ -67,6 +68,8 @@ def check(
         battery: whether it is also called twice, with inputs and upstream gradients that lie
             otherwise in memory, and with each input frozen in turn.
         diagnose: whether the known mistake is looked for that gives a refuted gradient's numbers.
+        full: whether the whole Jacobian is looked at, column by column: each element of each output
+            alone as upstream gradient, one call each.
         power: whether the report says which known mistakes these data could not have shown in this
             precision, and which data would (`CheckReport.power`); the reference must be a paper, or
             a callable that can be read as one.
@@ -96,6 +99,7 @@ def check(
         may_overwrite=tuple(may_overwrite),
         battery=battery,
         diagnose=diagnose,
+        full=full,
         again=_again(function, arguments, reference, case.machine.name, case.dtype, seed or 0),
     )
     if not power:
@@ -118,10 +122,10 @@ def _again(
     function: Any, arguments: Any, reference: Any, engine: str, dtype: str, seed: int
 ) -> tuple[str, ...]:
     """Three lines that check the same again."""
-    name = _spoken(function)
+    name = spoken(function)
     given = ", arguments" if arguments is not None else ""
     framework = f'engine="{engine}", dtype="{dtype}", seed={seed}'
-    right = _spoken(reference)
+    right = spoken(reference)
     right = "reference" if right == "function" else right
     return (
         "import gradproof as gp",
@@ -130,7 +134,7 @@ def _again(
     )
 
 
-def _spoken(function: Any) -> str:
+def spoken(function: Any) -> str:
     """How the user's code calls a function."""
     owner = getattr(function, "__self__", None)
     if isinstance(owner, type):

@@ -160,6 +160,19 @@ class Engine(ABC):
             BoxFailed: it raises, or its values are not those that were asked about.
         """
 
+    def forward_alone(
+        self, function: Callable[..., Any], question: Question
+    ) -> Callable[..., Any] | None:
+        """What a function computes, operation by operation, without the derivative rules that it
+        brings along: the framework's own autodiff then differentiates every operation. It holds
+        for arguments of these shapes; `None` where a framework shows no program.
+
+        Raises:
+            BoxFailed: the function raises, also where it cannot be followed.
+            Unattempted: a rule of its own cannot be taken out.
+        """
+        return None
+
     def pullback_program(
         self, function: Callable[..., Any], question: Question
     ) -> BackwardProgram | None:

@@ -256,6 +256,35 @@ class Flat:
         return parts
 
 
+def _without_rules(jaxpr: Any, constants: Any, operands: Sequence[Any]) -> list[Any]:
+    """Works out a jaxpr with every call in it written out, those with derivative rules too.
+
+    Raises:
+        Unattempted: a rule stands inside a loop or a branch.
+    """
+    known: dict[Any, Any] = dict(zip(jaxpr.constvars, constants, strict=True))
+    known.update(zip(jaxpr.invars, operands, strict=True))
+
+    def read(variable: Any) -> Any:
+        return variable.val if isinstance(variable, jax.extend.core.Literal) else known[variable]
+
+    for equation in jaxpr.eqns:
+        name, parameters = equation.primitive.name, equation.params
+        given = [read(variable) for variable in equation.invars]
+        if name in _CALLS:
+            inside = parameters[_CALLS[name]]
+            results = _without_rules(
+                getattr(inside, "jaxpr", inside), getattr(inside, "consts", ()), given
+            )
+        elif "custom_vjp" in str(parameters) or "custom_jvp" in str(parameters):
+            raise Unattempted(f"a derivative rule inside the operation {name}")
+        else:
+            found = equation.primitive.bind(*given, **parameters)
+            results = found if equation.primitive.multiple_results else [found]
+        known.update(zip(equation.outvars, results, strict=True))
+    return [read(variable) for variable in jaxpr.outvars]
+
+
 def _constant(value: Any) -> Any:
     """A float as the number it stands for; integers and truth values stay arrays."""
     array = np.asarray(value)
@@ -477,6 +506,27 @@ class JaxEngine(Engine):
             (),
             lambda: tuple(map(_returned, found)),
         )
+
+    def forward_alone(self, function: Callable[..., Any], question: Question) -> Callable[..., Any]:
+        """The operations of the jaxpr, those of custom rules in the place of the calls."""
+        one: list[bool] = []
+
+        def values(*natives: Any) -> tuple[Any, ...]:
+            result = function(*question.arranged(natives))
+            one[:] = [isinstance(result, jax.Array)]
+            return several(result)
+
+        with settings(), said_of("the forward pass, read operation by operation,"):
+            made = jax.make_jaxpr(values)(*_entered(question, "float64"))
+
+        def alone(*arguments: Any) -> Any:
+            flat = [t for a in arguments for t in (a if isinstance(a, list) else [a])]
+            found = _without_rules(made.jaxpr, made.consts, flat)
+            return found[0] if one[0] else tuple(found)
+
+        with settings():
+            jax.make_jaxpr(alone)(*question.arranged(_entered(question, "float64")))
+        return alone
 
     def pullback_program(self, function: Callable[..., Any], question: Question) -> BackwardProgram:
         """The jaxpr of `jax.vjp`, with the calls in it written out."""
