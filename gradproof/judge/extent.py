@@ -9,7 +9,9 @@ At smaller sizes there are identities that fail in general: ``AB = BA`` at size 
 for 2×2 matrices (Amitsur and Levitzki, "Minimal identities for algebras", Proc. AMS 1, 1950).
 
 The counts here are upper bounds, found in one walk over each equation. Values of random functions
-(exp, a comparison) start afresh; their arguments are counted for themselves.
+(exp, a comparison) start afresh; their arguments are counted for themselves, and against one
+another: at size 3, ``exp(mx)`` and ``exp(3x)`` are one number by accident. Each accident may hide a
+difference at a size of its own, so that many more sizes are tried.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
-from math import ceil
+from math import ceil, floor
 from operator import add, sub
 from typing import TypeVar
 
@@ -42,6 +44,7 @@ from gradproof.core.term import (
     Sum,
     Term,
     free,
+    walk,
 )
 from gradproof.engines.evaluate import written_out
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
@@ -49,6 +52,9 @@ from gradproof.prims.elementwise import ELEMENTARY
 
 Count = Mapping[Size, Fraction]
 """A number for each size; 0 where there is none."""
+
+EVEN_OR_ODD = frozenset({"exp", "erf", "circle", "step", "equal"})
+"""The random functions that also know their value at −z from that at z."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,10 @@ class Part:
     below: Mapping[str, Fraction] = field(default_factory=dict)
     always: frozenset[Index] = frozenset()
     ever: frozenset[Index] = frozenset()
+
+
+Given = Mapping[str, tuple[Part, Term]]
+"""What the arguments of a function's meaning stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +136,12 @@ def _times(side: Side, times: Fraction) -> Side:
     )
 
 
+def _width(sides: Iterable[Side]) -> dict[Size, Fraction]:
+    """The degree in each size that a sum of such monomials has, up to a power of the size."""
+    hull = reduce(_either, sides)
+    return _merged(sub, hull.most, hull.least)
+
+
 def _tally(indices: Iterable[Index]) -> dict[Size, Fraction]:
     return {size: Fraction(n) for size, n in Counter(i.size for i in indices).items()}
 
@@ -133,7 +149,7 @@ def _tally(indices: Iterable[Index]) -> dict[Size, Fraction]:
 class Extents:
     """The counts of each tensor of some programs, gathered equation by equation.
 
-    ``needs`` is how large each size must be, ``degrees`` the degree of the coefficients in it.
+    `need` is how large each size must be, and `tries` at how many sizes it takes to tell.
     """
 
     def __init__(self, inputs: Mapping[str, tuple[Index, ...]], fixed: frozenset[str]) -> None:
@@ -148,7 +164,12 @@ class Extents:
         self._outside: dict[str, frozenset[Size]] = {}
         self._roots: dict[str, Side] = {}
         self._needs: dict[Size, Fraction] = {}
-        self.degrees: dict[Size, Fraction] = {}
+        self._degrees: dict[Size, Fraction] = {}
+        self._arguments: dict[str, dict[str, tuple[tuple[Index, ...], Known]]] = {}
+        self._accidents: dict[Size, Fraction] = {}
+        self._mixed: set[Size] = set()
+        self._constants: dict[str, frozenset[Size]] = {}
+        self._radicands: dict[str, frozenset[Size]] = {}
 
     def add(self, equations: Iterable[Equation]) -> None:
         """Counts equations that build on what is known."""
@@ -168,6 +189,23 @@ class Extents:
         """How large a size must be. Half a root is one more factor when roots are cleared."""
         halves = [min(r.summed.get(size, 0), r.axes.get(size, 0)) for r in self._roots.values()]
         return ceil(self._needs.get(size, Fraction(0)) + Fraction(sum(halves)))
+
+    def tries(self, size: Size) -> int:
+        """At how many sizes a difference must vanish to vanish at all: one more than the degree of
+        its coefficients, and one more for each size at which numbers may be equal by accident.
+
+        √m is not a polynomial, but the product over both of its signs is one of twice the degree.
+        The ratio of two other roots may be such a root, as of ``√(3x/m)`` and ``√x``.
+        """
+        roots = sum(size in sizes for sizes in self._constants.values())
+        if any(size in sizes for sizes in self._radicands.values()):
+            roots += len(self._radicands) - 1
+        degree = self._degrees.get(size, Fraction(0)) * 2**roots
+        return floor(degree) + 1 + ceil(self._accidents.get(size, Fraction(0)))
+
+    def mixed(self, size: Size) -> bool:
+        """Whether sums of exponents, with whole coefficients, may be 0 at some sizes only."""
+        return size in self._mixed
 
     def crossed(self) -> bool:
         """Whether a divisor sums over what another depends on, and the other way round: then
@@ -215,18 +253,51 @@ class Extents:
             by_sums = _merged(add, both.summed, _tally(free_indices))
             by_axes = _merged(add, both.axes, _tally(lacking))
             self._needs = _merged(max, self._needs, _merged(min, by_sums, by_axes))
-        hull = _either(*cleared)
-        width = _merged(sub, hull.most, hull.least)
-        self.degrees = _merged(max, self.degrees, width)
+        self._degrees = _merged(max, self._degrees, _width(cleared))
 
-    def _argument(self, part: Part, term_free: frozenset[Index]) -> Part:
+    def _argument(self, function: str, part: Part, term: Term, given: Given) -> Part:
         """A random function's value: a fresh variable for each value of its argument."""
-        axes = tuple(sorted(term_free, key=lambda i: i.number))
-        known = Known(part, tuple(i in part.always for i in axes), tuple(True for _ in axes))
+        axes, known = self._axes_of(part, term, given)
         self._note(axes, known, known)
+        self._meet(function, _text(term, given), axes, known)
         return Part(Side(axes=_tally(part.ever)), {}, part.ever, part.ever)
 
-    def _part(self, term: Term, given: Mapping[str, Part]) -> Part:
+    def _axes_of(self, part: Part, term: Term, given: Given) -> tuple[tuple[Index, ...], Known]:
+        found = free(term).union(*(free(one) for _, one in given.values()))
+        axes = tuple(sorted(found, key=lambda i: i.number))
+        return axes, Known(part, tuple(i in part.always for i in axes), tuple(True for _ in axes))
+
+    def _meet(self, function: str, text: str, axes: tuple[Index, ...], known: Known) -> None:
+        """Notes at how many sizes a new argument may be 0 by accident, or one of the others, or
+        its opposite, or for a logarithm its inverse."""
+        seen = self._arguments.setdefault(function, {})
+        if text in seen:
+            return
+        none = Known(Part(), (), ())
+        zero = _width(self._cleared(axes, known, known))
+        self._accidents = _merged(add, self._accidents, zero)
+        seen[text] = (axes, known)
+        for other_axes, other in seen.values():  # other elements of itself, too
+            both = (*axes, *other_axes)
+            cleared = self._cleared(both, known, other)
+            if known.part.below or other.part.below:
+                more = _tally(both)
+                for side in cleared:
+                    enough = _merged(add, _merged(min, side.summed, side.axes), more)
+                    self._needs = _merged(max, self._needs, enough)
+            width = _width(cleared)
+            if function == "exp":
+                self._mixed |= {size for size, degree in width.items() if degree}
+            times = Fraction(2 if function in EVEN_OR_ODD else 1)
+            self._accidents = _merged(
+                add, self._accidents, {s: w * times for s, w in width.items()}
+            )
+            if function == "log":
+                together = Known(_product(known.part, other.part), (), ())
+                width = _width(self._cleared(both, together, none))
+                self._accidents = _merged(add, self._accidents, width)
+
+    def _part(self, term: Term, given: Given) -> Part:
         match term:
             case Number() | Pi():
                 return Part()
@@ -234,7 +305,7 @@ class Extents:
                 one = {size: Fraction(1)}
                 return Part(Side(least=one, most=one))
             case Read(tensor, places):
-                return given[tensor] if tensor in given else self._read(tensor, places)
+                return given[tensor][0] if tensor in given else self._read(tensor, places)
             case Add(terms):
                 return self._sum_of([self._part(t, given) for t in terms])
             case Product(factors):
@@ -242,41 +313,52 @@ class Extents:
             case Sum(over, body):
                 return _summed(over, self._part(body, given))
             case Power(base, exponent):
-                return self._power(self._part(base, given), base, exponent)
+                return self._power(self._part(base, given), base, exponent, given)
             case Apply(name, (argument,), 0) if name in ELEMENTARY:
-                value = self._argument(self._part(argument, given), free(argument))
+                function = "circle" if name in ("sin", "cos") else name
+                value = self._argument(function, self._part(argument, given), argument, given)
                 if name in ("sin", "cos"):  # (1 − t²)/(1 + t²) and 2t/(1 + t²)
                     square = _product(value, value)
                     return self._divided(square, Apply("cos", (argument,)), Fraction(1))
-                # E(−z) is 1/E(z): the variable stands above or below.
-                return self._divided(value, argument, Fraction(1)) if name == "exp" else value
+                if name == "exp":  # E(−z) is 1/E(z): the variable stands above or below
+                    value = self._divided(value, argument, Fraction(1))
+                    # Of it the logarithm is known.
+                    self._meet("log", _text(term, given), *self._axes_of(value, term, given))
+                return value
             case Apply(function, arguments, order):
                 return self._function(function, arguments, order, given)
-            case Compare(_, left, right):
+            case Compare(relation, left, right):
                 both = self._sum_of([self._part(left, given), self._part(right, given)])
-                return self._argument(both, free(left) | free(right))
+                function = "equal" if relation == "==" else "step"
+                return self._argument(function, both, Add((left, right)), given)
             case Bracket(_, position):
                 seen = frozenset(indices_of(position))
                 return Part(Side(axes=_tally(seen)), {}, seen, seen)
-            case Fold(_, over, body):
+            case Fold(function, over, body):
                 inside = self._part(body, given)
-                choice = self._argument(inside, free(body))
+                name = "exp" if function == "logsumexp" else function
+                choice = self._argument(name, inside, body, given)
+                if function == "logsumexp":
+                    total = Sum(over, Apply("exp", (body,)))
+                    self._argument("log", _summed(over, choice), total, given)
                 return _summed(over, _product(inside, choice))
             case Along(_, over, body, position):
                 return self._along(over, self._part(body, given), body, position)
 
-    def _function(
-        self, name: str, arguments: tuple[Term, ...], order: int, given: Mapping[str, Part]
-    ) -> Part:
+    def _function(self, name: str, arguments: tuple[Term, ...], order: int, given: Given) -> Part:
         rule = written_out(ELEMENTWISE_BY_NAME[name], order)
-        parts = {f"#{k}": self._part(a, given) for k, a in enumerate(arguments)}
-        for part, argument in zip(parts.values(), arguments, strict=True):
-            self._argument(part, free(argument))
-        return self._part(rule, parts)
+        parts = {f"#{k}": (self._part(a, given), a) for k, a in enumerate(arguments)}
+        for part, argument in parts.values():
+            axes, known = self._axes_of(part, argument, given)
+            self._note(axes, known, known)
+        value = self._part(rule, parts)
+        if name == "relu" and not order:  # of it, too, the sign is known
+            self._argument("step", value, Apply(name, arguments), given)
+        return value
 
     def _along(self, over: Index, inside: Part, body: Term, position: Affine) -> Part:
         """An exponential over the sum of a row of them."""
-        value = self._argument(inside, free(body))
+        value = self._argument("exp", inside, body, {})
         here = (value.ever - {over}) | frozenset(indices_of(position))
         row = Side({over.size: Fraction(1)}, value.above.axes)
         name = self._named(Sum((over,), body), row)
@@ -295,11 +377,18 @@ class Extents:
         name = self._named(divisor, part.above)
         return replace(part, below={**part.below, name: part.below.get(name, Fraction(0)) + times})
 
-    def _power(self, base: Part, term: Term, exponent: Fraction) -> Part:
+    def _power(self, base: Part, term: Term, exponent: Fraction, given: Given) -> Part:
+        whole, rest = divmod(exponent, 1)
+        if rest and rest != Fraction(1, 2):  # the fraction that is left over is random
+            value = self._argument(f"power {rest}", base, term, given)
+            return (
+                _product(self._power(base, term, Fraction(whole), given), value) if whole else value
+            )
         times = abs(exponent)
         if exponent.denominator != 1:
             half = _plus(base.above, self._product_of(base.below))
             self._roots[self._named(term, base.above)] = _times(half, Fraction(1, 2))
+            self._root(base, term, given)
         # 1/(x + c) is a function of x although one of its monomials is not.
         always = base.always if exponent > 0 and exponent.denominator == 1 else base.ever
         if exponent > 0:
@@ -307,6 +396,18 @@ class Extents:
             return Part(_times(base.above, times), below, always, base.ever)
         above = _times(self._product_of(base.below), times)
         return Part(above, {self._named(term, base.above): times}, always, base.ever)
+
+    def _root(self, base: Part, term: Term, given: Given) -> None:
+        """Notes the sizes in a number under a root."""
+        sides = [base.above, *(self._divisors[name] for name in base.below)]
+        sizes = frozenset(s for side in sides for count in (side.least, side.most) for s in count)
+        text = _text(term, given)
+        if base.ever:
+            self._radicands[text] = sizes
+        else:
+            self._constants[text] = sizes
+        if any(isinstance(node, Read) for node in walk(term)):
+            self._meet("root", text, *self._axes_of(base, term, given))
 
     def _sum_of(self, parts: list[Part]) -> Part:
         """Over a common denominator."""
@@ -323,6 +424,12 @@ class Extents:
         always = [i for p, a in zip(places, known.always, strict=True) if a for i in indices_of(p)]
         ever = [i for p, e in zip(places, known.ever, strict=True) if e for i in indices_of(p)]
         return Part(known.part.above, known.part.below, frozenset(always), frozenset(ever))
+
+
+def _text(term: Term, given: Given) -> str:
+    """A term up to the numbers of its indices."""
+    whole = Product((term, *(one for _, one in given.values())))
+    return str(canonical(tuple(sorted(free(whole), key=lambda i: i.number)), whole))
 
 
 def _product(left: Part, right: Part) -> Part:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
-from math import floor, log2, prod
+from math import log2, prod
 from random import Random
 
 import numpy as np
@@ -270,7 +270,7 @@ def _has_roots(program: Program) -> bool:
 
 
 def _grid(
-    question: Question, rigid: frozenset[Size], laws: frozenset[str], key: bytes
+    question: Question, rigid: frozenset[Size], laws: frozenset[str], key: bytes, *, tower: bool
 ) -> tuple[list[dict[str, int]], bool]:
     """The sizes to try, and whether they stand for all sizes."""
     program = question.program
@@ -292,12 +292,14 @@ def _grid(
     choices: list[list[int]] = []
     for spot, symbol in enumerate(symbols):
         need = max(2, extents.need(symbol) + bound_rows[symbol])
-        tries = floor(extents.degrees.get(symbol, Fraction(0))) + 1
-        if symbol in rigid or need > LARGEST:
+        tries = extents.tries(symbol)
+        if symbol in rigid or need > LARGEST or tries > MOST_NODES:
+            general = False
+        if tower and extents.mixed(symbol):
             general = False
         # Sizes of different symbols are apart where that costs little.
         start = need + spot % 3
-        choices.append(list(range(start, start + max(1, min(tries, MOST_NODES)))))
+        choices.append(list(range(start, start + min(tries, MOST_NODES))))
     if all(len(c) == 1 for c in choices):
         choices = [[*c, c[0] + 2] for c in choices[:1]] + choices[1:]
     if prod(len(c) for c in choices) > MOST_NODES or not general:
@@ -319,7 +321,7 @@ def _at_sizes(
     tower: bool,
     apart: bool,
 ) -> Answer:
-    nodes, general = _grid(question, rigid, laws, next(keys))
+    nodes, general = _grid(question, rigid, laws, next(keys), tower=tower)
     equal = frozenset(question.pairs)
     worst = 0.0
     for sizes in nodes:

@@ -202,6 +202,56 @@ def test_a_verdict_does_not_lie(make, deserved):
     assert found == deserved
 
 
+def right_at_size_3(value, claimed):
+    """A gradient that is right where the second axis has the size 3, as the data's has."""
+
+    def make():
+        def forward(x: "n m, positive", w: "n m"):
+            return np.sum(w * value(x))
+
+        return forward, lambda x, w: {"dw": claimed(x, x.shape[1])}
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("value", "claimed"),
+    [
+        (np.exp, lambda x, m: np.exp(3 * x / m)),
+        (np.exp, lambda x, m: np.exp(x / m) ** 3),
+        (np.sin, lambda x, m: np.sin(x * m / 3)),
+        (np.log, lambda x, m: np.log(x * m / 3)),
+        (np.sqrt, lambda x, m: np.sqrt(x * m / 3)),
+        (np.sqrt, lambda x, m: np.sqrt(x * m) / np.sqrt(3)),
+        (np.sqrt, lambda x, m: np.sqrt(x) * np.sqrt(m + 1) / 2),
+        (lambda x: x ** (1 / 3), lambda x, m: (3 * x / m) ** (1 / 3)),
+        (lambda x: 1 * x, lambda x, m: np.log(np.exp(x) * m / 3)),
+        (
+            lambda x: 1 * x,
+            lambda x, m: x + (np.exp(x * m / 2) - np.exp(x)) * (np.sin(x * m / 3) - np.sin(x)),
+        ),
+        (lambda x: np.exp(6 * x), lambda x, m: np.exp(2 * m * x)),
+    ],
+)
+def test_numbers_that_are_equal_at_one_size_are_no_proof_for_all(value, claimed):
+    report = gp.verify(*right_at_size_3(value, claimed)(), engine="numpy", seed=3)
+    assert report["w"].formula_verdict.kind == "undecided"
+
+
+def test_a_polynomial_that_is_0_at_more_sizes_than_are_tried_is_not_0_at_all():
+    def forward(x: "n"):
+        return np.sum(x**2)
+
+    def backward(x):
+        difference = 1
+        for size in range(2, 66):
+            difference = difference * (x.shape[0] - size)
+        return {"dx": 2 * x + difference * x}
+
+    verdict = gp.verify(forward, backward, engine="numpy", seed=3)["x"].formula_verdict
+    assert verdict.scope.startswith("for the sizes tried")
+
+
 def test_a_certificates_function_does_not_read_what_depends_on_the_tapped_element():
     z = ["read", "z", "i0"]
     document = {
