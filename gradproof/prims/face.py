@@ -39,7 +39,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -662,12 +662,16 @@ def _dot(a: Any, b: Any) -> Face:
 
 
 def _clip(x: Any, low: Any = None, high: Any = None) -> Face:
-    """What lies outside of an interval at its ends; one of them may be missing."""
+    """What lies outside of an interval at its ends; one of them may be missing.
+
+    Where the lower end may lie above the upper one, which NumPy permits, it is two functions.
+    """
     face = next(a for a in (x, low, high) if isinstance(a, Face))
-    if low is None or high is None:
-        end, name = (high, "minimum") if low is None else (low, "maximum")
-        return face.operate(name, (x, end), order=0)
-    return face.operate("clip", (x, low, high), order=0)
+    if isinstance(low, int | float) and isinstance(high, int | float) and low <= high:
+        return face.operate("clip", (x, low, high), order=0)
+    for name, end in (("maximum", low), ("minimum", high)):
+        x = x if end is None else face.operate(name, (x, end), order=0)
+    return cast(Face, x)
 
 
 def _where(condition: Any, a: Any, b: Any) -> Face:

@@ -118,6 +118,31 @@ def a_clipped_value_for_the_slope():
     return forward, lambda x: {"dx": 2 * np.clip(x, -0.5, 0.5)}
 
 
+def between(x: "n", low: "n, data", high: "n, data"):
+    return np.sum(np.clip(x, low, high))
+
+
+@attack(x="refuted")
+def one_end_of_an_interval_after_the_other():
+    return between, lambda x, low, high: {"dx": 1.0 * (x > low) - (x > high)}
+
+
+@attack(x="proved")
+def ends_of_an_interval_in_any_order():
+    def backward(x, low, high):
+        return {"dx": (x > low) * (1.0 * (np.maximum(x, low) <= high))}
+
+    return between, backward
+
+
+@attack(x="undecided")
+def an_interval_that_ends_before_it_begins():
+    def forward(x: "n"):
+        return np.sum(np.clip(x, 1.0, -1.0))
+
+    return forward, lambda x: {"dx": 0 * x}
+
+
 @attack(x="refuted")
 def a_gelu_by_its_cheaper_form():
     def forward(x: "n 3"):
