@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradproof.core.index import Size
-from gradproof.core.monomials import same
+from gradproof.core.monomials import Polynomial, TooLong, polynomial
 from gradproof.core.program import Equation, Program, Tensor
 from gradproof.core.term import Term, positions, reads, walk
 from gradproof.judge.elements import same_elements
@@ -30,7 +30,11 @@ class Sure:
 
 
 def compared(
-    left: Equation, right: Equation, shapes: Mapping[str, tuple[Size, ...]], seed: bytes | None
+    left: Equation,
+    right: Equation,
+    shapes: Mapping[str, tuple[Size, ...]],
+    seed: bytes | None,
+    forms: dict[Equation, Polynomial | None] | None = None,
 ) -> Sure | None:
     """How two equations were proved equal, or `None`: by normal form, element by element where
     their sizes are numbers, or at random points.
@@ -40,15 +44,28 @@ def compared(
         right: another one.
         shapes: of the tensors that they read.
         seed: for a repetition of what is decided at random points.
+        forms: the normal forms that are known; new ones are added.
     """
     left, right = without_size_one(left), without_size_one(right)
     if [i.size for i in left.free] != [i.size for i in right.free]:
         return None
-    if same(left.free, left.term, right.free, right.term):
+    forms = {} if forms is None else forms
+    one, other = _form(left, forms), _form(right, forms)
+    if one is not None and one == other:
         return Sure(NORMAL_FORM)
     if same_elements(left, right):
         return Sure(ELEMENTS)
     return _at_points(left, right, shapes, seed)
+
+
+def _form(equation: Equation, forms: dict[Equation, Polynomial | None]) -> Polynomial | None:
+    """The normal form of one side; `None` where it is too long."""
+    if equation not in forms:
+        try:
+            forms[equation] = polynomial(equation.free, equation.term)
+        except TooLong:
+            forms[equation] = None
+    return forms[equation]
 
 
 def _at_points(

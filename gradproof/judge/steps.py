@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gradproof.core.index import Affine, Index, Size, at, combine, is_index, the_index
+from gradproof.core.monomials import Polynomial
 from gradproof.core.normal import apart, highest
 from gradproof.core.program import DIFFERENTIAL, Derivation, Equation, Route
 from gradproof.core.term import (
@@ -62,6 +63,7 @@ class Bench:
     shapes: Mapping[str, tuple[Size, ...]]
     seed: bytes | None = None
     known: dict[tuple[Equation, Equation], Sure | None] = field(default_factory=dict)
+    forms: dict[Equation, Polynomial | None] = field(default_factory=dict)
     by_reader: dict[str, tuple[Term, ...]] = field(default_factory=dict)
 
     def parts(self, reader: str) -> tuple[Term, ...]:
@@ -190,5 +192,5 @@ def _same(left: Equation | None, right: Equation, bench: Bench) -> Sure | None:
         return None
     key = (left, right)
     if key not in bench.known:
-        bench.known[key] = compared(left, right, bench.shapes, bench.seed)
+        bench.known[key] = compared(left, right, bench.shapes, bench.seed, bench.forms)
     return bench.known[key]

@@ -106,8 +106,8 @@ def steps_page(
     bench = Bench(derivation, found, page.shapes, seed)
     sizes = {n: word for n, word in words.items() if word.isidentifier()}
     gradients = []
-    for section in sections(derivation, found, page):
-        steps = lay_out(section, page, full=full)
+    for section in sections(derivation, found, page, full=full):
+        steps = lay_out(section, page)
         verdict = judge(steps, bench)
         parts = tuple(
             Part(

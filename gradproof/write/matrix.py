@@ -125,7 +125,8 @@ def _on_the_left(left: Notation) -> bool:
 def _single_axes(
     equation: Equation, shapes: Mapping[str, tuple[Size, ...]]
 ) -> frozenset[tuple[str, int]]:
-    found = {(name, n) for name, shape in shapes.items() for n, s in enumerate(shape) if s == 1}
+    names = {equation.target, *(read.tensor for read in reads(equation.term))}
+    found = {(name, n) for name in names for n, s in enumerate(shapes.get(name, ())) if s == 1}
     found |= {(equation.target, n) for n, index in enumerate(equation.free) if index.size == 1}
     for node in walk(equation.term):
         if isinstance(node, Read):

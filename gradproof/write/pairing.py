@@ -109,20 +109,18 @@ class Steps:
     closing: tuple[Written, ...]
 
 
-def lay_out(section: Section, page: Page, *, full: bool) -> Steps:
+def lay_out(section: Section, page: Page) -> Steps:
     """The steps of a gradient; in index notation where rows and columns do not suffice.
 
     Args:
         section: the gradient's equation and its ways.
         page: with differentials laid out as their tensors.
-        full: whether everything that moves is shown, and not one tensor alone.
     """
     labels = [_label(section, number) for number in range(len(section.ways))]
     for label in (Symbol(section.dl), *labels):
         page.shapes.setdefault(label.name, ())
     passages = tuple(
-        _passage(way, label, page, full=full)
-        for way, label in zip(section.ways, labels, strict=True)
+        _passage(way, label, page) for way, label in zip(section.ways, labels, strict=True)
     )
     slots = {"moved": Symbol(DIFFERENTIAL + section.of)}
     closing = [Written("gradient", section.line.equality, READ_OFF, slots)]
@@ -147,13 +145,13 @@ def _over_turns(way: Way, label: Symbol) -> Notation:
     return LetterSum((Letter(way.turns, 1),), label)
 
 
-def _passage(way: Way, label: Symbol, page: Page, *, full: bool) -> Passage:
+def _passage(way: Way, label: Symbol, page: Page) -> Passage:
     convention = page.convention
     try:
-        lines = _Layout(way, label, convention, page.shapes, full=full).lines()
+        lines = _Layout(way, label, convention, page.shapes).lines()
     except _NotPaired:
         convention = replace(convention, style="index")
-        lines = _Layout(way, label, convention, page.shapes, full=full).lines()
+        lines = _Layout(way, label, convention, page.shapes).lines()
     return Passage(way, tuple(lines), convention)
 
 
@@ -170,14 +168,11 @@ class _Layout:
         label: Symbol,
         convention: Convention,
         shapes: Mapping[str, tuple[Size, ...]],
-        *,
-        full: bool,
     ) -> None:
         self.way = way
         self.label = label
         self.convention = convention
         self.shapes = shapes
-        self.full = full
         self.reader = way.reader
         self.dz = self._written(DIFFERENTIAL + self.reader, way.free, way.part)
         self.added = self._written(way.moved.tensor, way.axes, way.contribution)
@@ -219,7 +214,7 @@ class _Layout:
         product = isinstance(self.dz.right, Hadamard | Quotient)
         plain = product and isinstance(self.way.forward.right, Applied)
         found: list[Written] = []
-        if self.full and self.way.whole != self.dz:
+        if self.way.whole is not None and self.way.whole != self.dz:
             whole = replace(self.way.whole, left=left) if self.way.loss else self.way.whole
             found.append(self._line("whole", whole, EVERYTHING))
         found.append(self._line("part", part, ELEMENTWISE if plain else ONLY))
@@ -235,7 +230,7 @@ class _Layout:
             case Hadamard((slope, Symbol(name) as moved)) if (
                 name == self.way.moved.tensor
                 and len(self.way.free) == len(self.shapes.get(name, ())) == 1
-                and self.full
+                and self.way.whole is not None
             ):
                 column = (self.convention.vectors == "column") != (name in self.convention.turned)
                 factors = (Diagonal(slope), moved) if column else (moved, Diagonal(slope))

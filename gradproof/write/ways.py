@@ -37,7 +37,8 @@ class Way:
     """A route as it stands on the page, for all turns of a loop where `range` says so.
 
     The fields are those of `Route`, under the names of the page. ``forward`` is
-    the reader's equation, and ``whole`` that of its differential where everything moves. ``turns``
+    the reader's equation, and ``whole`` that of its differential where everything moves, if it is
+    wanted. ``turns``
     is what stands below a Σ over the turns, and ``route`` the first of the routes.
     """
 
@@ -48,7 +49,7 @@ class Way:
     forward_term: Term
     pushed: Read
     upstream: Term
-    whole: Equality
+    whole: Equality | None
     whole_equation: Equation
     part: Term
     axes: tuple[Index, ...]
@@ -90,10 +91,28 @@ def sections_page(derivation: Derivation, convention: Convention, words: Mapping
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """What the ways of a page are made under; ``lines`` are the equations written so far."""
+
+    page: Page
+    loss: str
+    full: bool
+    lines: dict[str, Equality]
+
+
 def sections(
-    derivation: Derivation, routes: Mapping[str, tuple[Route, ...]], page: Page
+    derivation: Derivation, routes: Mapping[str, tuple[Route, ...]], page: Page, *, full: bool
 ) -> list[Section]:
-    """The gradients of a page, back to front, each with its ways; without those that are zero."""
+    """The gradients of a page, back to front, each with its ways; without those that are zero.
+
+    Args:
+        derivation: what was derived.
+        routes: its routes, by tensor.
+        page: as `sections_page` makes it.
+        full: whether differentials are wanted in which everything moves.
+    """
+    sheet = _Sheet(page, derivation.loss, full, {})
     of = {symbol: name for name, symbol in derivation.gradients.items()}
     dl = DIFFERENTIAL + _loss_name(derivation, page)
     by_target = {equation.target: equation for equation in derivation.backward.equations}
@@ -105,13 +124,13 @@ def sections(
             targets = [one.target]
         members = tuple(of[target] for target in targets)
         if isinstance(one, Loop):
-            ways = _of_loop(one, [routes[name] for name in members], page, derivation.loss)
+            ways = _of_loop(one, [routes[name] for name in members], sheet)
             if ways is not None:
                 (line,) = lines_of(one, page)
                 found.append(_section(line, ways, members, dl))
                 continue
         for target, name in zip(targets, members, strict=True):
-            ways = tuple(_of_one(routes[name], page, derivation.loss))
+            ways = tuple(_of_one(routes[name], sheet))
             line = line_of(by_target[target], page)
             found.append(_section(line, ways, (name,), dl))
     return [section for section in found if section.ways]
@@ -133,45 +152,48 @@ def _section(line: Line, ways: tuple[Way, ...], members: tuple[str, ...], dl: st
 
 
 def _of_loop(
-    loop: Loop, members: Sequence[tuple[Route, ...]], page: Page, loss: str
+    loop: Loop, members: Sequence[tuple[Route, ...]], sheet: _Sheet
 ) -> tuple[Way, ...] | None:
     """The ways of all members of a family as one; `None` where they are not alike."""
     if len({len(routes) for routes in members}) != 1:
         return None
     ways: list[Way] = []
     for number in range(len(members[0])):
-        narrowed = [_narrowed(routes[number], page) for routes in members]
+        narrowed = [_narrowed(routes[number], sheet.page) for routes in members]
         packed = [
-            _packed(route, f"way {number}[{loop.first + k}]") for k, route in enumerate(narrowed)
+            _packed(route, sheet, f"way {number}[{loop.first + k}]")
+            for k, route in enumerate(narrowed)
         ]
-        match list(loops(packed, page.initial)):
+        match list(loops(packed, sheet.page.initial)):
             case [Loop() as whole] if (whole.first, whole.last) == (loop.first, loop.last):
-                ways.append(_rolled(whole, narrowed[0], page, loss))
+                ways.append(_rolled(whole, narrowed[0], sheet))
             case _:
                 return None
     return tuple(ways)
 
 
-def _of_one(routes: Sequence[Route], page: Page, loss: str) -> Iterator[Way]:
+def _of_one(routes: Sequence[Route], sheet: _Sheet) -> Iterator[Way]:
     """The ways of one tensor, those through the turns of a loop as one."""
+    page = sheet.page
     packed: dict[str, Route] = {}
     for number, wide in enumerate(routes):
         route = _narrowed(wide, page)
         found = page.initial.numbered(route.reader.target)
         name = f"way {number}" if found is None else f"way {found[0]}[{found[1]}]"
         packed[name] = route
-    for one in loops([_packed(route, name) for name, route in packed.items()], page.initial):
+    terms = [_packed(route, sheet, name) for name, route in packed.items()]
+    for one in loops(terms, page.initial):
         if isinstance(one, Loop):
             first = packed[f"{one.family}[{one.first}]"]
-            way = _rolled(one, first, page, loss)
+            way = _rolled(one, first, sheet)
             over = range_text(one.first, one.last, page)
             everywhere = one.first == 1 and one.last == page.length
             yield replace(way, range=over, turns=LETTER if everywhere else over.replace(" ", ""))
         else:
-            yield _plain(one, packed[one.target], page, loss)
+            yield _plain(one, packed[one.target], sheet)
 
 
-def _packed(route: Route, name: str) -> Equation:
+def _packed(route: Route, sheet: _Sheet, name: str) -> Equation:
     """A route as one term, over the reader's indices and the tensor's.
 
     Where the reader is no member of a family, its own equation is one for all turns.
@@ -181,7 +203,7 @@ def _packed(route: Route, name: str) -> Equation:
         route.pushed,
         route.reader.term if turns else ZERO,
         route.upstream,
-        route.whole if turns else ZERO,
+        route.whole if turns and sheet.full else ZERO,
         route.part,
         route.contribution,
         route.moved,
@@ -223,23 +245,22 @@ def _only_place(term: Term, index: Index) -> Affine | None:
     return None
 
 
-def _unpacked(term: Term, free: tuple[Index, ...], route: Route, page: Page, loss: str) -> Way:
+def _unpacked(term: Term, free: tuple[Index, ...], route: Route, sheet: _Sheet) -> Way:
     assert isinstance(term, Add)
     pushed, forward, upstream, whole, part, contribution, moved = term.terms
     assert isinstance(pushed, Read) and isinstance(moved, Read)
     own = free[: len(route.free)]
     reader = pushed.tensor.removeprefix(DIFFERENTIAL)
     if member(route.reader.target) is None:
-        own_line = line_of(route.reader, page).equality
-        moving = DIFFERENTIAL + route.reader.target
-        everything = Equation(moving, route.reader.free, route.whole)
-        whole_line = line_of(everything, page).equality
-        everything = replace(everything, term=_on_page(route.whole, page))
-        forward = _on_page(route.reader.term, page)
+        forward = _on_page(route.reader.term, sheet.page)
+        everything = Equation(DIFFERENTIAL + route.reader.target, route.reader.free, route.whole)
+        own_line = _line(route.reader, sheet)
+        whole_line = _line(everything, sheet) if sheet.full else None
+        everything = replace(everything, term=_on_page(route.whole, sheet.page))
     else:
-        own_line = _written(Equation(reader, own, forward), page)
         everything = Equation(pushed.tensor, own, whole)
-        whole_line = _written(everything, page)
+        own_line = _written(Equation(reader, own, forward), sheet)
+        whole_line = _written(everything, sheet) if sheet.full else None
     return Way(
         moved.tensor.removeprefix(DIFFERENTIAL),
         reader,
@@ -254,23 +275,31 @@ def _unpacked(term: Term, free: tuple[Index, ...], route: Route, page: Page, los
         free[len(own) :],
         moved,
         contribution,
-        route.reader.target == loss,
+        route.reader.target == sheet.loss,
         route,
     )
 
 
-def _written(equation: Equation, page: Page) -> Equality:
-    return write(equation, page.convention, shapes=page.shapes)
+def _line(equation: Equation, sheet: _Sheet) -> Equality:
+    """An equation of the program, which all tensors that it reads have in common."""
+    if equation.target not in sheet.lines:
+        sheet.lines[equation.target] = line_of(equation, sheet.page).equality
+    return sheet.lines[equation.target]
 
 
-def _rolled(loop: Loop, route: Route, page: Page, loss: str) -> Way:
+def _written(equation: Equation, sheet: _Sheet) -> Equality:
+    return write(equation, sheet.page.convention, shapes=sheet.page.shapes)
+
+
+def _rolled(loop: Loop, route: Route, sheet: _Sheet) -> Way:
+    page = sheet.page
     count = Count(LETTER, loop.first, page.words)
     term = generic(loop.equation.term, loop.steps, count, page.initial, page.shapes)
-    return _unpacked(term, loop.equation.free, route, page, loss)
+    return _unpacked(term, loop.equation.free, route, sheet)
 
 
-def _plain(equation: Equation, route: Route, page: Page, loss: str) -> Way:
-    return _unpacked(_on_page(equation.term, page), equation.free, route, page, loss)
+def _plain(equation: Equation, route: Route, sheet: _Sheet) -> Way:
+    return _unpacked(_on_page(equation.term, sheet.page), equation.free, route, sheet)
 
 
 def _on_page(term: Term, page: Page) -> Term:

@@ -28,8 +28,8 @@ def judged(network, vectors="row", style="matrix", full=True, seed=b"steps"):
     page = sections_page(derivation, convention, {})
     found = routes(derivation)
     bench = Bench(derivation, found, page.shapes, seed)
-    for section in sections(derivation, found, page):
-        steps = lay_out(section, page, full=full)
+    for section in sections(derivation, found, page, full=full):
+        steps = lay_out(section, page)
         verdict = judge(steps, bench)
         lines = [line for passage in steps.passages for line in passage.lines]
         assert len(verdict.all()) == len([*lines, *steps.closing])
