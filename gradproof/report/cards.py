@@ -23,11 +23,13 @@ from gradproof.report.document import (
     Heat,
     Leaf,
     Listing,
+    StepByStep,
     Trial,
 )
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
 from gradproof.report.sheet import Sheet, for_line, shape_words
 from gradproof.report.sliding import sliding_forms
+from gradproof.report.step_cards import card_steps
 from gradproof.write.notation import Notation, Symbol
 from gradproof.write.rolled import Line
 
@@ -69,7 +71,8 @@ def document(
     written = [line.equality for line in (*forward, *gradients, *theirs)]
     plain = plain_names((*written, *slides.values()))
     keys = _keys(derivation, forward)
-    writer = _Writer(plain, slides, sheet, theirs, reports, keys)
+    steps = card_steps(derivation, sheet.page.convention, sheet.page.words, len(gradients))
+    writer = _Writer(plain, slides, sheet, theirs, reports, keys, steps)
     values, slopes = _rows(reports, "forward"), _rows(reports, "gradients")
     notes = tuple(dict.fromkeys(note for report in reports for note in report.notes))
     return Document(
@@ -130,6 +133,7 @@ class _Writer:
     theirs: Sequence[Line]
     reports: Sequence[Report]
     keys: Mapping[str, str]
+    steps: Mapping[str, StepByStep]
 
     def look(self, name: str) -> str:
         """A tensor's name in MathML."""
@@ -194,6 +198,7 @@ class _Writer:
             places[0] if places else None,
             tuple(dict.fromkeys(self.keys[name] for name in members)),
             self.trials(members, rows),
+            self.steps.get(line.target),
         )
 
 

@@ -67,11 +67,51 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence, and the same with its formulas in MathML."""
+
+    text: str
+    look: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """One line of a gradient's steps; ``mathml`` is its left and its right side, the left one empty
+    where it goes on from the line above. ``proved`` says how, and is empty where it is not."""
+
+    text: str
+    latex: str
+    mathml: tuple[str, str]
+    reason: Sentence
+    proved: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepWay:
+    """One way from a tensor to the loss."""
+
+    title: Sentence
+    range: str
+    lines: tuple[StepLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepByStep:
+    """How a gradient is found: its ways, what they add up to, and what that assumes."""
+
+    intro: Sentence
+    ways: tuple[StepWay, ...]
+    closing: tuple[StepLine, ...]
+    assumptions: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One line of the page: a tensor, or all turns of a loop.
 
     ``name`` is that of the tensor itself, ``symbol`` what the line is about: the tensor, or its
-    gradient. ``feeds`` are the keys of the cards whose values the forward equation reads.
+    gradient. ``feeds`` are the keys of the cards whose values the forward equation reads. ``steps``
+    say how a gradient is found; a large page has none.
     """
 
     key: str
@@ -85,6 +125,7 @@ class Card:
     place: Place | None
     feeds: tuple[str, ...]
     trials: tuple[Trial, ...]
+    steps: StepByStep | None = None
 
     @property
     def kind(self) -> str:

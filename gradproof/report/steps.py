@@ -58,8 +58,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
-    """The steps of one gradient: what it is of, its shape and range, and its ways."""
+    """The steps of one gradient: what it is of, its shape and range, and its ways; ``key`` is the
+    target of its equation on the page."""
 
+    key: str
     target: Notation
     of: str
     members: tuple[str, ...]
@@ -120,6 +122,7 @@ def steps_page(
         conditions = [one for way in section.ways for one in assumed(way, page, derivation.forward)]
         gradients.append(
             Gradient(
+                section.line.target,
                 section.line.equality.left,
                 section.of,
                 section.members,

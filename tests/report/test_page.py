@@ -15,6 +15,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from gradproof.gallery.catalogue import find
 from gradproof.report.page import page
@@ -159,6 +160,33 @@ def test_all_that_is_claimed_is_in_the_data_of_the_page(browser, right):
     }
     cells = browser.find_elements(By.CSS_SELECTOR, "table.numbers td:not(.more)")
     assert {cell.text for cell in cells if cell.text} <= numbers
+
+
+def test_each_gradient_shows_its_steps_when_they_are_unfolded(browser, right):
+    path, document = right
+    opened(browser, path)
+    inside = json.loads(
+        browser.execute_script("return document.getElementById('document').textContent")
+    )
+    for card, data in zip(document.gradients, inside["gradients"], strict=True):
+        assert data["steps"]["intro"]["text"] == card.steps.intro.text
+        box = browser.find_element(By.CSS_SELECTOR, f"#{card.key} details.steps")
+        assert box.find_elements(By.TAG_NAME, "table") == [], "made when it is unfolded"
+        browser.execute_script("arguments[0].open = true", box)
+        lines = [line for way in card.steps.ways for line in way.lines] + [*card.steps.closing]
+        assert all(line.proved for line in lines)
+        rows = WebDriverWait(browser, 5).until(
+            lambda _, box=box: box.find_elements(By.CSS_SELECTOR, "table.steps tr")
+        )
+        assert len(rows) == len(lines)
+        boxes = browser.execute_script(
+            "return [...arguments[0].querySelectorAll('math')].map(m => "
+            "m.getBoundingClientRect().width)",
+            box,
+        )
+        assert len(boxes) > len(lines)
+        assert all(width > 3 for width in boxes)
+    assert browser.get_log("browser") == []
 
 
 def test_buttons_copy(browser, right):

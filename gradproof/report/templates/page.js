@@ -98,7 +98,7 @@ function picture(heat, label) {
   return canvas;
 }
 
-// The numbers of a card, made when it is unfolded: a large page opens at once.
+// The numbers and the steps of a card, made when it is unfolded: a large page opens at once.
 function make(tag, kind = "", text = "") {
   const element = document.createElement(tag);
   element.className = kind;
@@ -169,8 +169,10 @@ function trial(card, one) {
 }
 
 function fill(details) {
+  const waiting = details.querySelector("template");
+  if (details.open && waiting) waiting.replaceWith(waiting.content);
   const box = details.querySelector(".trials");
-  if (!details.open || box.childElementCount) return;
+  if (!details.open || !box || box.childElementCount) return;
   const card = cards.get(box.dataset.card);
   box.append(...card.trials.map((one) => trial(card, one)));
 }
