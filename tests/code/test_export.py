@@ -393,6 +393,17 @@ def test_a_matrix_that_was_transposed_or_cut_out_is_inverted(to):
     run(gp.export(forward, to=to), "cut")["check"]()
 
 
+def test_the_inverse_of_a_transposed_matrix_is_the_inverse_transposed():
+    def forward(A: "3 3", g: "3 3, data"):
+        V = np.linalg.inv(A)
+        W = np.linalg.inv(A.T)
+        return np.sum(g * V) + np.sum(g**2 * W)
+
+    text = gp.export(forward, to="numpy")
+    run(text, "turned")["check"]()
+    assert text.count("np.linalg.inv(") == 1
+
+
 def test_a_backward_that_needs_an_inverse_takes_it_from_forward():
     text, _ = exported("log_det", "numpy")
     assert text.count("np.linalg.inv(") == 1
