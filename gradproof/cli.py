@@ -243,6 +243,12 @@ def _derive_parser(commands: Any) -> None:
         help="index: elements and sums in the place of matrices",
     )
     parser.add_argument(
+        "--gradient",
+        choices=("partial", "delta", "bar"),
+        default="partial",
+        help="how gradients are written: ∂l/∂z, δz or z̄",
+    )
+    parser.add_argument(
         "--order",
         type=int,
         choices=(1, 2),
@@ -709,8 +715,8 @@ def _derive(options: argparse.Namespace) -> int:
     if options.along and options.order == 1:
         raise DataError("--along goes with --order 2.")
     if options.format == "ipynb":
-        asked = (options.detail, options.style, options.said_lang or ENGLISH, options.order)
-        if asked != ("brief", "matrix", ENGLISH, 1):
+        asked = (options.detail, options.style, options.gradient, options.order)
+        if (*asked, options.said_lang or ENGLISH) != ("brief", "matrix", "partial", 1, ENGLISH):
             raise DataError("--detail, --style, --order and --lang do not go with --format ipynb.")
         source = _source(options)
         file = inspect.getsourcefile(source.forward)
@@ -727,7 +733,7 @@ def _derive(options: argparse.Namespace) -> int:
             end="",
         )
         return 0
-    page = derive_source(_source(options), _inputs(options), _sizes(options))
+    page = derive_source(_source(options), _inputs(options), _sizes(options), options.gradient)
     if options.order == 2:
         page = page.second(*filter(None, (options.along or "").split(",")))
     if options.standalone:

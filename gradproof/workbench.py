@@ -29,7 +29,8 @@ from gradproof.core.program import (
     shapes,
 )
 from gradproof.core.term import reads
-from gradproof.core.told import told, told_as_is, told_lines
+from gradproof.core.told import told, told_as_is, told_lines, told_list
+from gradproof.derivation import SYMBOLS
 from gradproof.derivation import derive as derive_program
 from gradproof.derivation.blanks import with_blanks_filled
 from gradproof.engines.arithmetic import Value
@@ -102,6 +103,7 @@ def derive(
     inputs: Mapping[str, Any] | None = None,
     *,
     sizes: Mapping[str, int] | None = None,
+    gradient: str = "partial",
 ) -> Equations:
     """The gradient of the loss that `forward` returns with respect to every value.
 
@@ -109,23 +111,47 @@ def derive(
         forward: the network, written as NumPy code; it returns a scalar.
         inputs: arrays or shapes for parameters without annotation.
         sizes: numbers for size symbols, for code that asks for a size.
+        gradient: ``"partial"``, ``"delta"`` or ``"bar"``: gradients are written ``∂l/∂z``, ``δz``
+            or ``z̄``.
 
     Raises:
         GradproofError: `forward` is not a network; the message names the line.
     """
-    return derive_source(Source(_name(forward), forward), inputs or {}, sizes or {})
+    return derive_source(Source(_name(forward), forward), inputs or {}, sizes or {}, gradient)
 
 
-def derive_source(source: Source, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> Equations:
+def derive_source(
+    source: Source,
+    inputs: Mapping[str, Any],
+    sizes: Mapping[str, int],
+    gradient: str = "partial",
+) -> Equations:
     """`derive` for a paper; formulas of its own have no part in it."""
+    if gradient not in SYMBOLS:
+        raise DataError(
+            told(
+                "A gradient is written as {signs}, not {gradient}.",
+                signs=told_list(list(SYMBOLS)),
+                gradient=gradient,
+            )
+        )
     source = replace(source, backward=None)
     traced, chosen = read(source, inputs, sizes)
-    found = Equations(source.name, traced.derivation, traced.paper.notes)
+    found = Equations(source.name, _signed(traced, gradient), traced.paper.notes)
     asked = [s for s in symbols(read_signature(source.forward, inputs)) if s in chosen]
     asked = [s for s in asked if s not in symbols(traced.signature)]
     return (
-        _for_all_lengths(found, source, inputs, {s: chosen[s] for s in asked}) if asked else found
+        _for_all_lengths(found, source, inputs, {s: chosen[s] for s in asked}, gradient)
+        if asked
+        else found
     )
+
+
+def _signed(traced: Traced, gradient: str) -> Derivation:
+    """The derivation with its gradients under other names."""
+    if gradient == "partial":
+        return traced.derivation
+    return derive_program(traced.paper.forward, SYMBOLS[gradient])
 
 
 LENGTHS = range(5, 50)
@@ -133,7 +159,11 @@ LENGTHS = range(5, 50)
 
 
 def _for_all_lengths(
-    found: Equations, source: Source, inputs: Mapping[str, Any], asked: Mapping[str, int]
+    found: Equations,
+    source: Source,
+    inputs: Mapping[str, Any],
+    asked: Mapping[str, int],
+    gradient: str,
 ) -> Equations:
     """The equations with a symbol for the length of a loop, if they are the same at others."""
     if len(asked) != 1 or any(not isinstance(v, str | tuple) for v in inputs.values()):
@@ -148,7 +178,7 @@ def _for_all_lengths(
         except GradproofError:
             return found
         words = {length: symbol, length - 1: f"{symbol}−1", length + 1: f"{symbol}+1"}
-        pages.append(Equations(source.name, traced.derivation, (), words))
+        pages.append(Equations(source.name, _signed(traced, gradient), (), words))
     if len({page.to_text() for page in pages}) > 1:
         return found
     at = f"{symbol} = {one}, {other} and {last}"

@@ -1,5 +1,5 @@
 """Programs to derivations."""
 
-from gradproof.derivation.adjoint import derive
+from gradproof.derivation.adjoint import SYMBOLS, derive
 
-__all__ = ["derive"]
+__all__ = ["SYMBOLS", "derive"]

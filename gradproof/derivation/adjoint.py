@@ -24,6 +24,9 @@ from gradproof.derivation.pull import Contribution, pull
 SYMBOL = "∂l/∂"
 """What stands before a tensor's name in the name of its gradient."""
 
+SYMBOLS = {"partial": SYMBOL, "delta": "δ/∂", "bar": "¯/∂"}
+"""The same, for gradients that are written ``∂l/∂z``, ``δz`` or ``z̄``."""
+
 
 def derive(program: Program, symbol: str = SYMBOL) -> Derivation:
     """The gradients of a program's one scalar output, back to front.

@@ -135,10 +135,10 @@ def name_parts(name: str) -> NameParts | None:
 
 def name_tex(name: str) -> str:
     r"""A name: ``W2`` is ``W_{2}``, ``∂l/∂z1`` a fraction, ``theta`` ``\theta``."""
-    if "/∂" in name:
-        return _gradient_tex(name, name_tex)
     if name.startswith(DIFFERENTIAL):
         return r"\mathrm{d}" + name_tex(name.removeprefix(DIFFERENTIAL))
+    if "/∂" in name:
+        return _gradient_tex(name, name_tex)
     parts = name_parts(name)
     if parts is None:
         return _plain_tex(name)
@@ -158,6 +158,10 @@ def _subscript(part: str) -> str:
 
 def _gradient_tex(name: str, below: Callable[[str], str]) -> str:
     above, _, under = name.partition("/∂")
+    if above == "δ":
+        return rf"\delta_{{{below(under)}}}"
+    if above == "¯":
+        return rf"\overline{{{below(under)}}}"
     return rf"\frac{{\partial {name_tex(above.removeprefix('∂'))}}}{{\partial {below(under)}}}"
 
 
@@ -210,10 +214,10 @@ class _Pen:
 
     def name(self, name: str) -> str:
         """A name, letter by letter where it would look like another one."""
-        if "/∂" in name:
-            return _gradient_tex(name, self.name)
         if name.startswith(DIFFERENTIAL):
             return r"\mathrm{d}" + self.name(name.removeprefix(DIFFERENTIAL))
+        if "/∂" in name:
+            return _gradient_tex(name, self.name)
         return _plain_tex(name) if name in self.plain else name_tex(name)
 
     def write(self, notation: Notation) -> str:
@@ -322,6 +326,8 @@ class _Pen:
         while kept and kept[-1] is None:
             kept.pop()
         inside = ",".join(":" if place is None else position(place) for place in kept)
+        if name.startswith(DIFFERENTIAL):
+            return r"\mathrm{d}" + self._sliced(name.removeprefix(DIFFERENTIAL), places)
         if "/∂" in name:  # a slice of the gradient is the gradient of the slice
             return _gradient_tex(name, lambda below: f"{{{self.name(below)}}}_{{{inside}}}")
         return f"{{{self.name(name)}}}_{{{inside}}}"

@@ -168,10 +168,10 @@ class _Pen:
 
     def name(self, name: str) -> str:
         """A name, letter by letter where it would look like another one."""
-        if "/∂" in name:
-            return self._gradient(name, self.name)
         if name.startswith(DIFFERENTIAL):
             return _row(_word("d", upright=True), self.name(name.removeprefix(DIFFERENTIAL)))
+        if "/∂" in name:
+            return self._gradient(name, self.name)
         parts = None if name in self.plain else name_parts(name)
         if parts is None:
             return _plain(name)
@@ -185,6 +185,10 @@ class _Pen:
 
     def _gradient(self, name: str, below: Callable[[str], str]) -> str:
         above, _, under = name.partition("/∂")
+        if above == "δ":
+            return f"<msub>{_word('δ')}{below(under)}</msub>"
+        if above == "¯":
+            return f"<mover>{below(under)}<mo>¯</mo></mover>"
         top = _row(_word("∂", upright=True), self.name(above.removeprefix("∂")))
         return _fraction(top, _row(_word("∂", upright=True), below(under)))
 
@@ -307,6 +311,9 @@ class _Pen:
             kept.pop()
         listed = [_sign(":") if place is None else _position(place) for place in kept]
         inside = _row(*_between(listed, '<mo separator="true">,</mo>'))
+        if name.startswith(DIFFERENTIAL):
+            moved = self._sliced(name.removeprefix(DIFFERENTIAL), places)
+            return _row(_word("d", upright=True), moved)
         if "/∂" in name:  # a slice of the gradient is the gradient of the slice
             return self._gradient(name, lambda below: f"<msub>{self.name(below)}{inside}</msub>")
         return f"<msub>{self.name(name)}{inside}</msub>"

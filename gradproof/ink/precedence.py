@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from fractions import Fraction
 
+from gradproof.core.program import DIFFERENTIAL
 from gradproof.write.notation import (
     Chain,
     Condition,
@@ -105,6 +106,11 @@ def around(end: tuple[int, int]) -> str:
     return str(end[0]) if end[0] == end[1] else f"{end[0]}:{end[1]}"
 
 
+def one_sign(name: str) -> bool:
+    """Whether a gradient is written ``δz`` or ``z̄`` and not as a fraction."""
+    return name.removeprefix(DIFFERENTIAL).startswith(("δ/∂", "¯/∂"))
+
+
 def strength(notation: Notation) -> Strength:
     """How strongly a notation binds its parts; fractions that need a stroke are ratios."""
     match notation:
@@ -112,7 +118,7 @@ def strength(notation: Notation) -> Strength:
             return Strength.TIMES
         case Numeral(value) if power_of_ten(value) is not None:
             return Strength.POSTFIX
-        case Symbol(name) | Sliced(name, _) if "/" in name:
+        case Symbol(name) | Sliced(name, _) if "/" in name and not one_sign(name):
             return Strength.GRADIENT
         case Correlation(_, _, steps):
             return Strength.ELEMENTWISE if alike(steps) == "1" else Strength.POSTFIX

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from unicodedata import normalize
 
+from gradproof.core.program import DIFFERENTIAL
 from gradproof.ink.precedence import Strength, alike, around, decimal, power_of_ten, sides, strength
 from gradproof.prims.dictionary import BY_NAME
 from gradproof.prims.linalg import OF_MATRIX_BY_NAME
@@ -116,6 +118,18 @@ def to_ascii(line: str) -> str:
     return line.encode("ascii", "backslashreplace").decode()
 
 
+def name_text(name: str) -> str:
+    """A name as it is read: the gradient of z is ``∂l/∂z``, ``δz`` or ``z̄``."""
+    if name.startswith(DIFFERENTIAL):
+        return DIFFERENTIAL + name_text(name.removeprefix(DIFFERENTIAL))
+    above, found, under = name.partition("/∂")
+    if found and above == "δ":
+        return above + under
+    if found and above == "¯":  # the macron stands over the letter before it
+        return normalize("NFC", f"{under[0]}\u0304") + under[1:]
+    return name
+
+
 class _Pen:
     """Writes notation with one table of function names."""
 
@@ -126,9 +140,9 @@ class _Pen:
         """The text of a notation, without parentheses around it."""
         match notation:
             case Symbol(name) | SizeSymbol(name):
-                return name
+                return name_text(name)
             case Sliced(name, places):
-                return f"{name}[{self._places(places)}]"
+                return f"{name_text(name)}[{self._places(places)}]"
             case Numeral(value):
                 return _number(value)
             case PiSign():

@@ -10,7 +10,7 @@ from html import escape
 from gradproof.core.program import DIFFERENTIAL
 from gradproof.ink.latex import latex
 from gradproof.ink.mathml import mathml
-from gradproof.ink.terminal import text
+from gradproof.ink.terminal import name_text, text
 from gradproof.report.second_order import PARTS
 from gradproof.words import say, sentence
 from gradproof.write.notation import Equality, Symbol
@@ -213,7 +213,7 @@ def to_json(page: Rows, steps: Mapping[str, object] | None = None) -> str:
     rows = [
         {
             "part": row.part,
-            "target": page.said(row.target),
+            "target": page.said(name_text(row.target)),
             "text": [page.said(text(one)) for one in row.forms],
             "latex": [latex(one, plain=page.plain) for one in row.forms],
             "shape": row.shape,

@@ -13,7 +13,7 @@ from gradproof.ink.latex import latex
 from gradproof.ink.mathml import mathml
 from gradproof.ink.terminal import text
 from gradproof.report.formats import escaped, range_of, shape_tex
-from gradproof.report.lines import WIDTH, broken
+from gradproof.report.lines import WIDTH, broken, padded
 from gradproof.report.steps import NOT_PROVED, Gradient, Shown, StepsPage, filled
 from gradproof.words import say
 from gradproof.write.notation import Notation
@@ -65,12 +65,12 @@ def text_lines(page: StepsPage, lang: str) -> list[str]:
 
 def _text(shown: Sequence[Shown], lang: str, ink: Ink) -> list[str]:
     written = [_one_line(one, ink) for one in shown]
-    width = max((len(line) for line in written if len(line) <= FORMULA), default=0)
+    width = max((cell_len(line) for line in written if cell_len(line) <= FORMULA), default=0)
     lines: list[str] = []
     for line, one in zip(written, shown, strict=True):
         reason = _reason(one, lang, ink)
-        if len(line) <= width and 7 + width + cell_len(reason) <= WIDTH:
-            lines.append(f"    {line:<{width}}   {reason}")
+        if cell_len(line) <= width and 7 + width + cell_len(reason) <= WIDTH:
+            lines.append(f"    {padded(line, width)}   {reason}")
         else:
             above = broken(line, WIDTH - 4)
             indent = min(width + 7, WIDTH - cell_len(reason))
@@ -81,7 +81,7 @@ def _text(shown: Sequence[Shown], lang: str, ink: Ink) -> list[str]:
 
 def _one_line(one: Shown, ink: Ink) -> str:
     left, right = (ink(side) for side in (one.written.equality.left, one.written.equality.right))
-    return f"{' ' * len(left) if one.written.continues else left} = {right}"
+    return f"{' ' * cell_len(left) if one.written.continues else left} = {right}"
 
 
 def _reason(one: Shown, lang: str, ink: Ink) -> str:

@@ -216,7 +216,7 @@ def _narrowed(route: Route, page: Page) -> Route:
     ``dks[t] = dk[t]`` for the turns that are stacked."""
     name = route.reader.target
     for axis, index in enumerate(route.free):
-        if not {(name, axis), (f"∂l/∂{name}", axis)} & page.cut:
+        if axis not in {cut for one, cut in page.cut if one.rpartition("/∂")[2] == name}:
             continue
         place = _only_place(route.part, index)
         if place is not None:

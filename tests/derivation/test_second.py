@@ -185,3 +185,10 @@ def test_every_format_has_both_parts():
     assert '"d∂l/∂U"' in page.to_json()
     assert "Hessian times direction" in page.to_html()
     assert "海森矩阵乘方向" in page.to_text(lang="zh")
+
+
+def test_the_differential_of_a_gradient_is_set_as_one():
+    page = gp.derive(factorised).second("U")
+    assert r"\mathrm{d}\frac{\partial l}{\partial R}" in page.to_latex()
+    assert r"\frac{\partial \mathrm{d}" not in page.to_latex()
+    assert '<mi mathvariant="normal">d</mi><mfrac>' in page.to_html()
