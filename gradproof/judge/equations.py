@@ -18,6 +18,9 @@ NORMAL_FORM = "normal form"
 ELEMENTS = "element by element"
 POINTS = "points"
 
+LEFT, RIGHT = "left side", "right side"
+"""The two sides at random points; no tensor's name has a space."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sure:
@@ -71,13 +74,13 @@ def _form(equation: Equation, forms: dict[Equation, Polynomial | None]) -> Polyn
 def _at_points(
     left: Equation, right: Equation, shapes: Mapping[str, tuple[Size, ...]], seed: bytes | None
 ) -> Sure | None:
-    one = Equation("left", left.free, left.term)
-    other = Equation("right", right.free, right.term)
+    one = Equation(LEFT, left.free, left.term)
+    other = Equation(RIGHT, right.free, right.term)
     if any(_is_turning(node) for side in (one, other) for node in walk(side.term)):
         return None  # a position that a loop's t moves has no number
     names = sorted({r.tensor for side in (one, other) for r in reads(side.term)})
     tensors = tuple(Tensor(name, shapes[name]) for name in names)
-    question = Question(Program(tensors, (one, other), ()), {"line": ("left", "right")}, {})
+    question = Question(Program(tensors, (one, other), ()), {"line": (LEFT, RIGHT)}, {})
     for found in answer(question, seed=seed):
         if found.equal:
             return Sure(POINTS, found.error, not found.general or found.numbers)

@@ -28,7 +28,7 @@ from gradproof.core.term import (
 )
 from gradproof.judge.equations import NORMAL_FORM, Sure, compared
 from gradproof.write.loops import member
-from gradproof.write.notation import Notation, Sliced, Symbol, children
+from gradproof.write.notation import Notation, Position, Sliced, Symbol, children
 from gradproof.write.pairing import Passage, Steps, Written
 from gradproof.write.read import Reader, read, read_term
 from gradproof.write.rolled import LETTER
@@ -139,8 +139,12 @@ def _whole(line: Written, passage: Passage, bench: Bench) -> Sure | None:
 
 
 def _names_turns(notation: Notation) -> bool:
-    named = isinstance(notation, Symbol | Sliced) and f"[{LETTER}" in notation.name
-    return named or any(_names_turns(child) for child in children(notation))
+    """Whether a loop's turn stands in a name, as in ``h[t]``, or in a position."""
+    if isinstance(notation, Symbol | Sliced) and f"[{LETTER}" in notation.name:
+        return True
+    places = notation.places if isinstance(notation, Sliced) else ()
+    turning = [p for p in places if isinstance(p, Position) and (LETTER, 1) in p.terms]
+    return bool(turning) or any(_names_turns(child) for child in children(notation))
 
 
 def _link(passage: Passage, bench: Bench) -> Sure | None:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gradproof.core.index import Affine, Index
-from gradproof.core.normal import canonical, decided
+from gradproof.core.index import Affine, Index, at, combine, is_index
+from gradproof.core.normal import canonical, decided, highest, product
 from gradproof.core.program import DIFFERENTIAL, Derivation, Equation, Route
 from gradproof.core.term import (
     ZERO,
@@ -159,7 +159,7 @@ def _of_loop(
         return None
     ways: list[Way] = []
     for number in range(len(members[0])):
-        narrowed = [_narrowed(routes[number], sheet.page) for routes in members]
+        narrowed = [_named(routes[number], sheet.page) for routes in members]
         packed = [
             _packed(route, sheet, f"way {number}[{loop.first + k}]")
             for k, route in enumerate(narrowed)
@@ -177,7 +177,7 @@ def _of_one(routes: Sequence[Route], sheet: _Sheet) -> Iterator[Way]:
     page = sheet.page
     packed: dict[str, Route] = {}
     for number, wide in enumerate(routes):
-        route = _narrowed(wide, page)
+        route = _named(wide, page)
         found = page.initial.numbered(route.reader.target)
         name = f"way {number}" if found is None else f"way {found[0]}[{found[1]}]"
         packed[name] = route
@@ -211,6 +211,11 @@ def _packed(route: Route, sheet: _Sheet, name: str) -> Equation:
     return Equation(name, *canonical((*route.free, *route.axes), Add(parts)))
 
 
+def _named(route: Route, page: Page) -> Route:
+    """The route between what has a name on the page: slices of the reader and of the tensor."""
+    return _narrowed(_whole_tensor(route, page), page)
+
+
 def _narrowed(route: Route, page: Page) -> Route:
     """The route through one slice of its reader, where only that moves and has a name on the page:
     ``dks[t] = dk[t]`` for the turns that are stacked."""
@@ -231,6 +236,30 @@ def _narrowed(route: Route, page: Page) -> Route:
                 part=decided(substitute(route.part, put)),
             )
     return route
+
+
+def _whole_tensor(route: Route, page: Page) -> Route:
+    """The route to all of its tensor, where the slice that it reads has no name on the page."""
+    axes, free = [], list(route.axes)
+    inside: list[Term] = []
+    first = highest(route.contribution, (*route.axes, *route.free)) + 1
+    for axis, place in enumerate(route.moved.at):
+        if is_index(place):
+            axes.append(free.pop(0))
+            continue
+        if {(route.of, axis), (f"∂l/∂{route.of}", axis)} & page.cut:
+            return route
+        index = Index(first + axis, page.shapes[route.of][axis])
+        inside.append(Bracket("==", combine(at(index), place, -1)))
+        axes.append(index)
+    if not inside:
+        return route
+    return replace(
+        route,
+        axes=tuple(axes),
+        moved=Read(route.moved.tensor, tuple(map(at, axes))),
+        contribution=product(route.contribution, *inside),
+    )
 
 
 def _only_place(term: Term, index: Index) -> Affine | None:

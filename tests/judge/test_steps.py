@@ -1,9 +1,12 @@
 """Every line of every derivation's steps is proved, and a planted mistake is not."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+import gradproof as gp
 from gradproof.core.normal import negate
 from gradproof.core.term import substitute
 from gradproof.derivation import differential
@@ -23,7 +26,7 @@ LAYOUTS = [("row", "matrix"), ("column", "matrix"), ("row", "index")]
 
 def judged(network, vectors="row", style="matrix", full=True, seed=b"steps"):
     """Each line of a network's steps as text, with how it was proved."""
-    derivation = read(find(network), {}, {})[0].derivation
+    derivation = read(find(str(network)), {}, {})[0].derivation
     convention = replace(oriented(derivation, Convention(vectors)), style=style)
     page = sections_page(derivation, convention, {})
     found = routes(derivation)
@@ -47,10 +50,29 @@ def test_every_line_of_the_gallery_is_proved(network):
         assert unproved(network, vectors=vectors, style=style) == []
 
 
+GOLDEN = Path(__file__).parent.parent / "golden" / "papers"
+
+
+@pytest.mark.parametrize("paper", sorted(path.stem for path in GOLDEN.glob("*.py")))
+def test_every_line_of_the_golden_papers_is_proved(paper):
+    for vectors, style in LAYOUTS:
+        assert unproved(GOLDEN / f"{paper}.py", vectors=vectors, style=style) == []
+
+
 def test_windows_are_proved_element_by_element_and_ties_at_random_points():
     methods = {sure.method for _, sure in judged("conv2d")}
     assert methods == {"given", "normal form", "element by element"}
     assert "points" in {sure.method for _, sure in judged("max_pool")}
+
+
+def test_tensors_may_be_called_left_and_right():
+    def forward(left: "n 4 6 2", right: "n 2 3 2"):
+        windows = left[:, ::2, ::2] * right
+        return np.sum(np.max(np.stack([windows, right]), axis=0) ** 2)
+
+    page = gp.derive(forward).steps()
+    lines = [line for one in page.gradients for part in one.parts for line in part.lines]
+    assert any(line.sure.method == "points" for line in lines)
 
 
 def without_the_last_factor(pusher, factors):
