@@ -3,17 +3,19 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-import gradproof as gp
+from gradproof.core.index import Index, at
 from gradproof.core.normal import negate
-from gradproof.core.term import substitute
+from gradproof.core.program import Equation
+from gradproof.core.term import Read, substitute
 from gradproof.derivation import differential
 from gradproof.derivation.routes import routes
 from gradproof.gallery.catalogue import find, names
 from gradproof.ink.terminal import text
+from gradproof.judge.equations import compared
 from gradproof.judge.steps import Bench, judge
+from gradproof.prims.formula import Formula, call
 from gradproof.workbench import read
 from gradproof.write import pairing
 from gradproof.write.convention import Convention
@@ -65,14 +67,15 @@ def test_windows_are_proved_element_by_element_and_ties_at_random_points():
     assert "points" in {sure.method for _, sure in judged("max_pool")}
 
 
-def test_tensors_may_be_called_left_and_right():
-    def forward(left: "n 4 6 2", right: "n 2 3 2"):
-        windows = left[:, ::2, ::2] * right
-        return np.sum(np.max(np.stack([windows, right]), axis=0) ** 2)
-
-    page = gp.derive(forward).steps()
-    lines = [line for one in page.gradients for part in one.parts for line in part.lines]
-    assert any(line.sure.method == "points" for line in lines)
+@pytest.mark.parametrize("name", ["left", "right", "line"])
+def test_a_tensor_may_have_any_name_at_random_points(name):
+    index = Index(0, "n")
+    x = Formula(Read(name, (at(index),)))
+    one = Equation("y", (index,), call("tanh", x).term)
+    other = Equation("y", (index,), (2 * call("sigmoid", 2 * x) - 1).term)
+    assert compared(one, other, {name: ("n",)}, None).method == "points"
+    other = Equation("y", (index,), (2 * call("sigmoid", x) - 1).term)
+    assert compared(one, other, {name: ("n",)}, None) is None
 
 
 def without_the_last_factor(pusher, factors):
