@@ -53,8 +53,8 @@ from gradproof.prims.elementwise import ELEMENTARY
 Count = Mapping[Size, Fraction]
 """A number for each size; 0 where there is none."""
 
-EVEN_OR_ODD = frozenset({"exp", "erf", "circle", "step", "equal"})
-"""The random functions that also know their value at −z from that at z."""
+TWICE = frozenset({"exp", "erf", "circle", "step", "equal", "root"})
+"""What is known at −z where it is known at z, and the root, which is known of every multiple."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +288,7 @@ class Extents:
             width = _width(cleared)
             if function == "exp":
                 self._mixed |= {size for size, degree in width.items() if degree}
-            times = Fraction(2 if function in EVEN_OR_ODD else 1)
+            times = Fraction(2 if function in TWICE else 1)
             self._accidents = _merged(
                 add, self._accidents, {s: w * times for s, w in width.items()}
             )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from fractions import Fraction
+from math import ceil, floor, trunc
 from pathlib import Path
 from typing import Any, final
 
@@ -71,7 +72,7 @@ class _Arithmetic:
 
     def __pow__(self, exponent: Any) -> Any:
         fraction = rational(float(exponent))
-        return _made(float(self) ** float(exponent), power(self.term, fraction))  # type: ignore[arg-type]
+        return _made(_plain(self) ** float(exponent), power(self.term, fraction))
 
     # What follows depends on the number and not on the symbol: code that does so may do another
     # thing at a size that was never tried.
@@ -96,11 +97,35 @@ class _Arithmetic:
 
     def __hash__(self) -> int:
         note_asked(self)
-        return hash(float(self))  # type: ignore[arg-type]
+        return hash(_plain(self))
 
     def __bool__(self) -> bool:
         note_asked(self)
-        return float(self) != 0.0  # type: ignore[arg-type]
+        return bool(_plain(self) != 0)
+
+    def __float__(self) -> float:
+        return float(_turned(self))
+
+    def __int__(self) -> int:
+        return int(_turned(self))
+
+    def __trunc__(self) -> int:
+        return trunc(_turned(self))
+
+    def __floor__(self) -> int:
+        return floor(_turned(self))
+
+    def __ceil__(self) -> int:
+        return ceil(_turned(self))
+
+    def __round__(self, digits: Any = None) -> Any:
+        return round(_turned(self), digits)
+
+    def __abs__(self) -> Any:
+        return abs(_turned(self))
+
+    def __rpow__(self, base: Any) -> Any:
+        return base ** _turned(self)
 
     def __floordiv__(self, other: Any) -> Any:
         return _cut(self, other, lambda a, b: a // b)
@@ -125,7 +150,7 @@ class _Arithmetic:
             for i in inputs
         ):
             return NotImplemented
-        plain = [float(i) if isinstance(i, _Arithmetic) else i for i in inputs]  # type: ignore[arg-type]
+        plain = [float(_plain(i)) if isinstance(i, _Arithmetic) else i for i in inputs]
         return getattr(ufunc, method)(*plain, **extra)
 
 
@@ -160,7 +185,14 @@ def note_asked(size: _Arithmetic) -> None:
 
 
 def _plain(size: _Arithmetic) -> Any:
-    return int(size) if isinstance(size, int) else float(size)  # type: ignore[arg-type]
+    return int.__int__(size) if isinstance(size, int) else float.__float__(size)  # type: ignore[arg-type]
+
+
+def _turned(size: _Arithmetic) -> Any:
+    """The number behind a size, which the user's code turns it into if nothing of ours does."""
+    if not is_ours(sys._getframe(2).f_code.co_filename):
+        note_asked(size)
+    return _plain(size)
 
 
 def _compared(left: _Arithmetic, right: Any, relation: Callable[[float, float], bool]) -> Any:
@@ -192,7 +224,8 @@ def _carried(compute: Any, left: Any, right: Any, join: Any) -> Any:
     term = term_of(right)
     if term is None:
         return NotImplemented
-    return _made(compute(float(left), float(right)), join(left.term, term))
+    other = _plain(right) if isinstance(right, _Arithmetic) else right
+    return _made(compute(float(_plain(left)), float(other)), join(left.term, term))
 
 
 def _made(value: float, term: Term) -> Any:

@@ -89,9 +89,11 @@ def _asked(
 
 
 def _others(sizes: Mapping[str, int], wanted: tuple[str, ...]) -> Iterator[dict[str, int]]:
-    """Other sizes to trace at: the next ones, then small and large ones at random, so that a
-    number that is right at the sizes chosen only is wrong at these."""
-    yield {**sizes, **{symbol: sizes[symbol] + 2 + n for n, symbol in enumerate(wanted)}}
+    """Other sizes to trace at: the next ones, odd and even, and the least, then small and large
+    ones at random, so that a number that is right at the sizes chosen only is wrong at these."""
+    for more in (2, 3):
+        yield {**sizes, **{symbol: sizes[symbol] + more + n for n, symbol in enumerate(wanted)}}
+    yield {**sizes, **{symbol: 2 + n for n, symbol in enumerate(wanted)}}
     chance = SystemRandom()
     for numbers in (range(2, 64 + len(wanted)), range(1000, 2000)):
         drawn = chance.sample(numbers, len(wanted))

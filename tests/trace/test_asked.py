@@ -1,5 +1,7 @@
 """Code that asks for the number behind a size is never said to be right at all sizes."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,15 @@ HIDDEN = {
     "the larger of two": lambda x: x * (1 + max(0, x.shape[0] - 5000)),
     "a truth value": lambda x: x * (1 + int(bool(x.shape[0] - 777_777) is False)),
     "numpy's larger of two": lambda x: x * (1 + float(np.maximum(0, x.shape[0] - 5000))),
+    "a root": lambda x: x if math.sqrt(x.shape[0]) < 700 else 2 * x,
+    "a float": lambda x: x if float(x.shape[0]) < 500_000 else 2 * x,
+    "a whole number": lambda x: x if int(x.shape[0]) < 500_000 else 2 * x,
+    "a rounded number": lambda x: x if round(x.shape[0] / 3) < 500_000 else 2 * x,
+    "a floor": lambda x: x if math.floor(x.shape[0] / 3) < 500_000 else 2 * x,
+    "a distance": lambda x: x if abs(x.shape[0] - 7) < 500_000 else 2 * x,
+    "a power": lambda x: x if 2 ** x.shape[0] < 2**9999 else 2 * x,
+    "a small size in an array": lambda x: x if np.array(x.shape[0]) > 4 else 2 * x,
+    "an odd size in an array": lambda x: x if np.array(x.shape[0]) % 2 else 2 * x,
 }
 
 
