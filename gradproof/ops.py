@@ -14,6 +14,7 @@ from gradproof.prims.blanks import gradient_of
 from gradproof.prims.caller import place
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.face import Face, along, fold
+from gradproof.prims.plain import slope_on_arrays
 from gradproof.prims.record import Elementwise
 from gradproof.prims.window import sliding
 
@@ -51,11 +52,7 @@ class ElementwiseFunction:
         if face is not None:
             return face.operate(record.name, arguments, order=order)
         plain = [_floats(a) for a in arguments]
-        value = record.forward(*plain)
-        if order == 0:
-            return value
-        slope: Any = record.slopes[0]
-        return np.asarray(slope(value, *plain)).astype(plain[0].dtype)
+        return slope_on_arrays(record, tuple(plain)) if order else record.forward(*plain)
 
     def __repr__(self) -> str:
         return f"gradproof.{self.__name__}"
