@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradproof.core.program import Derivation, Equation, Paper, Program, Tensor, shapes
-from gradproof.core.term import Apply, Fold, Power, Read, Term, reads, walk
+from gradproof.core.term import Apply, Compare, Fold, Power, Read, Term, reads, walk
 from gradproof.core.told import told
 from gradproof.judge.choices import choices, with_choices
 from gradproof.judge.normal_form import Stage, equal, named_functions, stages
@@ -70,6 +70,8 @@ def prove(paper: Paper, derivation: Derivation, seed: bytes | None = None) -> di
         hypotheses = equal(stage, known, pieces)
         if hypotheses is not None and not (TIES in hypotheses and ties.common(of)):
             terms = (stage.claimed, stage.right.term)
+            if _picks(terms, paper.forward):
+                hypotheses = tuple(dict.fromkeys((*hypotheses, TIES)))
             hypotheses = (*_domain(terms, paper.forward), *hypotheses)
             found[of] = Proof(of, own=True, method=NORMAL_FORM, hypotheses=hypotheses)
     laws = frozenset(t.name for t in paper.forward.inputs if t.law in ("probabilities", "one-hot"))
@@ -164,6 +166,23 @@ def _domain(terms: Iterable[Term], program: Program) -> tuple[str, ...]:
             case _:
                 pass
     return tuple(found)
+
+
+def _picks(terms: Iterable[Term], program: Program) -> bool:
+    """Whether a term asks which element is the largest: of two that are, the derived gradient
+    takes both, which is none of the slopes that there are."""
+    largest = {
+        e.target
+        for e in program.equations
+        if any(isinstance(n, Fold) and n.function == "max" for n in walk(e.term))
+    }
+    return any(
+        any(r.tensor in largest for r in reads(node))
+        or any(isinstance(n, Fold) and n.function == "max" for n in walk(node))
+        for term in terms
+        for node in walk(term)
+        if isinstance(node, Compare) and node.relation == "=="
+    )
 
 
 def _ties(program: Program, found: Answer) -> tuple[str, ...]:

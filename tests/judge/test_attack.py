@@ -6,6 +6,7 @@ import pytest
 import gradproof as gp
 from gradproof.certificate.check import work_out
 from gradproof.certificate.numbers import Unreadable
+from gradproof.judge.pieces import TIES
 
 ATTACKS = []
 
@@ -275,6 +276,18 @@ def test_a_polynomial_that_is_0_at_more_sizes_than_are_tried_is_not_0_at_all():
 
     verdict = gp.verify(forward, backward, engine="numpy", seed=3)["x"].formula_verdict
     assert verdict.scope.startswith("for the sizes tried")
+
+
+def test_where_two_are_the_largest_nothing_is_proved_of_the_largest():
+    def forward(x: "n 4", u: "n, data"):
+        m = np.max(x, axis=1)
+        return np.sum(u * m)
+
+    def backward(x, u, m):
+        return {"dx": u[:, None] * (x == m[:, None])}
+
+    verdict = gp.verify(forward, backward, engine="numpy", seed=3)["x"].formula_verdict
+    assert (verdict.kind, verdict.hypotheses) == ("proved", (TIES,))
 
 
 def test_a_certificates_function_does_not_read_what_depends_on_the_tapped_element():
