@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import count, permutations, product
 from math import factorial, prod
 
@@ -316,17 +317,27 @@ def _text(term: Term, names: Names) -> str:
             return f"{tensor}[{','.join(_place(p, names) for p in places)}]"
         case Bracket(relation, position):
             return f"[{_place(position, names)} {relation}]"
-        case Apply(function, arguments, order):
-            inside = ",".join(_polynomial_text(a, names) for a in arguments)
-            return f"{function}'{order}({inside})"
-        case Compare(relation, left, right):
-            return f"({_polynomial_text(left, names)} {relation} {_polynomial_text(right, names)})"
+        case Apply() | Compare():
+            own = sorted(free(term), key=lambda index: index.number)
+            return _function_text(term, tuple((i, names(i)) for i in own), names.level)
         case Fold(function, over, body):
             return f"{function}({_bound_text(over, body, names)})"
         case Along(function, over, body, position):
             return f"{function}({_bound_text((over,), body, names)})@{_place(position, names)}"
         case Number() | Add() | Product() | Sum() | Power():
             return f"({_polynomial_text(term, names)})"
+
+
+@lru_cache(maxsize=4096)
+def _function_text(term: Apply | Compare, named: tuple[tuple[Index, str], ...], level: int) -> str:
+    """As `_text`. Masks of masks of masks hold the same ones many times."""
+    names = Names(dict(named), level)
+    match term:
+        case Apply(function, arguments, order):
+            inside = ",".join(_polynomial_text(a, names) for a in arguments)
+            return f"{function}'{order}({inside})"
+        case Compare(relation, left, right):
+            return f"({_polynomial_text(left, names)} {relation} {_polynomial_text(right, names)})"
 
 
 def _bound_text(over: tuple[Index, ...], body: Term, names: Names) -> str:

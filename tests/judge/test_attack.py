@@ -221,6 +221,17 @@ def more_than_0_for_at_least_0_where_nothing_was_above_it():
     return forward, lambda z: {"dz": 2 * z * (z >= 0) + (z >= 0)}
 
 
+@attack(w="proved")
+def absolute_values_of_absolute_values():
+    def forward(x: "n", w: "n"):
+        return np.sum(w * np.abs(np.abs(np.abs(np.abs(x - 1) - 2) - 3) - 4))
+
+    def backward(x):
+        return {"dw": np.abs(4 - np.abs(3 - np.abs(2 - np.abs(1 - x))))}
+
+    return forward, backward
+
+
 @pytest.mark.parametrize(("make", "deserved"), ATTACKS)
 def test_a_verdict_does_not_lie(make, deserved):
     report = gp.verify(*make(), engine="numpy", seed=3)
