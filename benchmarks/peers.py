@@ -1,8 +1,8 @@
 """Holds `gp.check` beside other gradient checks: what each lets through, and what it costs.
 
-Usage: python benchmarks/peers.py            (both sections of benchmarks/README.md)
-       python benchmarks/peers.py verdicts   (which wrong functions pass, which right ones do not)
-       python benchmarks/peers.py times      (how many forward and backward passes a check costs)
+Usage: python benchmarks/peers.py                       (both sections of benchmarks/README.md)
+       python benchmarks/peers.py verdicts [FUNCTION ...]
+       python benchmarks/peers.py times
 
 The functions are those of `tests/blackbox/handwritten.py`, right, in every wrong version, and
 with every gradient 1.0001 times what it should be. Every check has its defaults. A time is that of
@@ -202,10 +202,11 @@ class Tally:
     failed: list[str]
 
 
-def tally(peer: Callable[[Written, str], bool]) -> Tally:
-    """All functions through one peer."""
+def tally(peer: Callable[[Written, str], bool], names: Sequence[str]) -> Tally:
+    """Functions through one peer."""
     found = Tally([], [], 0, [])
-    for name, written in WRITTEN.items():
+    for name in names:
+        written = WRITTEN[name]
         for wrong in ("", *written.wrong, SLIGHT):
             function = slight(written) if wrong == SLIGHT else written
             try:
@@ -223,28 +224,28 @@ def tally(peer: Callable[[Written, str], bool]) -> Tally:
     return found
 
 
-def verdicts() -> None:
-    """The first section."""
-    wrong = sum(len(written.wrong) for written in WRITTEN.values())
+def verdicts(names: Sequence[str]) -> None:
+    """The first section, of these functions."""
+    wrong = sum(len(WRITTEN[name].wrong) for name in names)
     lines = [
         VERDICTS,
         "",
-        f"The {len(WRITTEN)} hand-written functions of `tests/blackbox/handwritten.py`, right, in "
-        f"{wrong} wrong versions, and with {SLIGHT}. Each check with its own defaults on the same "
-        "generic data; `compute_gradient` gives two Jacobians, which `assertAllClose` compares.",
+        f"{len(names)} hand-written functions of `tests/blackbox/handwritten.py` "
+        f"({', '.join(names)}), right, in {wrong} wrong versions, and with {SLIGHT}. Each check "
+        "has its own defaults, on the same generic data; `compute_gradient` gives two Jacobians, which `assertAllClose` compares.",
         "",
         "| check | right ones rejected | wrong ones let through | 1.0001 let through | not taken |",
         "|---|---|--:|--:|---|",
     ]
     listed: list[str] = []
     for title, peer in PEERS.items():
-        found = tally(peer)
+        found = tally(peer, names)
         rejected = f"{len(found.rejected)}" + (
             f": {', '.join(found.rejected)}" if found.rejected else ""
         )
         failed = ", ".join(sorted({one.partition(" (")[0] for one in found.failed}))
         lines.append(
-            f"| {title} | {rejected} | {len(found.passed)} | {found.slightly} of {len(WRITTEN)} | "
+            f"| {title} | {rejected} | {len(found.passed)} | {found.slightly} of {len(names)} | "
             f"{failed} |"
         )
         listed += [f"- {title}: {one}" for one in found.passed]
@@ -438,12 +439,12 @@ def main(arguments: Sequence[str]) -> None:
         case ["one", title, net]:
             CLOCKS[title]([2, 4, 3])  # what is imported once is imported now
             CLOCKS[title]([int(part) for part in net.split("-")])
-        case ["verdicts"]:
-            verdicts()
+        case ["verdicts", *names]:
+            verdicts(names or list(WRITTEN))
         case ["times"]:
             times()
         case _:
-            verdicts()
+            verdicts(list(WRITTEN))
             times()
 
 
