@@ -33,7 +33,7 @@ from correct import put_section  # noqa: E402
 import gradproof as gp  # noqa: E402
 from gradproof.engines.engine import load  # noqa: E402
 from gradproof.judge.generic import choose_sizes, draw  # noqa: E402
-from gradproof.trace.signature import read_signature  # noqa: E402
+from gradproof.trace.signature import read_signature, tensors  # noqa: E402
 from tests.blackbox.handwritten import (  # noqa: E402
     WRITTEN,
     Written,
@@ -57,6 +57,11 @@ def arrays(paper: Callable[..., Any], dtype: str) -> list[np.ndarray]:
     return list(draw(signature, choose_sizes(signature, {}, {}), {}, dtype, 0).values())
 
 
+def differentiated(paper: Callable[..., Any]) -> list[bool]:
+    """Which inputs are: not data, and no integers."""
+    return [t.role != "data" for t in tensors(read_signature(paper))]
+
+
 def slight(written: Written) -> Written:
     """The function with every gradient a little too large."""
 
@@ -77,8 +82,12 @@ def torch_gradcheck(dtype: str, *, fast: bool) -> Callable[[Written, str], bool]
         load("torch")
         import torch
 
-        given = [torch.tensor(a) for a in arrays(written.paper, dtype)]
-        given = [t.requires_grad_() if t.is_floating_point() else t for t in given]
+        given = [
+            torch.tensor(a).requires_grad_() if wanted else torch.tensor(a)
+            for a, wanted in zip(
+                arrays(written.paper, dtype), differentiated(written.paper), strict=True
+            )
+        ]
         function = in_torch(written, wrong)
         return bool(
             torch.autograd.gradcheck(function, given, fast_mode=fast, raise_exception=False)
@@ -94,15 +103,18 @@ def jax_check_grads(written: Written, wrong: str) -> bool:
     from jax.test_util import check_grads
 
     given = [jnp.asarray(a) for a in arrays(written.paper, "float32")]
-    whole = [k for k, a in enumerate(given) if a.dtype.kind != "f"]
+    wanted = differentiated(written.paper)
     function = in_jax(written, wrong)
 
     def of_floats(*floats: Any) -> Any:
         waiting = iter(floats)
-        return function(*(given[k] if k in whole else next(waiting) for k in range(len(given))))
+        whole = zip(given, wanted, strict=True)
+        return function(*(next(waiting) if asked else one for one, asked in whole))
 
     try:
-        check_grads(of_floats, [a for a in given if a.dtype.kind == "f"], 1, ("rev",))
+        check_grads(
+            of_floats, [a for a, asked in zip(given, wanted, strict=True) if asked], 1, ("rev",)
+        )
     except AssertionError:
         return False
     return True
@@ -114,7 +126,7 @@ def tf_compute_gradient(written: Written, wrong: str) -> bool:
     import tensorflow as tf
 
     given = [tf.constant(a) for a in arrays(written.paper, "float32")]
-    floats = [k for k, a in enumerate(given) if a.dtype.is_floating]
+    floats = [k for k, wanted in enumerate(differentiated(written.paper)) if wanted]
     function = in_tensorflow(written, wrong)
 
     def of_floats(*entered: Any) -> Any:
@@ -148,9 +160,12 @@ def numpy_allclose(written: Written, wrong: str) -> bool:
         outputs = list(result) if isinstance(result, tuple | list) else [result]
         torch.manual_seed(0)
         upstream = [torch.randn(y.shape) for y in outputs]
-        wanted = [t for t in leaves if t.is_floating_point()]
         found = torch.autograd.grad(
-            outputs, wanted, upstream, allow_unused=True, materialize_grads=True
+            outputs,
+            [t for t in leaves if t.requires_grad],
+            upstream,
+            allow_unused=True,
+            materialize_grads=True,
         )
         return [g.numpy() for g in found]
 
@@ -232,7 +247,8 @@ def verdicts(names: Sequence[str]) -> None:
         "",
         f"{len(names)} hand-written functions of `tests/blackbox/handwritten.py` "
         f"({', '.join(names)}), right, in {wrong} wrong versions, and with {SLIGHT}. Each check "
-        "has its own defaults, on the same generic data; `compute_gradient` gives two Jacobians, which `assertAllClose` compares.",
+        "has its own defaults, on the same generic data; `compute_gradient` gives two Jacobians, "
+        "which `assertAllClose` compares.",
         "",
         "| check | right ones rejected | wrong ones let through | 1.0001 let through | not taken |",
         "|---|---|--:|--:|---|",

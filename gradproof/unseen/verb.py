@@ -314,9 +314,8 @@ def _notes(found: Found, traced: Traced) -> Iterator[str]:
         yield f"Zero at these sizes, whatever the data: {', '.join(zero)}."
     if found.left_out:
         yield f"{found.left_out} wrong formulas have no numbers here and are left out."
-    if not any(isinstance(s, str) for t in traced.paper.forward.inputs for s in t.shape) and (
-        found.unseen
-    ):
+    numbers = all(isinstance(size, int) for t in traced.paper.forward.inputs for size in t.shape)
+    if numbers and found.unseen and not traced.paper.fixed:
         yield (
             'All sizes are numbers here. With symbols in the annotations, as in  x: "n 3"  other '
             "sizes can be tried."
