@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradproof import __version__
 from gradproof.core.errors import DataError, GradproofError, NetworkError
+from gradproof.core.told import told, told_as_is, told_row
 from gradproof.words import LANGUAGES, in_language, language, say
 from gradproof.words.say import ENGLISH, VARIABLE
 
@@ -434,9 +435,16 @@ def _sizes(options: argparse.Namespace) -> dict[str, int]:
     for given in options.size:
         name, _, number = given.partition("=")
         if not (name.isidentifier() and number.isdecimal()):
-            raise DataError(f"--size {given} is not of the form n=5.")
+            raise DataError(told("--size {given} is not of the form n=5.", given=given))
         if sizes.setdefault(name, int(number)) != int(number):
-            raise DataError(f"--size gives {name} twice: {sizes[name]} and {number}.")
+            raise DataError(
+                told(
+                    "--size gives {name} twice: {sizes} and {number}.",
+                    name=name,
+                    sizes=sizes[name],
+                    number=number,
+                )
+            )
     return sizes
 
 
@@ -458,12 +466,14 @@ def _verify(options: argparse.Namespace) -> int:
     if options.all:
         return _verify_all(options)
     if options.network is None:
-        raise DataError("verify needs a network or a file, or --all.")
+        raise DataError(told("verify needs a network or a file, or --all."))
     source = _source(options)
     if options.hints:
         return _hints(source, options)
     if options.solution:
-        raise DataError("--solution goes with --hints.", advice="Or: gradproof explain --solution")
+        raise DataError(
+            told("--solution goes with --hints."), advice=told("Or: gradproof explain --solution")
+        )
     if options.replay:
         return _replay(source)
     from gradproof.report.console import show
@@ -505,7 +515,9 @@ def _hints(source: Source, options: argparse.Namespace) -> int:
 
     for name in ("show", "certificates", "witness", "replay", "report"):
         if getattr(options, name):
-            raise DataError(f"--hints marks formulas; --{name} cannot stand beside it.")
+            raise DataError(
+                told("--hints marks formulas; --{name} cannot stand beside it.", name=name)
+            )
     marked = mark(
         source,
         _inputs(options),
@@ -518,7 +530,7 @@ def _hints(source: Source, options: argparse.Namespace) -> int:
         print(marked.to_json())
     else:
         console = _console()
-        for line in lines(marked, console.width):
+        for line in lines(marked, console.width, options.lang):
             console.print(line)
     return marked.exit_code
 
@@ -529,7 +541,10 @@ def _exercise(options: argparse.Namespace) -> int:
     source = _source(options)
     path = Path(options.output or f"{source.name}_exercise.py")
     if path.suffix != ".py":
-        raise DataError(f"{path} is not the name of a Python file.", advice=f"Try {path}.py")
+        raise DataError(
+            told("{path} is not the name of a Python file.", path=path),
+            advice=told("Try {path}.py", path=path),
+        )
     wanted = [name.strip() for name in options.blank.split(",")] if options.blank else []
     made = exercise(source, wanted, file=path.name)
     try:
@@ -537,14 +552,20 @@ def _exercise(options: argparse.Namespace) -> int:
             file.write(made.text)
     except FileExistsError as problem:
         raise DataError(
-            f"{path} exists already and is left as it is.", advice="Choose another name with -o."
+            told("{path} exists already and is left as it is.", path=path),
+            advice=told("Choose another name with -o."),
         ) from problem
     except OSError as problem:
-        raise DataError(f"{path} cannot be written: {problem.strerror}.") from problem
-    print(f"Written: {path}, with blanks for {', '.join(f'∂l/∂{of}' for of in made.asked)}.")
+        raise DataError(
+            told("{path} cannot be written: {strerror}.", path=path, strerror=problem.strerror)
+        ) from problem
+    lang = options.lang
+    blanks = told_row([f"∂l/∂{of}" for of in made.asked])
+    print(say("Written: {path}, with blanks for {gradients}.", lang, path=path, gradients=blanks))
     if made.given and not wanted:
-        print(f"Made together with others in a loop, and left: {', '.join(made.given)}.")
-    print(f"Mark it with  gradproof verify {path} --hints")
+        left = told_row(made.given)
+        print(say("Made together with others in a loop, and left: {names}.", lang, names=left))
+    print(say("Mark it with  {command}", lang, command=f"gradproof verify {path} --hints"))
     return 0
 
 
@@ -554,9 +575,11 @@ def _grade(options: argparse.Namespace) -> int:
     from gradproof.exercise.showing import table
 
     if options.timeout <= 0 or options.memory <= 0:
-        raise DataError("The limits --timeout and --memory must be more than 0.")
+        raise DataError(told("The limits --timeout and --memory must be more than 0."))
     if not 0 <= options.carried <= 1:
-        raise DataError(f"--carried is between 0 and 1, not {options.carried}.")
+        raise DataError(
+            told("--carried is between 0 and 1, not {carried}.", carried=options.carried)
+        )
     path = None if options.output is None else _page_path(options.output)
     grades = grade(
         options.folder,
@@ -565,16 +588,17 @@ def _grade(options: argparse.Namespace) -> int:
         carried=options.carried,
         seed=options.seed,
         solution=options.solution,
+        lang=options.lang,
     )
     console = _console()
-    for line in table(grades, console.width):
+    for line in table(grades, console.width, options.lang):
         console.print(line)
     if options.csv is not None:
-        _save(Path(options.csv), to_csv(grades))
-        print(f"Written: {options.csv}")
+        _save(Path(options.csv), to_csv(grades, options.lang))
+        print(say("Written: {path}", options.lang, path=options.csv))
     if path is not None:
-        _save(path, page(grades))
-        print(f"Written: {path}")
+        _save(path, page(grades, options.lang))
+        print(say("Written: {path}", options.lang, path=path))
     return 2 if any(one.problem for one in grades.files) else 0
 
 
@@ -629,8 +653,10 @@ def _verify_all(options: argparse.Namespace) -> int:
 
     for name in ALONE:
         if getattr(options, name):
-            what = "a network" if name == "network" else f"--{name}"
-            raise DataError(f"--all verifies the whole gallery; {what} cannot stand beside it.")
+            what = told("a network") if name == "network" else f"--{name}"
+            raise DataError(
+                told("--all verifies the whole gallery; {what} cannot stand beside it.", what=what)
+            )
     engines = None if options.engine == "auto" else (options.engine,)
     terminal = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -640,14 +666,21 @@ def _verify_all(options: argparse.Namespace) -> int:
         task = progress.add_task("", total=None)
 
         def watch(network: str, engine: str, done: int, total: int) -> None:
-            progress.update(task, description=f"{network} on {engine}", completed=done, total=total)
+            progress.update(
+                task,
+                description=say(
+                    "{network} on {engine}", options.lang, network=network, engine=engine
+                ),
+                completed=done,
+                total=total,
+            )
 
         survey = verify_all(engines, options.dtype, options.seed, watch=watch)
     if options.json:
         print(survey.to_json())
     else:
         console = _console()
-        for line in summary(survey, console.width):
+        for line in summary(survey, console.width, options.lang):
             console.print(line)
     return survey.exit_code
 
@@ -667,7 +700,9 @@ def _save_certificates(report: Report, folder: str | None) -> list[Path]:
         for path, text in texts.items():
             path.write_text(text, encoding="utf-8")
     except OSError as problem:
-        raise DataError(f"The certificates cannot be saved: {problem}") from problem
+        raise DataError(
+            told("The certificates cannot be saved: {problem}", problem=problem)
+        ) from problem
     return list(texts)
 
 
@@ -700,7 +735,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 def _replay(source: Source) -> int:
     if source.name != "fnn":
-        raise NetworkError("--replay reproduces published numbers; only fnn has any.")
+        raise NetworkError(told("--replay reproduces published numbers; only fnn has any."))
     from gradproof.gallery import fnn_replay
 
     print(fnn_replay.story())
@@ -738,7 +773,7 @@ def _derive(options: argparse.Namespace) -> int:
         page = page.second(*filter(None, (options.along or "").split(",")))
     if options.standalone:
         if options.format != "latex":
-            raise DataError("--standalone is a LaTeX document: it goes with --format latex.")
+            raise DataError(told("--standalone is a LaTeX document: it goes with --format latex."))
         print(page.to_latex(options.convention, standalone=True, **how), end="")
         return 0
     write = {
@@ -772,9 +807,15 @@ def _export(options: argparse.Namespace) -> int:
         return 0
     path = Path(options.output)
     if path.is_dir() or not path.parent.is_dir():
-        raise DataError(f"There is no place for a file {path}.", advice="Name one in a folder.")
+        raise DataError(
+            told("There is no place for a file {path}.", path=path),
+            advice=told("Name one in a folder."),
+        )
     _save(path, text)
-    print(f"Written; its gradients are checked by  python {path}")
+    checked = say(
+        "Written; its gradients are checked by  {command}", options.lang, command=f"python {path}"
+    )
+    print(checked)
     return 0
 
 
@@ -798,8 +839,10 @@ def _report(options: argparse.Namespace) -> int:
 def _page_path(output: str) -> Path:
     path = Path(output)
     if path.is_dir() or not path.parent.is_dir():
-        what = f"{path} is a folder." if path.is_dir() else f"There is no folder {path.parent}."
-        raise DataError(what, advice="A page is a file page.html in a folder that exists.")
+        what = told("There is no folder {folder}.", folder=path.parent)
+        if path.is_dir():
+            what = told("{path} is a folder.", path=path)
+        raise DataError(what, advice=told("A page is a file page.html in a folder that exists."))
     return path
 
 
@@ -815,7 +858,7 @@ def _write_page(
     from gradproof.workbench import document_source
 
     file = inspect.getsourcefile(source.forward)
-    what = "" if file is None else read_docstring(Path(file))[0]
+    what = "" if file is None else told_as_is(read_docstring(Path(file))[0])
     document = document_source(
         source,
         _inputs(options),
@@ -847,7 +890,9 @@ def _save(path: Path, text: str) -> None:
         beside.replace(path)
     except OSError as problem:
         beside.unlink(missing_ok=True)
-        raise DataError(f"{path} cannot be written: {problem}") from problem
+        raise DataError(
+            told("{path} cannot be written: {problem}", path=path, problem=problem)
+        ) from problem
 
 
 def _gallery(options: argparse.Namespace) -> int:
@@ -858,16 +903,16 @@ def _gallery(options: argparse.Namespace) -> int:
 
     console = _console()
     if options.network in catalogue.errata():
-        lines = erratum_page(erratum(options.network), console.width)
+        lines = erratum_page(erratum(options.network), console.width, options.lang)
     elif options.errata:
         if options.network is not None:
             erratum(options.network)  # which says that there is none
-        lines = errata_listing(all_errata(), console.width)
+        lines = errata_listing(all_errata(), console.width, options.lang)
     elif options.network is None:
-        lines = listing(catalogue.contents(), console.width)
+        lines = listing(catalogue.contents(), console.width, options.lang)
     else:
         one = catalogue.describe(options.network)
-        lines = page(one, catalogue.find(options.network), console.width)
+        lines = page(one, catalogue.find(options.network), console.width, options.lang)
     for line in lines:
         console.print(line, overflow="fold")
     return 0
@@ -877,7 +922,8 @@ def _new(options: argparse.Namespace) -> int:
     from gradproof.gallery.beginning import new
 
     path = new(options.file)
-    print(f"Written; verify it with  gradproof verify {path}")
+    command = f"gradproof verify {path}"
+    print(say("Written; verify it with  {command}", options.lang, command=command))
     return 0
 
 

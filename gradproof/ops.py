@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from gradproof.core.errors import NetworkError, ShapeError
+from gradproof.core.told import told
 from gradproof.prims import face as faces
 from gradproof.prims import window_arrays
 from gradproof.prims.blanks import gradient_of
@@ -47,7 +48,13 @@ class ElementwiseFunction:
     def _apply(self, arguments: tuple[Any, ...], order: int) -> Any:
         record = self._record
         if len(arguments) != len(record.arguments):
-            raise ShapeError(f"{record.name} takes {len(record.arguments)} argument(s).")
+            raise ShapeError(
+                told(
+                    "{record} takes {count} argument(s).",
+                    record=record.name,
+                    count=len(record.arguments),
+                )
+            )
         face = next((a for a in arguments if isinstance(a, Face)), None)
         if face is not None:
             return face.operate(record.name, arguments, order=order)
@@ -110,7 +117,9 @@ def logdet(a: Any) -> Any:
 def _plainly(function: Callable[..., Any], a: Any, *others: Any) -> Any:
     matrix = _floats(a)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ShapeError(f"This needs a square matrix, not {matrix.shape}.", place=place())
+        raise ShapeError(
+            told("This needs a square matrix, not {shape}.", shape=matrix.shape), place=place()
+        )
     try:
         return function(matrix, *map(_floats, others))
     except np.linalg.LinAlgError:
@@ -168,7 +177,10 @@ def _turns(xs: Any, length: int | None) -> int:
         lengths.add(int(length))
     if len(lengths) != 1:
         said = " and ".join(map(str, sorted(lengths))) or "nothing"
-        raise ShapeError(f"scan has {said} to go by.", advice="Give xs of one length, or length=.")
+        raise ShapeError(
+            told("scan has {said} to go by.", said=said),
+            advice=told("Give xs of one length, or length=."),
+        )
     return lengths.pop()
 
 
@@ -202,8 +214,8 @@ def blank(of: Any) -> Any:
     found = gradient_of(of)
     if found is None:
         raise NetworkError(
-            "gp.blank has no number: its formula is still missing.",
-            advice="gradproof verify my_file.py --hints  marks what is there already.",
+            told("gp.blank has no number: its formula is still missing."),
+            advice=told("gradproof verify my_file.py --hints  marks what is there already."),
             place=place(),
         )
     return np.array(found)

@@ -22,15 +22,15 @@ class Said(str):
     template: str
     texts: Mapping[str, str]
 
-    def __new__(cls, template: str, texts: Mapping[str, str]) -> Said:
-        """The sentence made of a template whose slots are names alone."""
-        made = super().__new__(cls, filled(template, texts))
+    def __new__(cls, template: str, texts: Mapping[str, str], english: str | None = None) -> Said:
+        """The sentence made of a template; ``english`` where its English text is another."""
+        made = super().__new__(cls, filled(template, texts) if english is None else english)
         made.template = template
         made.texts = dict(texts)
         return made
 
-    def __reduce__(self) -> tuple[type[Said], tuple[str, Mapping[str, str]]]:
-        return Said, (self.template, self.texts)
+    def __reduce__(self) -> tuple[type[Said], tuple[str, Mapping[str, str], str]]:
+        return Said, (self.template, self.texts, str(self))
 
 
 def told(template: str, **values: object) -> Said:
@@ -91,6 +91,16 @@ def told_row(parts: Sequence[str]) -> str:
     'z1, z2, z3'
     """
     return _folded(parts, lambda one, last: told("{before}, {next}", before=one, next=last))
+
+
+def told_sentence(clause: str) -> Said:
+    """A clause as a sentence of its own.
+
+    >>> told_sentence("no proof was found")
+    'No proof was found.'
+    """
+    said = told("{clause}.", clause=clause)
+    return Said(said.template, said.texts, f"{clause[:1].upper()}{clause[1:].rstrip('.?')}.")
 
 
 def told_all(sentences: Sequence[str]) -> str:

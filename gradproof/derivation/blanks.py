@@ -7,6 +7,7 @@ from dataclasses import replace
 from gradproof.core.errors import NetworkError
 from gradproof.core.program import Claim, Derivation, Equation, Paper
 from gradproof.core.term import reads, rename
+from gradproof.core.told import told
 
 
 def with_blanks_filled(paper: Paper, derivation: Derivation) -> Paper:
@@ -27,8 +28,10 @@ def with_blanks_filled(paper: Paper, derivation: Derivation) -> Paper:
     for of in paper.blanks.values():
         if of not in derivation.gradients:
             raise NetworkError(
-                f"gp.blank({of}) stands for a gradient, but {of} is given and has none.",
-                advice=f"Leave {of} out of backward's formulas.",
+                told(
+                    "gp.blank({of}) stands for a gradient, but {of} is given and has none.", of=of
+                ),
+                advice=told("Leave {of} out of backward's formulas.", of=of),
             )
     _check_order(paper, derivation)
     names = {blank: derivation.gradients[of] for blank, of in paper.blanks.items()}
@@ -61,7 +64,7 @@ def _check_order(paper: Paper, derivation: Derivation) -> None:
             if order[of] >= order[claim.of]:
                 raise NetworkError(
                     _circular(claim, of),
-                    advice="A formula may use the blanks of what comes nearer to the loss.",
+                    advice=told("A formula may use the blanks of what comes nearer to the loss."),
                     place=claim.place,
                 )
 

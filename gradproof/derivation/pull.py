@@ -41,6 +41,7 @@ from gradproof.core.term import (
     Term,
     substitute,
 )
+from gradproof.core.told import told
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.formula import Formula
 from gradproof.prims.linalg import inverse
@@ -170,8 +171,11 @@ def _fold(here: _Here, term: Fold, equation: Equation, first: int) -> Iterator[_
 def _along(here: _Here, term: Along, equation: Equation, first: int) -> Iterator[_Here]:
     if not is_index(term.position):
         raise NotYet(
-            f"{term.function} read at a constant position cannot be differentiated yet.",
-            advice="Give the whole result a name first, and index that.",
+            told(
+                "{function} read at a constant position cannot be differentiated yet.",
+                function=term.function,
+            ),
+            advice=told("Give the whole result a name first, and index that."),
             place=equation.place,
         )
     output_index = the_index(term.position)
@@ -204,8 +208,8 @@ def _of_inverse(here: _Here, term: Along, equation: Equation, first: int) -> _He
     places = (term.position, inner.position)
     if not all(map(is_index, places)) or places[0] == places[1]:
         raise NotYet(
-            "One row, column or diagonal of an inverse cannot be differentiated yet.",
-            advice="Give the whole inverse a name first, and index that.",
+            told("One row, column or diagonal of an inverse cannot be differentiated yet."),
+            advice=told("Give the whole inverse a name first, and index that."),
             place=equation.place,
         )
     i, j = term.over, inner.over

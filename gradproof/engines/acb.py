@@ -19,6 +19,7 @@ import flint
 import numpy as np
 
 from gradproof.core.term import Relation
+from gradproof.core.told import told
 from gradproof.engines.arithmetic import Arithmetic, Value, each_matrix
 
 ZERO, ONE = flint.acb(0), flint.acb(1)
@@ -99,7 +100,7 @@ class Acb(Arithmetic):
                 return ONE if x > y and relation != "==" else ZERO
             if _same(a, b):
                 return ZERO if relation == ">" else ONE
-            raise Kinked("a kink or a tie lies at these inputs")
+            raise Kinked(told("a kink or a tie lies at these inputs"))
 
         return (_each(one, *np.broadcast_arrays(left[0], right[0])),)
 
@@ -121,7 +122,7 @@ class Acb(Arithmetic):
             top = max(row, key=lambda x: float(x.real.mid()))
             # Elements that are exact on the disc do not move: a tie among them is no kink.
             if not all(x is top or top.real > x.real or _same(x, top) for x in row):
-                raise Kinked("a tie for the largest lies at these inputs")
+                raise Kinked(told("a tie for the largest lies at these inputs"))
             result[place] = top
         return (result,)
 

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Literal
 
 from gradproof.core.errors import EngineError
+from gradproof.core.told import told
 from gradproof.engines.dtype import DTYPES
 from gradproof.engines.engine import ENGINES
 
@@ -149,11 +150,16 @@ def contract(engine: str, dtype: str) -> Contract:
     if (engine, dtype) in _ABSENT:
         others = [e for e in ENGINES if (e, dtype) in CONTRACTS]
         raise EngineError(
-            _ABSENT[engine, dtype], advice=f"Try another engine ({', '.join(others)}) or float16."
+            _ABSENT[engine, dtype],
+            advice=told("Try another engine ({others}) or float16.", others=", ".join(others)),
         )
     if (engine, dtype) not in CONTRACTS:
         raise EngineError(
-            f"No contract says how {engine} rounds in {dtype}.",
-            advice=f"The engines are {', '.join(ENGINES)}; the dtypes {', '.join(DTYPES)}.",
+            told("No contract says how {engine} rounds in {dtype}.", engine=engine, dtype=dtype),
+            advice=told(
+                "The engines are {engines}; the dtypes {dtypes}.",
+                engines=", ".join(ENGINES),
+                dtypes=", ".join(DTYPES),
+            ),
         )
     return CONTRACTS[engine, dtype]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from gradproof.core.errors import EngineError
+from gradproof.core.told import told
 from gradproof.engines.backward_program import BackwardProgram
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Engine(ABC):
         Raises:
             EngineError: this engine has no layers of its own.
         """
-        raise EngineError(f"{self.title} has no layers of its own here.")
+        raise EngineError(told("{title} has no layers of its own here.", title=self.title))
 
     def backward_program(
         self,
@@ -205,7 +206,8 @@ def load(name: str) -> Engine:
     """
     if name not in ENGINES:
         raise EngineError(
-            f"There is no engine called {name!r}.", advice=f"The engines are {', '.join(ENGINES)}."
+            told("There is no engine called {name!r}.", name=name),
+            advice=told("The engines are {engines}.", engines=", ".join(ENGINES)),
         )
     listing = ENGINES[name]
     try:
@@ -213,10 +215,14 @@ def load(name: str) -> Engine:
     except ImportError as problem:
         if importlib.util.find_spec(listing.module) is None:
             raise EngineError(
-                f"{listing.title} is not installed.", advice=_how_to_install(name)
+                told("{title} is not installed.", title=listing.title), advice=_how_to_install(name)
             ) from problem
         raise EngineError(
-            f"{listing.title} is installed but does not import: {problem}.",
+            told(
+                "{title} is installed but does not import: {problem}.",
+                title=listing.title,
+                problem=problem,
+            ),
             advice=_how_to_install(name),
         ) from problem
     return engine

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradproof.core.errors import DataError, EngineError, NotYet, ShapeError
 from gradproof.core.term import Add, Apply, Compare, Number, Pi, Power, Product, Read, Term
+from gradproof.core.told import told
 from gradproof.engines.dtype import DTYPES, in_dtype
 from gradproof.engines.engine import Argument
 from gradproof.prims.caller import place
@@ -80,7 +81,8 @@ class Recording:
         array = np.asarray(value)
         if array.dtype.kind not in "fiub":
             raise DataError(
-                f"{type(value).__name__} cannot be used in arithmetic here.", place=place()
+                told("{kind} cannot be used in arithmetic here.", kind=type(value).__name__),
+                place=place(),
             )
         return self.arithmetic.tensor(in_dtype(array, self.dtype), self.dtype)
 
@@ -131,8 +133,8 @@ class Tensor(Face):
                 yield recording.operand(operand)
             elif isinstance(operand, Tensor) and not operand.whole:
                 raise DataError(
-                    "An index must be made of integers.",
-                    advice='Annotate it, as in  y: "n, index 10"',
+                    told("An index must be made of integers."),
+                    advice=told('Annotate it, as in  y: "n, index 10"'),
                     place=place(),
                 )
             else:
@@ -165,7 +167,11 @@ def compute(
             place=place(),
         )
     if record is None or (order == 0 and record.meaning is None):
-        raise NotYet(f"This engine has no {name}.", advice="Try another engine.", place=place())
+        raise NotYet(
+            told("This engine has no {name}.", name=name),
+            advice=told("Try another engine."),
+            place=place(),
+        )
     values = dict(zip(record.arguments, operands, strict=True))
     arguments = tuple(Formula(Read(argument, ())) for argument in record.arguments)
     if order == 0:
@@ -173,7 +179,7 @@ def compute(
         return _evaluate(recording, formula(record.meaning(*arguments)).term, values)
     slope = record.slopes[0]
     if slope is None:
-        raise NotYet(f"{name} has no derivative.", place=place())
+        raise NotYet(told("{name} has no derivative.", name=name), place=place())
     values["result"] = compute(recording, name, operands, {"order": 0})
     term = formula(slope(Formula(Read("result", ())), *arguments)).term
     if isinstance(term, Number):  # the derivative has the shape of its argument all the same
@@ -214,7 +220,9 @@ def _evaluate(recording: Recording, term: Term, values: Mapping[str, Any]) -> An
         case Compare(relation, left, right):
             return functions[_RELATIONS[relation]](of(left), of(right))
         case _:
-            raise TypeError(f"{type(term).__name__} does not stand in an elementwise formula.")
+            raise TypeError(
+                told("{kind} does not stand in an elementwise formula.", kind=type(term).__name__)
+            )
 
 
 # --- a run, seen from the engines -----------------------------------------------------------
@@ -264,7 +272,8 @@ def read_inputs(arguments: Mapping[str, Argument], dtype: str) -> Inputs:
     """
     if dtype not in DTYPES:
         raise EngineError(
-            f"{dtype} is not a dtype of the engines.", advice=f"Try {', '.join(DTYPES)}."
+            told("{dtype} is not a dtype of the engines.", dtype=dtype),
+            advice=told("Try {dtypes}.", dtypes=", ".join(DTYPES)),
         )
     inputs = Inputs({}, {}, {})
 
@@ -276,7 +285,7 @@ def read_inputs(arguments: Mapping[str, Argument], dtype: str) -> Inputs:
             case "i" | "u" | "b":
                 inputs.wholes[name] = array.astype(np.int64)
             case _:
-                raise DataError(f"{name} is not an array of numbers.")
+                raise DataError(told("{name} is not an array of numbers.", name=name))
         return name
 
     for parameter, value in arguments.items():
@@ -298,12 +307,13 @@ def read_loss(result: Any) -> Any:
     """
     if not isinstance(result, Tensor):
         raise EngineError(
-            f"The function returned {type(result).__name__} and not a tensor.",
-            advice="It must return the loss.",
+            told("The function returned {kind} and not a tensor.", kind=type(result).__name__),
+            advice=told("It must return the loss."),
         )
     if result.shape:
         raise ShapeError(
-            f"The loss has the shape {result.shape}.", advice="Sum it to a scalar, as with np.sum."
+            told("The loss has the shape {shape}.", shape=result.shape),
+            advice=told("Sum it to a scalar, as with np.sum."),
         )
     return result.native
 
@@ -317,7 +327,12 @@ def read_kept(recording: Recording, operations: Mapping[str, int]) -> dict[str, 
     for name, number in operations.items():
         if number not in recording.kept:
             raise EngineError(
-                f"{name} is operation {number}, and the run had {recording.count}.",
-                advice="The function must do the same operations each time it is called.",
+                told(
+                    "{name} is operation {number}, and the run had {count}.",
+                    name=name,
+                    number=number,
+                    count=recording.count,
+                ),
+                advice=told("The function must do the same operations each time it is called."),
             )
     return {name: recording.kept[number] for name, number in operations.items()}

@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--gigabytes", type=float, default=4.0)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--solution", action="store_true")
+    parser.add_argument("--lang")
     options = parser.parse_args()
     _limit_memory(options.gigabytes)
     try:
@@ -38,11 +39,13 @@ def _limit_memory(gigabytes: float) -> None:
 
 def _marks(options: argparse.Namespace) -> str:
     from gradproof.core.errors import GradproofError
+    from gradproof.core.told import told
     from gradproof.exercise.marking import Marked, mark
     from gradproof.exercise.writing import asked_of, same_forward
     from gradproof.trace.source import read_file
+    from gradproof.words import in_language, language
 
-    name = options.answer.stem
+    name, lang = options.answer.stem, language(options.lang)
     try:
         asked = None
         answer = read_file(options.answer)
@@ -50,12 +53,14 @@ def _marks(options: argparse.Namespace) -> str:
             original = read_file(options.exercise)
             asked = asked_of(original)
             if not same_forward(original, answer):
-                return Marked(name, problem="Its forward is not the exercise's.").to_json()
-        return mark(answer, asked=asked, seed=options.seed, solution=options.solution).to_json()
+                problem = told("Its forward is not the exercise's.")
+                return in_language(Marked(name, problem=problem), lang).to_json()
+        marked = mark(answer, asked=asked, seed=options.seed, solution=options.solution)
+        return in_language(marked, lang).to_json()
     except GradproofError as problem:
         if isinstance(problem.__cause__, MemoryError):
             raise MemoryError from problem
-        return Marked(name, problem=str(problem)).to_json()
+        return in_language(Marked(name, problem=problem.said), lang).to_json()
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gradproof.exercise.grading import Grades
 from gradproof.exercise.marking import WORDS, number
 from gradproof.exercise.showing import SIGNS
+from gradproof.words import say
+from gradproof.words.say import ENGLISH
 
 
-def page(grades: Grades) -> str:
+def page(grades: Grades, lang: str = ENGLISH) -> str:
     """A table with a row for each file, and below it every file with its formulas and hints.
 
     Text from the files is escaped wherever it stands; the page has no script and asks for nothing.
@@ -29,7 +31,9 @@ def page(grades: Grades) -> str:
             rows=list(zip(grades.files, kinds, strict=True)),
             right=right,
             signs=SIGNS,
-            words=WORDS,
+            words={kind: say(word, lang) for kind, word in WORDS.items()},
+            lang=lang,
+            say=lambda template, **values: say(template, lang, **values),
             points=lambda one: number(one.points(grades.carried)),
         )
     )

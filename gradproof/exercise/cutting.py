@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gradproof.core.errors import NotYet, Place
+from gradproof.core.told import told
 from gradproof.trace.parts import functions, names_in
 
 WIDTH = 100
@@ -151,8 +152,11 @@ def _own(
     for part in found:
         if _changed(part) != {blank.name}:
             raise NotYet(
-                f"The formula of {blank.name} is woven together with others: it cannot be cut out.",
-                advice="Leave it out of --blank.",
+                told(
+                    "The formula of {blank} is woven together with others: it cannot be cut out.",
+                    blank=blank.name,
+                ),
+                advice=told("Leave it out of --blank."),
                 place=Place(file, part.lineno, lines[part.lineno - 1].strip()),
             )
     return found

@@ -17,7 +17,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from gradproof.core.errors import DataError
+from gradproof.core.told import told
 from gradproof.exercise.marking import WORDS, Mark, Marked, number
+from gradproof.words import in_language, say, sentence
+from gradproof.words.say import ENGLISH
 
 LARGEST_RESULT = 2**26
 """Bytes of marks that are read from a process; an answer that prints more has gone astray."""
@@ -53,6 +56,7 @@ def grade(
     carried: Fraction = Fraction(1, 2),
     seed: int | None = None,
     solution: bool = False,
+    lang: str = ENGLISH,
     watch: Callable[[str, int, int], None] | None = None,
 ) -> Grades:
     """The marks of every ``.py`` file of a folder.
@@ -69,6 +73,7 @@ def grade(
         carried: the points of a formula that is right given an earlier mistake.
         seed: of the data that is drawn.
         solution: whether the marks show right formulas.
+        lang: the language of the hints.
         watch: called before each file with its name, how many are done and how many there are.
 
     Raises:
@@ -76,23 +81,29 @@ def grade(
     """
     place = Path(folder)
     if not place.is_dir():
-        raise DataError(f"There is no folder {place}.")
+        raise DataError(told("There is no folder {place}.", place=place))
     original = None if exercise is None else Path(exercise).resolve()
     if original is not None and not original.is_file():
-        raise DataError(f"There is no file {exercise}.")
+        raise DataError(told("There is no file {exercise}.", exercise=exercise))
     files = [file for file in sorted(place.glob("*.py")) if file.resolve() != original]
     if not files:
-        raise DataError(f"{place} has no answers: no file name.py.")
+        raise DataError(told("{place} has no answers: no file name.py.", place=place))
     found = []
     for done, file in enumerate(files):
         if watch is not None:
             watch(file.name, done, len(files))
-        found.append(_apart(file, original, limits or Limits(), seed, solution=solution))
+        found.append(_apart(file, original, limits or Limits(), seed, lang, solution=solution))
     return Grades("" if original is None else original.name, tuple(found), carried)
 
 
 def _apart(
-    file: Path, original: Path | None, limits: Limits, seed: int | None, *, solution: bool
+    file: Path,
+    original: Path | None,
+    limits: Limits,
+    seed: int | None,
+    lang: str,
+    *,
+    solution: bool,
 ) -> Marked:
     """The marks of one file, made in a process that can do nothing to this one."""
     with tempfile.TemporaryDirectory(prefix="gradproof-") as folder:
@@ -105,6 +116,7 @@ def _apart(
         command += [] if original is None else ["--exercise", str(original)]
         command += [] if seed is None else ["--seed", str(seed)]
         command += ["--solution"] if solution else []
+        command += ["--lang", lang]
         process = subprocess.Popen(
             command,
             cwd=answer.parent,
@@ -117,10 +129,11 @@ def _apart(
         try:
             code = process.wait(limits.seconds)
         except subprocess.TimeoutExpired:
-            return Marked(file.stem, problem=f"It did not end within {limits.seconds:g} seconds.")
+            late = told("It did not end within {seconds:g} seconds.", seconds=limits.seconds)
+            return in_language(Marked(file.stem, problem=late), lang)
         finally:
             _end(process)
-        return _read(file.stem, result, code, limits)
+        return in_language(_read(file.stem, result, code, limits), lang)
 
 
 def _paths() -> dict[str, str]:
@@ -143,12 +156,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _read(name: str, result: Path, code: int, limits: Limits) -> Marked:
     if not result.is_file() or result.stat().st_size > LARGEST_RESULT:
         if code < 0:
-            told = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
-            return Marked(name, problem=f"Its process was ended by {told}.")
-        return Marked(name, problem=f"Its process ended with {code} and left no marks.")
+            by = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
+            return Marked(name, problem=told("Its process was ended by {signal}.", signal=by))
+        problem = told("Its process ended with {code} and left no marks.", code=code)
+        return Marked(name, problem=problem)
     said = json.loads(result.read_text(encoding="utf-8"))
     if said.get("memory"):
-        return Marked(name, problem=f"It needs more than {limits.gigabytes:g} GB of memory.")
+        problem = told("It needs more than {size:g} GB of memory.", size=limits.gigabytes)
+        return Marked(name, problem=problem)
     return read_marks(name, said)
 
 
@@ -160,13 +175,16 @@ def read_marks(name: str, said: Mapping[str, object]) -> Marked:
     return Marked(name, made, str(said["problem"]))
 
 
-def to_csv(grades: Grades) -> str:
+HEADS = (sentence("file"), sentence("points"), sentence("of"))
+
+
+def to_csv(grades: Grades, lang: str = ENGLISH) -> str:
     """A row for each file: its points, a column for each gradient, and what went wrong."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["file", "points", "of", *grades.asked, "problem"])
+    writer.writerow([say(head, lang) for head in HEADS] + [*grades.asked, say("problem", lang)])
     for one in grades.files:
-        kinds = {mark.of: WORDS[mark.kind] for mark in one.marks}
+        kinds = {mark.of: say(WORDS[mark.kind], lang) for mark in one.marks}
         marks = [kinds.get(of, "") for of in grades.asked]
         points = number(one.points(grades.carried))
         row = [one.name, points, str(len(grades.asked)), *marks, one.problem]

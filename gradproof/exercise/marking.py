@@ -12,19 +12,21 @@ from typing import Any, Literal
 from gradproof.core.errors import ClaimShape, DataError
 from gradproof.core.program import Paper
 from gradproof.core.term import reads
+from gradproof.core.told import told, told_all, told_sentence
 from gradproof.exercise.writing import ASKED, asked_of
 from gradproof.report.report import GradientRow
 from gradproof.trace.source import Source
+from gradproof.words import sentence
 from gradproof.workbench import read, verify_source
 
 Kind = Literal["right", "carried", "wrong", "undecided", "blank"]
 
 WORDS: dict[Kind, str] = {
-    "right": "right",
-    "carried": "right, given an earlier mistake",
-    "wrong": "wrong here",
-    "undecided": "not decided",
-    "blank": "blank",
+    "right": sentence("right"),
+    "carried": sentence("right, given an earlier mistake"),
+    "wrong": sentence("wrong here"),
+    "undecided": sentence("not decided"),
+    "blank": sentence("blank"),
 }
 
 WORST: tuple[Kind, ...] = ("wrong", "carried", "undecided", "blank", "right")
@@ -187,7 +189,9 @@ def _asked(
         return list(dict.fromkeys(_family(row.name) for row in rows if row.name in tried))
     for name in asked:
         if name not in known:
-            raise DataError(f"{ASKED} lists {name}, of which there is no gradient.")
+            raise DataError(
+                told("{asked} lists {name}, of which there is no gradient.", asked=ASKED, name=name)
+            )
     return [name for name in known if name in set(asked)]
 
 
@@ -198,7 +202,7 @@ def _of_wrong_shape(of: str, rows: Sequence[GradientRow], problem: ClaimShape) -
     # A second name for a value stands nowhere: the value has the line where it was made.
     before, _, after = text.partition(" = ")
     answer = after if before == problem.claim else problem.claim
-    hint = " ".join(filter(None, (problem.why, problem.advice)))
+    hint = told_all([part for part in (problem.why, problem.advice) if part])
     return Mark(of, row.symbol, row.shape, "wrong", answer, line, (hint,))
 
 
@@ -211,27 +215,25 @@ def _mark(row: GradientRow, after: str, *, solution: bool) -> Mark:
     if not row.covered:
         return mark
     if after and verdict.kind != "proved":
-        hint = f"Not marked: it builds on {after}, whose shape is wrong."
+        hint = told("Not marked: it builds on {variable}, whose shape is wrong.", variable=after)
         return replace(mark, kind="undecided", hints=(hint,))
     match verdict.kind:
         case "proved":
             if row.hand_verdict is not None and row.hand_verdict.kind == "undecided":
-                return replace(mark, kind="undecided", hints=(_sentence(row.hand_verdict.because),))
+                return replace(
+                    mark, kind="undecided", hints=(told_sentence(row.hand_verdict.because),)
+                )
             return replace(mark, kind="right", solution="")
         case "refuted" if verdict.inherited:
             return replace(mark, kind="carried", hints=row.why, solution="")
         case "refuted":
             return replace(mark, kind="wrong", hints=row.why)
         case _:
-            return replace(mark, kind="undecided", hints=(_sentence(verdict.because),))
+            return replace(mark, kind="undecided", hints=(told_sentence(verdict.because),))
 
 
 def _right_side(formula: str) -> str:
     return formula.partition(" = ")[2] or formula
-
-
-def _sentence(because: str) -> str:
-    return f"{because[:1].upper()}{because[1:].rstrip('.?')}."
 
 
 def number(points: Fraction) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gradproof.core.errors import DataError, GradproofError, NetworkError, NotYet
 from gradproof.core.program import Claim, Program, shapes
+from gradproof.core.told import told
 from gradproof.exercise.cutting import WIDTH, Blank, cut, one_by_one
 from gradproof.gallery.entry import read_docstring
 from gradproof.trace.paper import claimed
@@ -47,7 +48,8 @@ def exercise(source: Source, wanted: Sequence[str] = (), *, file: str = "") -> E
         NotYet: a formula cannot be cut out, because it is woven together with others.
         NetworkError: the network has no file, or nothing of it can be blank.
     """
-    path = file_of(source, f"{source.name} has no file to make an exercise from.")
+    nowhere = told("{source} has no file to make an exercise from.", source=source.name)
+    path = file_of(source, nowhere)
     text = path.read_text(encoding="utf-8")
     traced, _ = read(source, {}, {})
     found = _blanks(traced, functions(ast.parse(text)).get("backward"))
@@ -87,8 +89,11 @@ def _all_that_can_be(parts: _Parts, chosen: list[Blank]) -> Exercise:
             continue
         return Exercise(made, _names(possible), _given(parts.traced, possible))
     raise NetworkError(
-        f"No formula of {parts.source.name} can be cut out: they are made together, in a loop.",
-        advice="Write a backward with one line for each gradient.",
+        told(
+            "No formula of {name} can be cut out: they are made together, in a loop.",
+            name=parts.source.name,
+        ),
+        advice=told("Write a backward with one line for each gradient."),
     )
 
 
@@ -150,13 +155,16 @@ def _chosen(found: list[Blank], wanted: Sequence[str], traced: Traced) -> list[B
     known = {claim.of.partition("[")[0] for claim in traced.paper.claims}
     if missing[0] in known:
         raise NotYet(
-            f"The formula of ∂l/∂{missing[0]} is made at every turn of a loop, and cannot be cut "
-            "out.",
-            advice=f"These can be blank: {', '.join(by_name)}.",
+            told(
+                "The formula of ∂l/∂{missing} is made at every turn of a loop, and cannot be "
+                "cut out.",
+                missing=missing[0],
+            ),
+            advice=told("These can be blank: {by_name}.", by_name=", ".join(by_name)),
         )
     raise DataError(
-        f"There is no formula for ∂l/∂{missing[0]} to leave blank.",
-        advice=f"These can be blank: {', '.join(by_name)}.",
+        told("There is no formula for ∂l/∂{missing} to leave blank.", missing=missing[0]),
+        advice=told("These can be blank: {by_name}.", by_name=", ".join(by_name)),
     )
 
 
@@ -262,9 +270,9 @@ def _check(made: str, traced: Traced) -> None:
         try:
             again, _ = read(read_file(path), {}, {})
         except GradproofError as problem:
-            raise _Unfit(f"The exercise does not run: {problem}") from problem
+            raise _Unfit(told("The exercise does not run: {problem}", problem=problem)) from problem
     if not _alike(traced.paper.forward, again.paper.forward):
-        raise _Unfit("forward is another one when its file is cut.")
+        raise _Unfit(told("forward is another one when its file is cut."))
 
 
 def _alike(one: Program, other: Program) -> bool:
@@ -298,5 +306,11 @@ def asked_of(source: Source) -> tuple[str, ...] | None:
     if asked is None:
         return None
     if not isinstance(asked, tuple | list) or not all(isinstance(name, str) for name in asked):
-        raise DataError(f"{ASKED} is {asked!r}: it lists the names of tensors, such as W2.")
+        raise DataError(
+            told(
+                "{asked} is {listed!r}: it lists the names of tensors, such as W2.",
+                asked=ASKED,
+                listed=asked,
+            )
+        )
     return tuple(asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gradproof.core.errors import DataError
+from gradproof.core.told import told
 
 TEMPLATE = Path(__file__).parent / "templates" / "my_network.py"
 
@@ -17,15 +18,21 @@ def new(file: str | Path) -> Path:
     """
     path = Path(file)
     if path.suffix != ".py":
-        raise DataError(f"{path} is not the name of a Python file.", advice=f"Try {path}.py")
+        raise DataError(
+            told("{path} is not the name of a Python file.", path=path),
+            advice=told("Try {path}.py", path=path),
+        )
     text = TEMPLATE.read_text(encoding="utf-8").replace("my_network.py", path.name)
     try:
         with path.open("x", encoding="utf-8") as file_:
             file_.write(text)
     except FileExistsError as problem:
         raise DataError(
-            f"{path} exists already and is left as it is.", advice="Choose another name."
+            told("{path} exists already and is left as it is.", path=path),
+            advice=told("Choose another name."),
         ) from problem
     except OSError as problem:
-        raise DataError(f"{path} cannot be written: {problem.strerror}.") from problem
+        raise DataError(
+            told("{path} cannot be written: {strerror}.", path=path, strerror=problem.strerror)
+        ) from problem
     return path

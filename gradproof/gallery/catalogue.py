@@ -7,6 +7,7 @@ import importlib
 from pathlib import Path
 
 from gradproof.core.errors import NetworkError
+from gradproof.core.told import told
 from gradproof.gallery.entry import Entry, entry
 from gradproof.trace.source import Source, read_file, read_module
 
@@ -53,8 +54,11 @@ def find(name: str) -> Source:
     if path.suffix == ".py" or path.exists():
         return read_file(path)
     raise NetworkError(
-        f"There is no network called {name!r}.",
-        advice=f"The gallery has {', '.join(known)}; a file of your own is named with its .py.",
+        told("There is no network called {name!r}.", name=name),
+        advice=told(
+            "The gallery has {known}; a file of your own is named with its .py.",
+            known=", ".join(known),
+        ),
     )
 
 
@@ -71,7 +75,7 @@ def describe(name: str) -> Entry:
     """
     if name not in names():
         raise NetworkError(
-            f"The gallery has no network called {name!r}.",
-            advice=f"It has {', '.join(names())}.",
+            told("The gallery has no network called {name!r}.", name=name),
+            advice=told("It has {names}.", names=", ".join(names())),
         )
     return entry(find(name), _HERE / f"{name}.py")

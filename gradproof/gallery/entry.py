@@ -12,11 +12,12 @@ from gradproof.core.index import Size
 from gradproof.engines.engine import ENGINES
 from gradproof.trace.signature import read_signature, tensors
 from gradproof.trace.source import Source
+from gradproof.words import sentence
 
-SOURCE = "Source"
-FAMOUS = "Famous for getting wrong"
-WRONG = "Wrong"
-HIDES = "Hides"
+SOURCE = sentence("Source")
+FAMOUS = sentence("Famous for getting wrong")
+WRONG = sentence("Wrong")
+HIDES = sentence("Hides")
 HEADINGS = (SOURCE, FAMOUS, WRONG, HIDES)
 """What a docstring says after its first sentence: one paragraph each, opened by the heading."""
 

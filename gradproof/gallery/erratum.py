@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradproof.core.errors import NetworkError
+from gradproof.core.told import told
 from gradproof.gallery import catalogue
 from gradproof.gallery.entry import read_docstring
 from gradproof.trace.source import Source
@@ -37,8 +38,8 @@ def erratum(name: str) -> Erratum:
     """
     if name not in catalogue.errata():
         raise NetworkError(
-            f"There is no published mistake called {name!r}.",
-            advice=f"There are {', '.join(catalogue.errata())}.",
+            told("There is no published mistake called {name!r}.", name=name),
+            advice=told("There are {names}.", names=", ".join(catalogue.errata())),
         )
     module = importlib.import_module(f"{catalogue.ERRATA}.{name}")
     source = catalogue.find(name)

@@ -11,10 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gradproof.core.errors import DataError, GradproofError
+from gradproof.core.told import told
 from gradproof.engines.dtype import DTYPES
 from gradproof.engines.engine import ENGINES, installed, load
 from gradproof.gallery import catalogue
-from gradproof.report.report import Report
+from gradproof.judge.verdict import EngineVerdict
+from gradproof.report.report import WORDS, Report
+from gradproof.words import sentence
 from gradproof.workbench import verify_source
 
 
@@ -87,7 +90,11 @@ def verify_all(
         GradproofError: an engine or a network of that name does not exist, or the dtype does not.
     """
     if dtype not in DTYPES:
-        raise DataError(f"The dtype {dtype!r} is not one of {', '.join(DTYPES)}.")
+        raise DataError(
+            told(
+                "The dtype {dtype!r} is not one of {dtypes}.", dtype=dtype, dtypes=", ".join(DTYPES)
+            )
+        )
     here = installed()
     for engine in engines or ():  # asked for by name: a missing one is an error
         load(engine)
@@ -149,18 +156,39 @@ def _problems(report: Report) -> tuple[str, ...]:
     found: list[str] = []
     for batch in report.batches:
         for row in batch.forward:
-            for party, verdict in (("", row.verdict), ("own layers: ", row.native_verdict)):
+            for party, verdict in ((ALONE, row.verdict), (LAYERS, row.native_verdict)):
                 if verdict is not None and verdict.kind != "agrees":
-                    found.append(f"{party}{row.name} is {verdict.kind}: {verdict.because}")
+                    found.append(told(party, problem=_problem(row.name, verdict)))
         for gradient in batch.gradients:
             formula = gradient.formula_verdict
             if formula.kind in ("refuted", "undecided"):
-                found.append(f"{gradient.symbol}, the formula is {formula.kind}: {formula.because}")
+                found.append(
+                    told(
+                        "{gradient}, the formula is {verdict}: {because}",
+                        gradient=gradient.symbol,
+                        verdict=told(WORDS[formula.kind]),
+                        because=formula.because,
+                    )
+                )
             for party, verdict in (
-                ("", gradient.engine_verdict),
-                ("own layers: ", gradient.native_verdict),
-                ("on plain arrays: ", gradient.hand_verdict),
+                (ALONE, gradient.engine_verdict),
+                (LAYERS, gradient.native_verdict),
+                (PLAIN, gradient.hand_verdict),
             ):
                 if verdict is not None and verdict.kind != "agrees":
-                    found.append(f"{party}{gradient.symbol} is {verdict.kind}: {verdict.because}")
+                    found.append(told(party, problem=_problem(gradient.symbol, verdict)))
     return tuple(dict.fromkeys(found))
+
+
+ALONE = "{problem}"
+LAYERS = sentence("own layers: {problem}")
+PLAIN = sentence("on plain arrays: {problem}")
+
+
+def _problem(tensor: str, verdict: EngineVerdict) -> str:
+    return told(
+        "{tensor} is {verdict}: {because}",
+        tensor=tensor,
+        verdict=told(WORDS[verdict.kind]),
+        because=verdict.because,
+    )

@@ -10,6 +10,7 @@ import numpy as np
 from gradproof.core.errors import DataError, ShapeError
 from gradproof.core.index import Size
 from gradproof.core.program import Tensor
+from gradproof.core.told import told
 from gradproof.engines.dtype import in_dtype
 from gradproof.trace.signature import Signature, positions_of, symbols, tensors
 
@@ -33,12 +34,14 @@ def choose_sizes(
     unknown = set(given) - set(wanted)
     if unknown:
         raise DataError(
-            f"There is no size called {', '.join(sorted(unknown))}.",
-            advice=f"The sizes are {', '.join(wanted) or 'all numbers'}.",
+            told("There is no size called {names}.", names=", ".join(sorted(unknown))),
+            advice=told("The sizes are {sizes}.", sizes=", ".join(wanted) or told("all numbers")),
         )
     for symbol, size in given.items():
         if size < 1:
-            raise DataError(f"The size {symbol} must be at least 1, not {size}.")
+            raise DataError(
+                told("The size {symbol} must be at least 1, not {size}.", symbol=symbol, size=size)
+            )
     sizes = dict(given)
     for tensor, value in _given(signature, arrays):
         _bind(tensor, _shape(value), sizes)
@@ -62,8 +65,12 @@ def _given(signature: Signature, inputs: Mapping[str, Any]) -> list[tuple[Tensor
         if not isinstance(given, list | tuple | np.ndarray) or len(given) != len(entry):
             got = len(given) if isinstance(given, list | tuple | np.ndarray) else type(given)
             raise ShapeError(
-                f"{name} is a list of {len(entry)} tensors, not "
-                f"{got.__name__ if isinstance(got, type) else got}."
+                told(
+                    "{name} is a list of {count} tensors, not {got}.",
+                    name=name,
+                    count=len(entry),
+                    got=got.__name__ if isinstance(got, type) else got,
+                )
             )
         found.extend(zip(entry, given, strict=True))
     return found
@@ -94,7 +101,13 @@ def _bind(tensor: Tensor, shape: tuple[Size, ...], sizes: dict[str, int]) -> Non
     shown = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
     if len(shape) != len(tensor.shape):
         raise ShapeError(
-            f'{tensor.name} has {len(shape)} axes {shown}, but its annotation says "{annotated}".'
+            told(
+                '{tensor} has {count} axes {shown}, but its annotation says "{annotated}".',
+                tensor=tensor.name,
+                count=len(shape),
+                shown=shown,
+                annotated=annotated,
+            )
         )
     for size, length in zip(tensor.shape, shape, strict=True):
         if length == size:
@@ -103,10 +116,25 @@ def _bind(tensor: Tensor, shape: tuple[Size, ...], sizes: dict[str, int]) -> Non
             sizes.setdefault(size, length)
         expected = sizes.get(size, size) if isinstance(size, str) else size
         if expected != length:
-            raise ShapeError(
-                f'{tensor.name} has the shape {shown}, but its annotation says "{annotated}"'
-                + (f" and {size} is {expected}." if expected != size else ".")
-            )
+            name = tensor.name
+            if expected == size:
+                why = told(
+                    '{tensor} has the shape {shown}, but its annotation says "{annotated}".',
+                    tensor=name,
+                    shown=shown,
+                    annotated=annotated,
+                )
+            else:
+                why = told(
+                    '{tensor} has the shape {shown}, but its annotation says "{annotated}" and '
+                    "{size} is {expected}.",
+                    tensor=name,
+                    shown=shown,
+                    annotated=annotated,
+                    size=size,
+                    expected=expected,
+                )
+            raise ShapeError(why)
 
 
 def draw(
@@ -160,15 +188,24 @@ def _positions(
     array = np.asarray(given)
     if array.dtype.kind not in "iu":
         raise DataError(
-            f"{tensor.name} has the dtype {array.dtype}; it names positions.",
-            advice=f"Convert it: {tensor.name}.astype(np.int64)",
+            told(
+                "{tensor} has the dtype {dtype}; it names positions.",
+                tensor=tensor.name,
+                dtype=array.dtype,
+            ),
+            advice=told("Convert it: {tensor}.astype(np.int64)", tensor=tensor.name),
         )
     wrong = np.argwhere((array < 0) | (array >= size))
     if len(wrong):
         index = tuple(int(k) for k in wrong[0])
         raise DataError(
-            f"{tensor.name}{list(index)} is {array[index]}, and the axis has the positions 0 to "
-            f"{size - 1}."
+            told(
+                "{tensor}{index} is {array}, and the axis has the positions 0 to {number}.",
+                tensor=tensor.name,
+                index=list(index),
+                array=array[index],
+                number=size - 1,
+            )
         )
     return array.astype(np.int64)
 
@@ -202,18 +239,30 @@ def _checked(tensor: Tensor, value: Any, dtype: str) -> np.ndarray:
         return in_dtype(array, dtype)
     if array.dtype.kind not in "f":
         raise DataError(
-            f"{tensor.name} has the dtype {array.dtype}; a gradient needs floating-point numbers.",
-            advice=f"Convert it: {tensor.name}.astype(np.float32)",
+            told(
+                "{tensor} has the dtype {dtype}; a gradient needs floating-point numbers.",
+                tensor=tensor.name,
+                dtype=array.dtype,
+            ),
+            advice=told("Convert it: {tensor}.astype(np.float32)", tensor=tensor.name),
         )
     if not np.all(np.isfinite(array)):
         index = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
         raise DataError(
-            f"{tensor.name}{list(index)} is {array[index]}: no gradient can be checked there.",
-            advice="Give finite data.",
+            told(
+                "{tensor}{index} is {array}: no gradient can be checked there.",
+                tensor=tensor.name,
+                index=list(index),
+                array=array[index],
+            ),
+            advice=told("Give finite data."),
         )
     rounded = in_dtype(array, dtype)
     if not np.all(np.isfinite(rounded)):
-        raise DataError(f"{tensor.name} has numbers too large for {dtype}.", advice="Scale it.")
+        raise DataError(
+            told("{tensor} has numbers too large for {dtype}.", tensor=tensor.name, dtype=dtype),
+            advice=told("Scale it."),
+        )
     return rounded
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from gradproof.core.errors import NotYet, ShapeError
+from gradproof.core.told import told
 from gradproof.prims.caller import place
 
 
@@ -29,9 +30,18 @@ def axis_of(axis: Any, among: int) -> int:
         ShapeError: it is no number, or no axis of so many.
     """
     if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
-        raise ShapeError(f"{axis!r} is not an axis.", advice="An axis is a number.", place=place())
+        raise ShapeError(
+            told("{axis!r} is not an axis.", axis=axis),
+            advice=told("An axis is a number."),
+            place=place(),
+        )
     if not -among <= axis < among:
-        raise ShapeError(f"axis {axis} does not exist: the tensor has {among} axes.", place=place())
+        raise ShapeError(
+            told(
+                "axis {axis} does not exist: the tensor has {among} axes.", axis=axis, among=among
+            ),
+            place=place(),
+        )
     return int(axis) % among
 
 
@@ -46,10 +56,13 @@ def _face(operands: Sequence[Any]) -> Any:
 def reshape(x: Any, *shape: Any, order: str = "C") -> Any:
     """The elements in their order under other axes; one size may be −1."""
     if order != "C":
-        raise NotYet("reshape in another order than C is not supported yet.", place=place())
+        raise NotYet(told("reshape in another order than C is not supported yet."), place=place())
     sizes = list(shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape)
     if any(isinstance(s, bool) or not isinstance(s, int | np.integer) for s in sizes):
-        raise ShapeError(f"{tuple(sizes)} is not a shape: sizes are whole numbers.", place=place())
+        raise ShapeError(
+            told("{wanted} is not a shape: sizes are whole numbers.", wanted=tuple(sizes)),
+            place=place(),
+        )
     total, unknown = x.size, [k for k, size in enumerate(sizes) if size == -1]
     known = 1
     for k, size in enumerate(sizes):
@@ -60,8 +73,12 @@ def reshape(x: Any, *shape: Any, order: str = "C") -> Any:
         or (not unknown and known != total)
     ):
         raise ShapeError(
-            f"A tensor of shape {x.shape} has {int(total)} elements: they do not fill "
-            f"{tuple(map(int, sizes))}.",
+            told(
+                "A tensor of shape {shape} has {count} elements: they do not fill {wanted}.",
+                shape=x.shape,
+                count=int(total),
+                wanted=tuple(map(int, sizes)),
+            ),
             place=place(),
         )
     for k in unknown:
@@ -88,7 +105,10 @@ def squeeze(x: Any, axis: Any = None) -> Any:
         long = [k for k in gone if x.shape[k] != 1]
         if long:
             raise ShapeError(
-                f"squeeze: axis {long[0]} has {x.shape[long[0]]} elements.", place=place()
+                told(
+                    "squeeze: axis {axis} has {size} elements.", axis=long[0], size=x.shape[long[0]]
+                ),
+                place=place(),
             )
     return x[tuple(0 if k in gone else slice(None) for k in range(x.ndim))]
 
@@ -103,7 +123,11 @@ def broadcast_to(x: Any, shape: Any) -> Any:
     )
     if not fits:
         raise ShapeError(
-            f"A tensor of shape {own} cannot be repeated to {tuple(map(int, sizes))}.",
+            told(
+                "A tensor of shape {own} cannot be repeated to {wanted}.",
+                own=own,
+                wanted=tuple(map(int, sizes)),
+            ),
             place=place(),
         )
     return x if sizes == own else x.operate("broadcast", (x,), sizes=sizes)
@@ -128,7 +152,7 @@ def repeat(x: Any, repeats: Any, axis: Any = None) -> Any:
         x, axis = ravel(x), 0
     if not isinstance(repeats, int | np.integer):
         raise NotYet(
-            "np.repeat with a number for each element is not supported yet.", place=place()
+            told("np.repeat with a number for each element is not supported yet."), place=place()
         )
     spot = axis_of(axis, x.ndim)
     key = (slice(None),) * (spot + 1) + (None,)
@@ -165,7 +189,12 @@ def split(x: Any, sections: Any, axis: Any = 0) -> list[Any]:
     if isinstance(sections, int | np.integer):
         if length % sections:
             raise ShapeError(
-                f"An axis of {length} cannot be split into {sections} equal parts.", place=place()
+                told(
+                    "An axis of {length} cannot be split into {sections} equal parts.",
+                    length=length,
+                    sections=sections,
+                ),
+                place=place(),
             )
         cuts = [int(length) // int(sections) * k for k in range(int(sections) + 1)]
     else:
@@ -180,7 +209,7 @@ def split(x: Any, sections: Any, axis: Any = 0) -> list[Any]:
 def einsum(signature: Any, *operands: Any, optimize: Any = False) -> Any:
     """Einstein's summation: letters that the result has not are summed over."""
     if not isinstance(signature, str):
-        raise NotYet("np.einsum takes its letters as a string here.", place=place())
+        raise NotYet(told("np.einsum takes its letters as a string here."), place=place())
     text = explicit(signature.replace(" ", ""), [np.ndim(o) for o in operands])
     return _face(operands).operate("einsum", operands, signature=text)
 
@@ -195,7 +224,13 @@ def explicit(signature: str, ranks: Sequence[int]) -> str:
     inputs = left.split(",")
     if len(inputs) != len(ranks):
         raise ShapeError(
-            f"{signature!r} is for {len(inputs)} operand(s), not {len(ranks)}.", place=place()
+            told(
+                "{signature!r} is for {count} operand(s), not {count2}.",
+                signature=signature,
+                count=len(inputs),
+                count2=len(ranks),
+            ),
+            place=place(),
         )
     spare = [letter for letter in ascii_letters if letter not in signature]
     wide = max(
@@ -210,7 +245,13 @@ def explicit(signature: str, ranks: Sequence[int]) -> str:
             part = part.replace("...", dots[len(dots) - missing :])
         if len(part) != rank or not all(letter in ascii_letters for letter in part):
             raise ShapeError(
-                f"{part!r} in {signature!r} names {len(part)} axes of a tensor with {rank}.",
+                told(
+                    "{part!r} in {signature!r} names {count} axes of a tensor with {rank}.",
+                    part=part,
+                    signature=signature,
+                    count=len(part),
+                    rank=rank,
+                ),
                 place=place(),
             )
         written.append(part)
@@ -223,7 +264,10 @@ def explicit(signature: str, ranks: Sequence[int]) -> str:
     unknown = [letter for letter in result if letter not in together]
     if unknown or len(set(result)) != len(result):
         raise ShapeError(
-            f"The result of {signature!r} has a letter twice, or one that no operand has.",
+            told(
+                "The result of {signature!r} has a letter twice, or one that no operand has.",
+                signature=signature,
+            ),
             place=place(),
         )
     return f"{','.join(written)}->{result}"
@@ -241,7 +285,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 def _diagonal(x: Any, offset: int, axis1: int, axis2: int, *, kept: bool) -> tuple[str]:
     if offset:
-        raise NotYet("A diagonal beside the main one is not supported yet.", place=place())
+        raise NotYet(told("A diagonal beside the main one is not supported yet."), place=place())
     letters = list(ascii_letters[: x.ndim])
     first, second = axis_of(axis1, x.ndim), axis_of(axis2, x.ndim)
     letters[second] = letters[first]
@@ -252,7 +296,9 @@ def _diagonal(x: Any, offset: int, axis1: int, axis2: int, *, kept: bool) -> tup
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The Euclidean norm along an axis, or of all elements."""
     if ord not in (None, 2, "fro") or (ord == 2 and axis is None and x.ndim > 1):
-        raise NotYet(f"np.linalg.norm with ord={ord!r} is not supported yet.", place=place())
+        raise NotYet(
+            told("np.linalg.norm with ord={ord!r} is not supported yet.", ord=ord), place=place()
+        )
     return np.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.core.errors import GradproofError, NetworkError, Place
+from gradproof.core.told import told
 
 _HOUSE = str(Path(__file__).parent.parent)
 _GALLERY = str(Path(_HOUSE) / "gallery")
@@ -73,7 +74,12 @@ def reported(function: Callable[..., Any]) -> Iterator[None]:
         theirs = [(frame, line) for frame, line in passed if not is_ours(frame.f_code.co_filename)]
         name = getattr(function, "__name__", type(function).__name__)
         raise NetworkError(
-            f"{name} raised {type(problem).__name__}: {problem}",
+            told(
+                "{name} raised {kind}: {problem}",
+                name=name,
+                kind=type(problem).__name__,
+                problem=problem,
+            ),
             place=place_of(*theirs[-1]) if theirs else None,
         ) from problem
 

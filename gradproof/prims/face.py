@@ -45,6 +45,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from gradproof.core.errors import DataError, NetworkError, Never, NotYet, ShapeError
+from gradproof.core.told import told
 from gradproof.prims.arrange import ARRANGEMENTS, axis_of, ravel, reshape, squeeze
 from gradproof.prims.caller import place
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME, FOLD_BY_NAME
@@ -119,8 +120,8 @@ class Face(NDArrayOperatorsMixin, ABC):
             NetworkError: this is no value of forward that backward was given.
         """
         raise NetworkError(
-            "gp.blank stands for a gradient: only backward has any.",
-            advice="Write  dl_dW = gp.blank(W)  in backward.",
+            told("gp.blank stands for a gradient: only backward has any."),
+            advice=told("Write  dl_dW = gp.blank(W)  in backward."),
             place=place(),
         )
 
@@ -140,8 +141,8 @@ class Face(NDArrayOperatorsMixin, ABC):
         out = extra.pop("out", None)
         if out is not None and (method != "__call__" or out[0] is not inputs[0]):
             raise Never(
-                f"np.{name}(..., out=...) writes into an array.",
-                advice="Assign the result to a name instead.",
+                told("np.{name}(..., out=...) writes into an array.", name=name),
+                advice=told("Assign the result to a name instead."),
                 place=place(),
             )
         if method == "reduce" and name in ("add", "maximum"):
@@ -159,7 +160,9 @@ class Face(NDArrayOperatorsMixin, ABC):
             try:
                 inspect.signature(_LINALG[func.__name__]).bind(*args, **kwargs)
             except TypeError:
-                raise _unknown(f"np.linalg.{func.__name__} with these arguments", {}) from None
+                raise _unknown(
+                    told("np.linalg.{func} with these arguments", func=func.__name__), {}
+                ) from None
             return _LINALG[func.__name__](*args, **kwargs)
         if func.__name__ not in _FUNCTIONS:
             raise _unknown(f"np.{func.__name__}", {})
@@ -253,25 +256,27 @@ class Face(NDArrayOperatorsMixin, ABC):
 
     def __iter__(self) -> Iterator[Face]:
         if self.ndim == 0:
-            raise ShapeError("A scalar cannot be iterated.", place=place())
+            raise ShapeError(told("A scalar cannot be iterated."), place=place())
         return (self[i] for i in range(self.shape[0]))
 
     def __len__(self) -> int:
         if self.ndim == 0:
-            raise ShapeError("A scalar has no length.", place=place())
+            raise ShapeError(told("A scalar has no length."), place=place())
         return int(self.shape[0])
 
     def __bool__(self) -> bool:
         raise Never(
-            "A branch on data has no single formula: which way it goes depends on the numbers.",
-            advice="Use np.where(condition, a, b), which keeps both branches.",
+            told(
+                "A branch on data has no single formula: which way it goes depends on the numbers."
+            ),
+            advice=told("Use np.where(condition, a, b), which keeps both branches."),
             place=place(),
         )
 
     def __float__(self) -> float:
         raise Never(
-            "float() takes the tensor out of the network, so its gradient is lost.",
-            advice="Keep it as an array.",
+            told("float() takes the tensor out of the network, so its gradient is lost."),
+            advice=told("Keep it as an array."),
             place=place(),
         )
 
@@ -296,8 +301,8 @@ class Face(NDArrayOperatorsMixin, ABC):
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise Never(
-            "This turns the tensor into plain numbers, so its gradient is lost.",
-            advice="Use NumPy functions or gradproof's on the tensor itself.",
+            told("This turns the tensor into plain numbers, so its gradient is lost."),
+            advice=told("Use NumPy functions or gradproof's on the tensor itself."),
             place=place(),
         )
 
@@ -305,11 +310,15 @@ class Face(NDArrayOperatorsMixin, ABC):
 
 
 def _unknown(what: str, extra: dict[str, Any]) -> NotYet:
-    with_ = f" with {', '.join(extra)}" if extra else ""
+    if extra:
+        what = told("{name} with {arguments}", name=what, arguments=", ".join(extra))
     return NotYet(
-        f"{what}{with_} is not in gradproof's dictionary.",
-        advice="Write it with the operations that are: arithmetic, @, .T, sum, mean, max, exp, "
-        "log, sqrt, tanh, abs, maximum, minimum, where, and gp.sigmoid, relu, softmax, logsumexp.",
+        told("{name} is not in gradproof's dictionary.", name=what),
+        advice=told(
+            "Write it with the operations that are: arithmetic, @, .T, sum, mean, max, "
+            "exp, log, sqrt, tanh, abs, maximum, minimum, where, and gp.sigmoid, relu, "
+            "softmax, logsumexp."
+        ),
         place=place(),
     )
 
@@ -320,7 +329,7 @@ def _called(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     try:
         inspect.signature(known).bind(*args, **kwargs)
     except TypeError:
-        raise _unknown(f"np.{name} with these arguments", {}) from None
+        raise _unknown(told("np.{name} with these arguments", name=name), {}) from None
     dtype = kwargs.get("dtype")
     if dtype is not None and np.dtype(dtype).kind != "f":
         raise _unknown(f"np.{name}", {f"dtype={np.dtype(dtype)}": dtype})
@@ -343,7 +352,9 @@ def _write(whole: Face, key: tuple[Any, ...], value: Any, through: Face | None =
         NotYet: another tensor shares memory with what is written.
     """
     if any(part is None for part in key):
-        raise NotYet("Writing into a view with a new axis is not supported yet.", place=place())
+        raise NotYet(
+            told("Writing into a view with a new axis is not supported yet."), place=place()
+        )
     there = tuple(
         len(_spots(part, size))
         for part, size in zip(key, whole.shape, strict=True)
@@ -351,15 +362,19 @@ def _write(whole: Face, key: tuple[Any, ...], value: Any, through: Face | None =
     )
     if not _fits(np.shape(value), there):
         raise ShapeError(
-            f"What stands there has the shape {there} and cannot hold {np.shape(value)}.",
+            told(
+                "What stands there has the shape {there} and cannot hold {shape}.",
+                there=there,
+                shape=np.shape(value),
+            ),
             place=place(),
         )
     views = [view() for view in whole._views]
     for view in views:
         if view is not None and view is not through and _overlap(whole, key, view):
             raise NotYet(
-                "This writes into an array of which another variable is a view.",
-                advice="Copy what is still needed first: b = a[0].copy()",
+                told("This writes into an array of which another variable is a view."),
+                advice=told("Copy what is still needed first: b = a[0].copy()"),
                 place=place(),
             )
     whole._views = [ref for ref, view in zip(whole._views, views, strict=True) if view is not None]
@@ -374,15 +389,18 @@ def _put(target: Face, key: Any, value: Any) -> None:
     """
     if any(view() is not None for view in target._views):
         raise NotYet(
-            "This writes into an array of which another variable is a view.",
-            advice="Copy what is still needed first: b = a[0].copy()",
+            told("This writes into an array of which another variable is a view."),
+            advice=told("Copy what is still needed first: b = a[0].copy()"),
             place=place(),
         )
     if isinstance(key, Face) and key.is_mask:
         if np.ndim(value) or key.shape != target.shape:
             raise NotYet(
-                "Behind a mask only one number can be written, for all elements that it chooses.",
-                advice="Write  a = np.where(mask, b, a)",
+                told(
+                    "Behind a mask only one number can be written, for all elements that it "
+                    "chooses."
+                ),
+                advice=told("Write  a = np.where(mask, b, a)"),
                 place=place(),
             )
         _replace(target, target.operate("where", (key, value, target), order=0))
@@ -395,8 +413,8 @@ def _add_at(target: Any, key: Any, value: Any) -> None:
     """``np.add.at``: where an index stands twice, both are added."""
     if not isinstance(target, Face):
         raise NotYet(
-            "np.add.at on a plain array that tensors are added to.",
-            advice="Make the array with np.zeros, np.zeros_like or np.ones.",
+            told("np.add.at on a plain array that tensors are added to."),
+            advice=told("Make the array with np.zeros, np.zeros_like or np.ones."),
             place=place(),
         )
     entries, indices = gathering(target, key)
@@ -405,7 +423,7 @@ def _add_at(target: Any, key: Any, value: Any) -> None:
 
 def _take(x: Face, indices: Any, axis: Any = None) -> Face:
     if axis is None:
-        raise NotYet("np.take without an axis is not supported yet.", place=place())
+        raise NotYet(told("np.take without an axis is not supported yet."), place=place())
     key = (slice(None),) * axis_of(axis, x.ndim)
     if np.ndim(indices) == 0 and not isinstance(indices, Face):
         return x[(*key, int(indices))]
@@ -425,8 +443,8 @@ def _replace(target: Face, result: Face) -> None:
     of = target._of
     if of is not None and of[1] is None:
         raise NotYet(
-            "This writes into a transposed view of another array.",
-            advice="Write into the array itself.",
+            told("This writes into a transposed view of another array."),
+            advice=told("Write into the array itself."),
             place=place(),
         )
     target.become(result)
@@ -457,16 +475,23 @@ def _updated(target: Any, result: Face) -> Face:
     """The target of an augmented assignment after it: in NumPy all its names see the change."""
     if np.shape(target) != result.shape:
         raise ShapeError(
-            f"An array of shape {np.shape(target)} cannot hold the result, {result.shape}: in "
-            "place nothing grows.",
-            advice="Write  a = a + b  instead of  a += b.",
+            told(
+                "An array of shape {shape} cannot hold the result, {shape2}: in place "
+                "nothing grows.",
+                shape=np.shape(target),
+                shape2=result.shape,
+            ),
+            advice=told("Write  a = a + b  instead of  a += b."),
             place=place(),
         )
     if isinstance(target, np.ndarray):
         if target.dtype.kind != "f":
             raise Never(
-                f"An array of {target.dtype} cannot be updated in place by a tensor.",
-                advice="Write  a = a + b  instead of  a += b.",
+                told(
+                    "An array of {dtype} cannot be updated in place by a tensor.",
+                    dtype=target.dtype,
+                ),
+                advice=told("Write  a = a + b  instead of  a += b."),
                 place=place(),
             )
         # Its other names would see the new numbers, which do not exist: NaN is refused where used.
@@ -476,8 +501,8 @@ def _updated(target: Any, result: Face) -> Face:
         return result  # a scalar of NumPy's does not change: the name moves on
     if any(view() is not None for view in target._views):
         raise NotYet(
-            "This update in place changes two arrays, of which one is a view of the other.",
-            advice="Write  a = a + b  instead of  a += b.",
+            told("This update in place changes two arrays, of which one is a view of the other."),
+            advice=told("Write  a = a + b  instead of  a += b."),
             place=place(),
         )
     face: Face = target
@@ -510,12 +535,14 @@ def _call_ufunc(face: Face, name: str, inputs: tuple[Any, ...]) -> Face:
 def _power(face: Face, base: Any, exponent: Any) -> Face:
     if isinstance(exponent, Face) or np.ndim(exponent) != 0:
         raise NotYet(
-            "An exponent that is an array is not supported yet.",
-            advice="Write x**y as np.exp(y * np.log(x)).",
+            told("An exponent that is an array is not supported yet."),
+            advice=told("Write x**y as np.exp(y * np.log(x))."),
             place=place(),
         )
     if not np.isfinite(exponent):
-        raise Never(f"The exponent {exponent} is not a number.", place=place())
+        raise Never(
+            told("The exponent {exponent} is not a number.", exponent=exponent), place=place()
+        )
     return face.operate("power", (base,), exponent=rational(exponent))
 
 
@@ -524,7 +551,7 @@ def _axes(x: Face, axis: Any) -> tuple[int, ...]:
         return tuple(range(x.ndim))
     chosen = [axis_of(one, x.ndim) for one in (axis if isinstance(axis, tuple) else (axis,))]
     if len(set(chosen)) != len(chosen):
-        raise ShapeError(f"{axis} names an axis twice.", place=place())
+        raise ShapeError(told("{axis} names an axis twice.", axis=axis), place=place())
     return tuple(sorted(chosen))
 
 
@@ -563,8 +590,10 @@ def fold(name: str, x: Face, axis: Any = None, keepdims: bool = False) -> Face:
     axes = _axes(x, axis)
     if not axes or (len(axes) != 1 and name != "max"):
         raise NotYet(
-            f"{name} over {len(axes)} axes at once is not supported yet.",
-            advice="Name one axis.",
+            told(
+                "{name} over {count} axes at once is not supported yet.", name=name, count=len(axes)
+            ),
+            advice=told("Name one axis."),
             place=place(),
         )
     return x.operate(name, (x,), axis=axes[0] if len(axes) == 1 else axes, keepdims=bool(keepdims))
@@ -590,11 +619,16 @@ def logdet(a: Face) -> Face:
 def solve(a: Any, b: Any) -> Face:
     """``a⁻¹ b``: two operations, so that the inverse is one value of the network."""
     if np.ndim(b) not in (1, 2):
-        raise NotYet(f"solve with {np.ndim(b)} axes on the right.", place=place())
+        raise NotYet(told("solve with {ndim} axes on the right.", ndim=np.ndim(b)), place=place())
     if np.ndim(a) == 2 and np.shape(a)[1] != np.shape(b)[0]:
         raise ShapeError(
-            f"solve meets a matrix of {np.shape(a)[0]}×{np.shape(a)[1]} and a right side whose "
-            f"first axis has {np.shape(b)[0]}.",
+            told(
+                "solve meets a matrix of {shape}×{shape2} and a right side whose first axis "
+                "has {shape3}.",
+                shape=np.shape(a)[0],
+                shape2=np.shape(a)[1],
+                shape3=np.shape(b)[0],
+            ),
             place=place(),
         )
     if not isinstance(a, Face):
@@ -615,8 +649,8 @@ def _slogdet(a: Face) -> tuple[None, Face]:
 def singular() -> DataError:
     """What is said of a matrix that has no inverse."""
     return DataError(
-        "The matrix here is singular: it has no inverse.",
-        advice="Give inputs with which it has one, as A + I or L @ L.T + I mostly does.",
+        told("The matrix here is singular: it has no inverse."),
+        advice=told("Give inputs with which it has one, as A + I or L @ L.T + I mostly does."),
         place=place(),
     )
 
@@ -625,13 +659,17 @@ def _square(a: Any, name: str) -> Any:
     shape = np.shape(a)
     if len(shape) > 2:
         raise NotYet(
-            f"{name} of a stack of matrices is not supported yet.",
-            advice="Take one matrix of it at a time.",
+            told("{name} of a stack of matrices is not supported yet.", name=name),
+            advice=told("Take one matrix of it at a time."),
             place=place(),
         )
     if len(shape) != 2 or shape[0] != shape[1]:
         raise ShapeError(
-            f"{name} needs a square matrix, and this is {'×'.join(map(str, shape)) or 'a scalar'}.",
+            told(
+                "{name} needs a square matrix, and this is {what}.",
+                name=name,
+                what="×".join(map(str, shape)) or told("a scalar"),
+            ),
             place=place(),
         )
     return a
@@ -642,7 +680,9 @@ def _transpose(x: Face, axes: Any = None) -> Face:
         tuple(reversed(range(x.ndim))) if axes is None else tuple(axis_of(a, x.ndim) for a in axes)
     )
     if sorted(order) != list(range(x.ndim)):
-        raise ShapeError(f"{axes} is not an order of {x.ndim} axes.", place=place())
+        raise ShapeError(
+            told("{axes} is not an order of {ndim} axes.", axes=axes, ndim=x.ndim), place=place()
+        )
     if order == tuple(range(x.ndim)):
         return x
     return _view(x, x.operate("transpose", (x,), order=order))
@@ -654,8 +694,8 @@ def _dot(a: Any, b: Any) -> Face:
         return face.operate("multiply", (a, b))
     if np.ndim(b) > 2:
         raise NotYet(
-            f"np.dot with {np.ndim(b)} axes on the right is not supported yet.",
-            advice="@ multiplies stacks of matrices.",
+            told("np.dot with {ndim} axes on the right is not supported yet.", ndim=np.ndim(b)),
+            advice=told("@ multiplies stacks of matrices."),
             place=place(),
         )
     return face.operate("matmul", (a, b))
@@ -703,8 +743,12 @@ def _ones_like(x: Face, dtype: None = None) -> Face:
 def _outer(a: Any, b: Any) -> Face:
     if np.ndim(a) != 1 or np.ndim(b) != 1:
         raise NotYet(
-            f"np.outer of {np.ndim(a)} and {np.ndim(b)} axes is not supported yet.",
-            advice="Write a[:, None] * b for two vectors.",
+            told(
+                "np.outer of {ndim} and {ndim2} axes is not supported yet.",
+                ndim=np.ndim(a),
+                ndim2=np.ndim(b),
+            ),
+            advice=told("Write a[:, None] * b for two vectors."),
             place=place(),
         )
     product: Face = (a if isinstance(a, Face) else np.asarray(a))[:, None] * b
@@ -761,17 +805,22 @@ def _full_key(x: Face, key: Any) -> tuple[Any, ...]:
         known = part is None or part is Ellipsis or isinstance(part, int | np.integer | slice)
         if not known or isinstance(part, bool):
             raise NotYet(
-                "Only constants, slices, None and ... can stand between [ and ].",
-                advice="For a mask, multiply by it or use np.where.",
+                told("Only constants, slices, None and ... can stand between [ and ]."),
+                advice=told("For a mask, multiply by it or use np.where."),
                 place=place(),
             )
         if isinstance(part, slice):
             bounds = (part.start, part.stop, part.step)
             if any(b is not None and not isinstance(b, int | np.integer) for b in bounds):
-                raise ShapeError(f"{part} has a bound that is no integer.", place=place())
+                raise ShapeError(
+                    told("{part} has a bound that is no integer.", part=part), place=place()
+                )
     used = sum(part is not None and part is not Ellipsis for part in parts)
     if used > x.ndim:
-        raise ShapeError(f"{used} indices for a tensor of {x.ndim} axes.", place=place())
+        raise ShapeError(
+            told("{used} indices for a tensor of {ndim} axes.", used=used, ndim=x.ndim),
+            place=place(),
+        )
     if Ellipsis not in parts:
         parts.append(Ellipsis)
     spot = parts.index(Ellipsis)

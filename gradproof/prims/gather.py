@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from gradproof.core.errors import NotYet, ShapeError
+from gradproof.core.told import told
 from gradproof.prims.caller import place
 
 EACH = "each"
@@ -46,20 +47,23 @@ def gathering(x: Any, key: Any) -> tuple[tuple[Any, ...], list[Any]]:
     """
     parts = list(key) if isinstance(key, tuple) else [key]
     if len(parts) > x.ndim:
-        raise ShapeError(f"{len(parts)} indices for a tensor of {x.ndim} axes.", place=place())
+        raise ShapeError(
+            told("{count} indices for a tensor of {ndim} axes.", count=len(parts), ndim=x.ndim),
+            place=place(),
+        )
     parts += [slice(None)] * (x.ndim - len(parts))
     if any(isinstance(p, slice) and p != slice(None) for p in parts) or not all(
         isinstance(p, slice) or _is_index(p) for p in parts
     ):
         raise NotYet(
-            "Beside an array of indices only full slices are supported yet.",
-            advice="Take the slice first, then the indices.",
+            told("Beside an array of indices only full slices are supported yet."),
+            advice=told("Take the slice first, then the indices."),
             place=place(),
         )
     spots = [axis for axis, part in enumerate(parts) if _is_index(part)]
     if spots != list(range(spots[0], spots[-1] + 1)):
         raise NotYet(
-            "Arrays of indices with a slice between them are not supported.", place=place()
+            told("Arrays of indices with a slice between them are not supported."), place=place()
         )
     indices: list[Any] = []
     entries: list[Any] = []
@@ -91,8 +95,8 @@ def _whole(x: Any, part: Any, axis: int) -> np.ndarray:
     array = np.asarray(part)
     if array.dtype.kind not in "iu":
         raise NotYet(
-            f"An index of {array.dtype} numbers is not supported.",
-            advice="For a mask, multiply by it or use np.where.",
+            told("An index of {dtype} numbers is not supported.", dtype=array.dtype),
+            advice=told("For a mask, multiply by it or use np.where."),
             place=place(),
         )
     positions: np.ndarray = x.positions(array, axis)

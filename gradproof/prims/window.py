@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.core.errors import ShapeError
+from gradproof.core.told import told
 from gradproof.prims.caller import place
 
 FIRST = "channels first"
@@ -68,8 +69,8 @@ def sliding(
     known = {name for name in LAYOUTS if len(name) == count + 2}
     if layout not in known:
         raise ShapeError(
-            f"{layout!r} is no layout of {count + 2} axes.",
-            advice=f"It is one of {', '.join(sorted(known))}.",
+            told("{layout!r} is no layout of {number} axes.", layout=layout, number=count + 2),
+            advice=told("It is one of {names}.", names=", ".join(sorted(known))),
             place=place(),
         )
     ends = padding if isinstance(padding, tuple | list) else (padding,) * count
@@ -86,8 +87,17 @@ def sliding(
         or any(n < 0 for pair in pairs for n in pair)
     ):
         raise ShapeError(
-            f"Strides and dilations are {count} numbers above 0, a padding is none below 0.",
-            advice=f"stride={stride}, padding={padding}, dilation={dilation}, groups={groups}",
+            told(
+                "Strides and dilations are {count} numbers above 0, a padding is none below 0.",
+                count=count,
+            ),
+            advice=told(
+                "stride={stride}, padding={padding}, dilation={dilation}, groups={groups}",
+                stride=stride,
+                padding=padding,
+                dilation=dilation,
+                groups=groups,
+            ),
             place=place(),
         )
     return found
@@ -107,7 +117,13 @@ def windows_over(x: Any, shape: Any, axis: Any = None) -> Any:
         axes = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
     if len(axes) != len(lengths) or any(not -x.ndim <= a < x.ndim for a in axes):
         raise ShapeError(
-            f"{lengths} are no windows over the axes {axes} of {x.ndim}.", place=place()
+            told(
+                "{lengths} are no windows over the axes {axes} of {ndim}.",
+                lengths=lengths,
+                axes=axes,
+                ndim=x.ndim,
+            ),
+            place=place(),
         )
     result = x
     for one, length in zip(axes, lengths, strict=True):
@@ -118,7 +134,7 @@ def windows_over(x: Any, shape: Any, axis: Any = None) -> Any:
 def padded(x: Any, width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
     """``np.pad`` with zeros."""
     if mode != "constant" or np.any(np.asarray(constant_values) != 0):
-        raise ShapeError("np.pad pads with zeros only, here.", place=place())
+        raise ShapeError(told("np.pad pads with zeros only, here."), place=place())
     pairs = np.broadcast_to(np.asarray(width), (x.ndim, 2))
     return x.operate("pad", (x,), width=tuple((int(a), int(b)) for a, b in pairs))
 
@@ -126,14 +142,14 @@ def padded(x: Any, width: Any, mode: str = "constant", constant_values: Any = 0)
 def cumulated(x: Any, axis: Any = None) -> Any:
     """``np.cumsum`` along an axis."""
     if axis is None and x.ndim != 1:
-        raise ShapeError("np.cumsum needs its axis here.", place=place())
+        raise ShapeError(told("np.cumsum needs its axis here."), place=place())
     return x.operate("cumsum", (x,), axis=(axis or 0) % x.ndim)
 
 
 def triangle(x: Any, k: int = 0, *, upper: bool) -> Any:
     """``np.tril`` and ``np.triu``: zero above, or below, a diagonal of the last two axes."""
     if x.ndim < 2:
-        raise ShapeError("A triangle needs two axes.", place=place())
+        raise ShapeError(told("A triangle needs two axes."), place=place())
     return x.operate("triangle", (x,), diagonal=int(k), upper=upper)
 
 

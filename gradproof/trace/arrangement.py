@@ -16,6 +16,7 @@ from gradproof.core.errors import NotYet, Place, ShapeError
 from gradproof.core.index import Affine, Index, Size, affine, at, combine, shift
 from gradproof.core.normal import plus, product
 from gradproof.core.term import Bracket, Number, SizeOf, Sum, Term
+from gradproof.core.told import told
 from gradproof.trace.sizes import term_of
 
 Shape = tuple[Size, ...]
@@ -80,8 +81,8 @@ def _size(value: Any, where: Place | None) -> Size:
             return size
         case _:
             raise NotYet(
-                "An axis whose size is made of symbols, such as n·3, is not supported yet.",
-                advice="Give the axes that are joined numbers in the annotation.",
+                told("An axis whose size is made of symbols, such as n·3, is not supported yet."),
+                advice=told("Give the axes that are joined numbers in the annotation."),
                 place=where,
             )
 
@@ -116,15 +117,24 @@ def groups(before: Shape, after: Shape, where: Place | None) -> list[Group]:
                 theirs.append(new.pop(0))
             else:
                 raise ShapeError(
-                    f"{_shown(before)} cannot be reshaped to {_shown(after)}.",
-                    advice="A size that is a symbol, such as n, is taken from x.shape, or is −1.",
+                    told(
+                        "{shown} cannot be reshaped to {shown2}.",
+                        shown=_shown(before),
+                        shown2=_shown(after),
+                    ),
+                    advice=told(
+                        "A size that is a symbol, such as n, is taken from x.shape, or is −1."
+                    ),
                     place=where,
                 )
         if len(mine) + len(theirs) > 2 and count[1]:
             raise NotYet(
-                f"Joining or splitting axes of which one has the symbolic size "
-                f"{next(iter(count[1]))} is not supported yet.",
-                advice="Give it a number in the annotation.",
+                told(
+                    "Joining or splitting axes of which one has the symbolic size {next} is not "
+                    "supported yet.",
+                    next=next(iter(count[1])),
+                ),
+                advice=told("Give it a number in the annotation."),
                 place=where,
             )
         found.append(Group(tuple(mine), tuple(theirs)))
@@ -189,7 +199,12 @@ def _joined_shape(shapes: Sequence[Shape], axis: int, where: Place | None) -> Sh
         if len(shape) != len(first) or any(a != b for a, b in others):
             shown = " and ".join(_shown(s) for s in (first, shape))
             raise ShapeError(
-                f"{shown} cannot be put one after the other along axis {axis}.", place=where
+                told(
+                    "{shown} cannot be put one after the other along axis {axis}.",
+                    shown=shown,
+                    axis=axis,
+                ),
+                place=where,
             )
     lengths = [shape[axis] for shape in shapes]
     numbers = [length for length in lengths if isinstance(length, int)]
@@ -197,8 +212,8 @@ def _joined_shape(shapes: Sequence[Shape], axis: int, where: Place | None) -> Sh
         if len(lengths) == 1:
             return first
         raise NotYet(
-            "Concatenating along an axis with a symbolic size is not supported yet.",
-            advice="Give that axis a number in the annotation.",
+            told("Concatenating along an axis with a symbolic size is not supported yet."),
+            advice=told("Give that axis a number in the annotation."),
             place=where,
         )
     return (*first[:axis], sum(numbers), *first[axis + 1 :])
@@ -239,7 +254,14 @@ def _sizes_of_letters(
             known = found.get(letter, 1)
             if 1 not in (known, size) and known != size:
                 raise ShapeError(
-                    f"In {signature!r} the letter {letter} is {known} and {size}.", place=where
+                    told(
+                        "In {signature!r} the letter {letter} is {known} and {size}.",
+                        signature=signature,
+                        letter=letter,
+                        known=known,
+                        size=size,
+                    ),
+                    place=where,
                 )
             found[letter] = size if known == 1 else known
     return found

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.core.errors import DataError
+from gradproof.core.told import told
 
 SAVED = 'Save the arrays by parameter:  np.savez("data.npz", x=x, W=W)'
 SAVED_LIST = 'Save a list tensor by tensor:  np.savez("data.npz", **{"Ws[1]": W1, "Ws[2]": W2})'
@@ -38,8 +39,13 @@ def _in_order(name: str, numbered: dict[int, Any]) -> list[Any]:
         if number not in numbered:
             had = ", ".join(f"{name}[{k}]" for k in sorted(numbered))
             raise DataError(
-                f"The inputs have {had} and no {name}[{number}].",
-                advice="The tensors of a list are numbered from 1 without a gap.",
+                told(
+                    "The inputs have {had} and no {name}[{number}].",
+                    had=had,
+                    name=name,
+                    number=number,
+                ),
+                advice=told("The tensors of a list are numbered from 1 without a gap."),
             )
     return [numbered[number] for number in sorted(numbered)]
 
@@ -47,13 +53,15 @@ def _in_order(name: str, numbered: dict[int, Any]) -> list[Any]:
 def _arrays(path: Path) -> dict[str, Any]:
     """The arrays of a file by name; without pickles, which could run any code."""
     if not path.is_file():
-        raise DataError(f"There is no file {path}.")
+        raise DataError(told("There is no file {path}.", path=path))
     try:
         data = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as problem:
-        raise DataError(f"{path} is not a file of arrays.", advice=SAVED) from problem
+        raise DataError(
+            told("{path} is not a file of arrays.", path=path), advice=SAVED
+        ) from problem
     if isinstance(data, np.ndarray):
-        raise DataError(f"{path} holds one array without a name.", advice=SAVED)
+        raise DataError(told("{path} holds one array without a name.", path=path), advice=SAVED)
     with data:
         arrays = {}
         for name in data.files:
@@ -61,6 +69,11 @@ def _arrays(path: Path) -> dict[str, Any]:
                 arrays[name] = data[name]
             except ValueError as problem:
                 raise DataError(
-                    f"{name} in {path} holds Python objects and not numbers.", advice=SAVED_LIST
+                    told(
+                        "{name} in {path} holds Python objects and not numbers.",
+                        name=name,
+                        path=path,
+                    ),
+                    advice=SAVED_LIST,
                 ) from problem
         return arrays

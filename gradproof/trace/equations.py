@@ -20,6 +20,7 @@ from gradproof.core.term import (
     Term,
     walk,
 )
+from gradproof.core.told import told
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.linalg import INVERSE, LOGDET, inverse
 from gradproof.trace.arrangement import NAMES, arranged_term
@@ -250,7 +251,7 @@ def _term(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
         case name if name in ALONG_BY_NAME:
             return _along(writer, node, axes)
         case name:
-            raise AssertionError(f"an operation without a meaning: {name}")
+            raise AssertionError(told("an operation without a meaning: {name}", name=name))
 
 
 def _arranged(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:

@@ -12,6 +12,7 @@ from gradproof.core.errors import NotYet
 from gradproof.core.index import Affine, Index, Size, at, combine, shift
 from gradproof.core.normal import negate, plus, product
 from gradproof.core.term import ONE, ZERO, Bracket, Compare, Read, Sum, Term, substitute
+from gradproof.core.told import told
 from gradproof.prims.gather import EACH
 from gradproof.trace.gathered_shapes import first_index
 from gradproof.trace.graph import Node
@@ -113,8 +114,11 @@ def _put(writer: Writer, node: Node, axes: tuple[Index, ...]) -> Term:
         return inside if old == ZERO else plus(outside, inside)
     if len(over) != 1:
         raise NotYet(
-            "Writing at positions that are given by an array of several axes is not supported yet.",
-            advice="np.add.at adds there, and repeated positions add up.",
+            told(
+                "Writing at positions that are given by an array of several axes is not "
+                "supported yet."
+            ),
+            advice=told("np.add.at adds there, and repeated positions add up."),
             place=node.place,
         )
     (m,) = over

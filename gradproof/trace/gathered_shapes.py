@@ -7,6 +7,7 @@ from typing import Any
 
 from gradproof.core.errors import NotYet, Place, ShapeError
 from gradproof.core.index import Size
+from gradproof.core.told import told
 from gradproof.prims.gather import EACH
 
 NAMES = ("gather", "one_hot", "put", "add_at")
@@ -32,7 +33,12 @@ def gathered_shape(
             own = there[len(there) - len(new) :]
             if len(new) > len(there) or any(s not in (1, w) for s, w in zip(new, own, strict=True)):
                 raise ShapeError(
-                    f"What stands there has the shape {there} and cannot hold {new}.", place=where
+                    told(
+                        "What stands there has the shape {there} and cannot hold {new}.",
+                        there=there,
+                        new=new,
+                    ),
+                    place=where,
                 )
             return shapes[0]
 
@@ -44,12 +50,18 @@ def _picked(
     where: Place | None,
 ) -> tuple[Size, ...]:
     if len(set(indices)) > 1:
-        raise NotYet("Indices of different shapes in one key are not supported yet.", place=where)
+        raise NotYet(
+            told("Indices of different shapes in one key are not supported yet."), place=where
+        )
     index = indices[0]
     for part, size in zip(key, whole, strict=True):
         if part == EACH and (len(index) != 1 or index[0] != size):
             raise ShapeError(
-                f"np.arange counts {size} rows, and there is an index for {index[0]} of them.",
+                told(
+                    "np.arange counts {size} rows, and there is an index for {index} of them.",
+                    size=size,
+                    index=index[0],
+                ),
                 place=where,
             )
     first = first_index(key)

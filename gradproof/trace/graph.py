@@ -13,6 +13,7 @@ from gradproof.core.errors import DataError, Never, NotYet, Place, ShapeError
 from gradproof.core.index import Size
 from gradproof.core.program import Least, Tensor, counting
 from gradproof.core.term import ONE, SizeOf, Term, size_term
+from gradproof.core.told import told
 from gradproof.prims.caller import place, place_of, user_frame
 from gradproof.prims.dictionary import ALONG_BY_NAME, ELEMENTWISE_BY_NAME, FOLD_BY_NAME
 from gradproof.prims.face import Face
@@ -113,7 +114,7 @@ class Recording:
         """A tensor of one number everywhere, which is no operation of any engine's."""
         term = term_of(value)
         if term is None or not _is_float64(value):
-            raise _not_finite(float(value), "An array is filled with")
+            raise _not_finite(told("An array is filled with {number}", number=float(value)))
         sizes = tuple(_size_of(size) for size in shape)
         made = Traced(self, self.node("blank", (), sizes, place(), term))
         if not any(isinstance(size, str) for size in sizes):
@@ -142,8 +143,8 @@ def _check_index(recording: Recording, index: Node, size: Size | None, where: Pl
     """
     if index.boolean:
         raise NotYet(
-            "A mask picks as many elements as it happens to have: the shape depends on data.",
-            advice="Multiply by the mask, or use np.where.",
+            told("A mask picks as many elements as it happens to have: the shape depends on data."),
+            advice=told("Multiply by the mask, or use np.where."),
             place=where,
         )
     index = moved_from(index)
@@ -154,14 +155,16 @@ def _check_index(recording: Recording, index: Node, size: Size | None, where: Pl
             _check_bound(recording, name, size, where)
     elif index.operation != "input":
         raise NotYet(
-            "An index that is computed is not supported yet.",
-            advice='Give the positions themselves, annotated as in  y: "n, index 10"',
+            told("An index that is computed is not supported yet."),
+            advice=told('Give the positions themselves, annotated as in  y: "n, index 10"'),
             place=where,
         )
     elif array is None or array.dtype.kind not in "iu":
         raise NotYet(
-            "Nothing says that this index is made of integers.",
-            advice=f'Annotate it, as in  {name}: "n, index 10"  for positions 0 to 9.',
+            told("Nothing says that this index is made of integers."),
+            advice=told(
+                'Annotate it, as in  {name}: "n, index 10"  for positions 0 to 9.', name=name
+            ),
             place=where,
         )
 
@@ -172,11 +175,29 @@ def _check_bound(recording: Recording, name: str, size: Size, where: Place | Non
     if bound == size or (isinstance(bound, int) and isinstance(size, int) and bound < size):
         return
     if isinstance(bound, int) and isinstance(size, str):
-        _ask(recording, Least(size, bound, f"{name} may name its position {bound - 1}", where))
+        _ask(
+            recording,
+            Least(
+                size,
+                bound,
+                told("{name} may name its position {last}", name=name, last=bound - 1),
+                where,
+            ),
+        )
         return
     raise ShapeError(
-        f'{name} is annotated "index {bound}", and picks from an axis of the size {size}.',
-        advice=f'Annotate {name} "…, index {size}", or give that axis the size {bound}.',
+        told(
+            '{name} is annotated "index {bound}", and picks from an axis of the size {size}.',
+            name=name,
+            bound=bound,
+            size=size,
+        ),
+        advice=told(
+            'Annotate {name} "…, index {size}", or give that axis the size {bound}.',
+            name=name,
+            size=size,
+            bound=bound,
+        ),
         place=where,
     )
 
@@ -184,8 +205,16 @@ def _check_bound(recording: Recording, name: str, size: Size, where: Place | Non
 def outside(position: int, size: int, axis: int, where: Place | None) -> ShapeError:
     """The error about a position that an axis does not have."""
     return ShapeError(
-        f"Index {position} is outside axis {axis}, which has {size} positions: 0 to {size - 1}.",
-        advice=f"From the end they are −{size} to −1; or give the axis another size.",
+        told(
+            "Index {position} is outside axis {axis}, which has {size} positions: 0 to {number}.",
+            position=position,
+            axis=axis,
+            size=size,
+            number=size - 1,
+        ),
+        advice=told(
+            "From the end they are −{size} to −1; or give the axis another size.", size=size
+        ),
         place=where,
     )
 
@@ -204,10 +233,18 @@ def _ask(recording: Recording, least: Least) -> None:
 def too_small(least: Least, number: int) -> ShapeError:
     """The error about a size symbol with a number that is smaller than it must be."""
     return ShapeError(
-        f"The size {least.symbol} is {number} here, and {least.because}: it must be at least "
-        f"{least.size}.",
-        advice=f'Try sizes={{"{least.symbol}": {least.size}}}, on the command line '
-        f"--size {least.symbol}={least.size}.",
+        told(
+            "The size {symbol} is {number} here, and {because}: it must be at least {size}.",
+            symbol=least.symbol,
+            number=number,
+            because=least.because,
+            size=least.size,
+        ),
+        advice=told(
+            'Try sizes={{"{symbol}": {size}}}, on the command line --size {symbol}={size}.',
+            symbol=least.symbol,
+            size=least.size,
+        ),
         place=least.place,
     )
 
@@ -220,7 +257,9 @@ def _note_spots(
     for part, size in zip(parts, node.shape, strict=True):
         if isinstance(part, int) and isinstance(size, str):
             least = part + 1 if part >= 0 else -part
-            recording.least[Least(size, least, f"{part} is read there", where)] = None
+            recording.least[Least(size, least, told("{part} is read there", part=part), where)] = (
+                None
+            )
 
 
 def _size_of(value: int) -> Size:
@@ -269,12 +308,19 @@ class Traced(Face):
         if isinstance(size, str):
             if least < 0:
                 raise NotYet(
-                    f"{least} counts from the end of an axis whose size is the symbol {size}.",
-                    advice="Give that axis a number in the annotation.",
+                    told(
+                        "{least} counts from the end of an axis whose size is the symbol {size}.",
+                        least=least,
+                        size=size,
+                    ),
+                    advice=told("Give that axis a number in the annotation."),
                     place=where,
                 )
             if most >= 0:
-                _ask(self.recording, Least(size, most + 1, f"{most} is read there", where))
+                _ask(
+                    self.recording,
+                    Least(size, most + 1, told("{part} is read there", part=most), where),
+                )
         elif least < -size or most >= size:
             raise outside(most if most >= size else least, size, axis, where)
         return super().positions(array, axis)
@@ -301,9 +347,15 @@ class Traced(Face):
         name = self.recording.given.get(self.node.number)
         if name is not None:
             raise Never(
-                f"This writes into {name}, which was given to the function: who gave it would see "
-                "the change.",
-                advice=f"Assign the result to a new name instead of updating {name} in place.",
+                told(
+                    "This writes into {name}, which was given to the function: who gave it would "
+                    "see the change.",
+                    name=name,
+                ),
+                advice=told(
+                    "Assign the result to a new name instead of updating {name} in place.",
+                    name=name,
+                ),
                 place=place(),
             )
         self.recording.namer.forget(self.node.number)
@@ -339,15 +391,17 @@ def _operand(recording: Recording, value: Any) -> Node:
     if isinstance(value, Traced):
         if value.recording is not recording:
             raise NotYet(
-                "A tensor of forward came into backward inside an object of your own.",
-                advice="Let backward take it by its name, or in a list, tuple or dictionary.",
+                told("A tensor of forward came into backward inside an object of your own."),
+                advice=told("Let backward take it by its name, or in a list, tuple or dictionary."),
                 place=place(),
             )
         return value.node
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if isinstance(value, int | float | np.number) and not _is_float64(value):
-        raise _not_finite(float(value) if isinstance(value, float) else float("inf"), "This is")
+        raise _not_finite(
+            told("This is {number}", number=value if isinstance(value, float) else float("inf"))
+        )
     term = term_of(value)
     if term is not None:
         if isinstance(value, float) and not isinstance(value, SizeRatio) and was_computed(value):
@@ -357,9 +411,14 @@ def _operand(recording: Recording, value: Any) -> Node:
     # A copy: what is done to the array afterwards did not take part.
     array = np.array(value)
     if array.dtype == object or array.dtype.kind not in "fiub":
-        raise NotYet(f"{type(value).__name__} cannot be used in arithmetic here.", place=place())
+        raise NotYet(
+            told("{kind} cannot be used in arithmetic here.", kind=type(value).__name__),
+            place=place(),
+        )
     if not np.all(np.isfinite(array)):
-        raise _not_finite(float(array[~np.isfinite(array)][0]), "An array has the element")
+        raise _not_finite(
+            told("An array has the element {number}", number=float(array[~np.isfinite(array)][0]))
+        )
     boolean = array.dtype.kind == "b"
     name = _constant(recording, array.astype(float) if boolean else array, id(value))
     return recording.input(name, tuple(int(s) for s in array.shape), boolean=boolean).node
@@ -375,11 +434,13 @@ def _is_float64(value: Any) -> bool:
         return False
 
 
-def _not_finite(value: float, what: str) -> DataError:
+def _not_finite(what: str) -> DataError:
     return DataError(
-        f"{what} {value}: no gradient can be checked with it.",
-        advice="Use a large number; a plain array that tensors were added to in place has no "
-        "numbers under its other names.",
+        told("{what}: no gradient can be checked with it.", what=what),
+        advice=told(
+            "Use a large number; a plain array that tensors were added to in place has "
+            "no numbers under its other names."
+        ),
         place=place(),
     )
 
@@ -439,7 +500,7 @@ def result_shape(
         return ()
     if name in ALONG_BY_NAME:
         return shapes[0]
-    raise NotYet(f"The tracer does not know the operation {name}.", place=where)
+    raise NotYet(told("The tracer does not know the operation {name}.", name=name), place=where)
 
 
 def result_boolean(name: str, nodes: tuple[Node, ...], where: Place | None) -> bool:
@@ -459,15 +520,15 @@ def result_boolean(name: str, nodes: tuple[Node, ...], where: Place | None) -> b
             return all(truths)
         case "add" | "subtract" | "matmul" | "einsum" | "negative" if all(truths):
             raise NotYet(
-                "NumPy computes with comparisons as truth values here: True + True is True.",
-                advice="Make one of them a number first: 1.0 * (x > 0).",
+                told("NumPy computes with comparisons as truth values here: True + True is True."),
+                advice=told("Make one of them a number first: 1.0 * (x > 0)."),
                 place=where,
             )
         case "where":
             if not _is_mask(nodes[0]):
                 raise NotYet(
-                    "The condition of np.where is not a comparison.",
-                    advice="Compare it: np.where(mask > 0, a, b).",
+                    told("The condition of np.where is not a comparison."),
+                    advice=told("Compare it: np.where(mask > 0, a, b)."),
                     place=where,
                 )
             return truths[1] and truths[2]
@@ -492,7 +553,12 @@ def broadcast(shapes: list[tuple[Size, ...]], where: Place | None) -> tuple[Size
             if result[spot] != 1:
                 shown = " and ".join(show_shape(s) for s in shapes)
                 raise ShapeError(
-                    f"The shapes {shown} do not meet: {result[spot]} stands against {size}.",
+                    told(
+                        "The shapes {shown} do not meet: {result} stands against {size}.",
+                        shown=shown,
+                        result=result[spot],
+                        size=size,
+                    ),
                     advice=_symbol_advice(result[spot], size),
                     place=where,
                 )
@@ -502,20 +568,28 @@ def broadcast(shapes: list[tuple[Size, ...]], where: Place | None) -> tuple[Size
 
 def _symbol_advice(left: Size, right: Size) -> str:
     if isinstance(left, str) or isinstance(right, str):
-        return "If they are one size, give them one symbol in the annotations."
-    return "Axes are matched from the last one backwards."
+        return told("If they are one size, give them one symbol in the annotations.")
+    return told("Axes are matched from the last one backwards.")
 
 
 def _matmul_shape(
     left: tuple[Size, ...], right: tuple[Size, ...], where: Place | None
 ) -> tuple[Size, ...]:
     if not left or not right:
-        raise ShapeError("@ needs at least one axis on each side.", advice="Use *.", place=where)
+        raise ShapeError(
+            told("@ needs at least one axis on each side."), advice=told("Use *."), place=where
+        )
     inner = right[-2] if len(right) > 1 else right[0]
     if left[-1] != inner:
         raise ShapeError(
-            f"The left of @ is {show_shape(left)} and the right is {show_shape(right)}: the last "
-            f"axis of the left ({left[-1]}) meets {inner}.",
+            told(
+                "The left of @ is {shape} and the right is {shape2}: the last axis "
+                "of the left ({left}) meets {inner}.",
+                shape=show_shape(left),
+                shape2=show_shape(right),
+                left=left[-1],
+                inner=inner,
+            ),
             advice=_matmul_advice(left, right),
             place=where,
         )
@@ -527,9 +601,9 @@ def _matmul_shape(
 
 def _matmul_advice(left: tuple[Size, ...], right: tuple[Size, ...]) -> str:
     if len(right) == 2 and left[-1] == right[1]:
-        return "Try the transpose of the right one: .T"
+        return told("Try the transpose of the right one: .T")
     if len(left) == 2 and left[0] == right[0]:
-        return "Try the transpose of the left one: .T"
+        return told("Try the transpose of the left one: .T")
     return ""
 
 
@@ -559,8 +633,8 @@ def _item_shape(
             result.append(len(range(*part.indices(size))))
         else:
             raise NotYet(
-                f"A slice of the symbolic size {size} is not supported yet.",
-                advice="Give that axis a number in the annotation.",
+                told("A slice of the symbolic size {size} is not supported yet.", size=size),
+                advice=told("Give that axis a number in the annotation."),
                 place=where,
             )
     return tuple(result)
@@ -578,7 +652,11 @@ def _written_shape(
         size not in (1, wanted) for size, wanted in zip(kept, own, strict=True)
     ):
         raise ShapeError(
-            f"What stands there is {show_shape(part)} and cannot hold {show_shape(new)}.",
+            told(
+                "What stands there is {shape} and cannot hold {shape2}.",
+                shape=show_shape(part),
+                shape2=show_shape(new),
+            ),
             place=where,
         )
     return whole

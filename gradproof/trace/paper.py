@@ -162,7 +162,7 @@ def _trace_forward(
     invented_loss = last.number not in names or last.operation == "input"
     if last.operation == "input":
         raise NetworkError(
-            "forward returns one of its inputs: there is nothing to derive.", place=place
+            told("forward returns one of its inputs: there is nothing to derive."), place=place
         )
     if invented_loss:
         names[last.number] = _unused("loss", set(names.values()))
@@ -238,14 +238,17 @@ def _loss_node(result: Any, recording: Recording, place: Place | None) -> Node:
     if not isinstance(result, Traced):
         kind = type(result).__name__
         raise NetworkError(
-            f"forward returns {kind}, not a loss computed from its inputs.",
-            advice="Return the scalar loss, such as 0.5 * np.sum((a - y)**2).",
+            told("forward returns {kind}, not a loss computed from its inputs.", kind=kind),
+            advice=told("Return the scalar loss, such as 0.5 * np.sum((a - y)**2)."),
             place=place,
         )
     if result.node.shape != ():
         raise ShapeError(
-            f"The loss has the shape {show_shape(result.node.shape)}; a gradient needs a scalar.",
-            advice="Reduce it, for example with np.sum.",
+            told(
+                "The loss has the shape {shape}; a gradient needs a scalar.",
+                shape=show_shape(result.node.shape),
+            ),
+            advice=told("Reduce it, for example with np.sum."),
             place=result.node.place or place,
         )
     return result.node
@@ -310,15 +313,15 @@ def _trace_backward(
             arguments[name] = found
         elif parameter.default is parameter.empty:
             raise UnknownName(
-                f"backward asks for {name}, which forward does not have.",
-                advice=f"It has: {', '.join(known)}.",
+                told("backward asks for {name}, which forward does not have.", name=name),
+                advice=told("It has: {known}.", known=", ".join(known)),
                 place=place,
             )
     result = _run(recording, backward, arguments)
     if not isinstance(result, dict):
         raise NetworkError(
-            f"backward returns {type(result).__name__}, not its formulas by name.",
-            advice="End it with  return locals()",
+            told("backward returns {kind}, not its formulas by name.", kind=type(result).__name__),
+            advice=told("End it with  return locals()"),
             place=place,
         )
     recording.namer.finish()
@@ -330,7 +333,7 @@ def _trace_backward(
     }
     missing = recording.blanks or {}
     if not recording.nodes:
-        raise NetworkError("backward computes nothing.", place=place)
+        raise NetworkError(told("backward computes nothing."), place=place)
     nodes = _needed(recording.nodes, recording.nodes[-1], renamed)
     renamed.setdefault(recording.nodes[-1].number, "_last")
     writer = write_equations(nodes, renamed, recording.nodes[-1], name_forward=False)
@@ -342,8 +345,13 @@ def _trace_backward(
         _check_claim(label, of, value, known, any_shape=any_shape)
         if claimed_by.setdefault(of, label) != label:
             raise NetworkError(
-                f"{claimed_by[of]} and {label} both claim to be the gradient of {of}.",
-                advice="Return one of them, or give the other a name that is no claim.",
+                told(
+                    "{claimed_by} and {label} both claim to be the gradient of {of}.",
+                    claimed_by=claimed_by[of],
+                    label=label,
+                    of=of,
+                ),
+                advice=told("Return one of them, or give the other a name that is no claim."),
                 place=value.node.place,
             )
     labels, aliases = _labels(found, writer)
@@ -409,8 +417,8 @@ def _entered(name: str, first: ForwardRun, entered: dict[str, Traced]) -> Any:
             return filled
         if item.node.number not in first.names:
             raise UnknownName(
-                f"{name} holds a value that has no name in forward.",
-                advice=f"Bind it to a variable before it goes into {name}.",
+                told("{name} holds a value that has no name in forward.", name=name),
+                advice=told("Bind it to a variable before it goes into {name}.", name=name),
                 place=item.node.place,
             )
         return entered[first.names[item.node.number]]
@@ -464,8 +472,8 @@ def _claims(
                 yield _unprimed(label, set(known)), name, item
         elif isinstance(value, Traced | list) and key.startswith(SURE_PREFIXES):
             raise UnknownName(
-                f"{key} claims a gradient of a value that forward does not have.",
-                advice=f"It has: {', '.join(known)}.",
+                told("{key} claims a gradient of a value that forward does not have.", key=key),
+                advice=told("It has: {known}.", known=", ".join(known)),
                 place=value.node.place if isinstance(value, Traced) else None,
             )
 
@@ -506,9 +514,16 @@ def _claims_of_turns(
     """
     if len(values) != len(turns):
         raise NetworkError(
-            f"{key} is bound {len(values)} times, but there are {len(turns)} values "
-            f"{turns[0]} … {turns[-1]}: which is the gradient of which?",
-            advice="Bind it once at every turn, or collect the gradients in a list.",
+            told(
+                "{key} is bound {count} times, but there are {count2} values {turns} … "
+                "{turns2}: which is the gradient of which?",
+                key=key,
+                count=len(values),
+                count2=len(turns),
+                turns=turns[0],
+                turns2=turns[-1],
+            ),
+            advice=told("Bind it once at every turn, or collect the gradients in a list."),
             place=values[-1].node.place,
         )
     early, late = _number_read(values[0]), _number_read(values[-1])
@@ -597,7 +612,13 @@ def _targets(key: str, of: str, value: Any, first: ForwardRun) -> list[tuple[str
     if isinstance(target, list) and isinstance(value, list | tuple):
         if len(target) != len(value):
             raise ShapeError(
-                f"{key} has {len(value)} gradients for the {len(target)} tensors of {of}."
+                told(
+                    "{key} has {count} gradients for the {count2} tensors of {of}.",
+                    key=key,
+                    count=len(value),
+                    count2=len(target),
+                    of=of,
+                )
             )
         return [
             (f"{key}[{number}]", first.names[tensor.node.number], item)
@@ -613,13 +634,23 @@ def _check_claim(
 ) -> None:
     if not isinstance(value, Traced):
         raise GradproofError(
-            f"{label} is {type(value).__name__}, not a tensor computed from forward's values.",
-            advice=f"For a gradient that is zero, write 0 * {of}.",
+            told(
+                "{label} is {kind}, not a tensor computed from forward's values.",
+                label=label,
+                kind=type(value).__name__,
+            ),
+            advice=told("For a gradient that is zero, write 0 * {of}.", of=of),
         )
     if value.node.shape != known[of] and not any_shape:
         raise ClaimShape(
-            f"{label} is {show_shape(value.node.shape)}, but {of} is {show_shape(known[of])}; a "
-            "gradient has the shape of its tensor, and nothing is broadcast.",
+            told(
+                "{label} is {shape}, but {of} is {shape2}; a gradient has the "
+                "shape of its tensor, and nothing is broadcast.",
+                label=label,
+                shape=show_shape(value.node.shape),
+                of=of,
+                shape2=show_shape(known[of]),
+            ),
             advice=_shape_advice(value.node.shape, known[of]),
             place=value.node.place,
             claim=label,
@@ -639,28 +670,47 @@ def _check_differentiable(label: str, of: str, value: Any, first: ForwardRun) ->
         return
     if of in wholes(program):
         raise NetworkError(
-            f"{label} claims the gradient of {of}, whose elements are positions: integers have no "
-            "gradient.",
-            advice=f"Leave it out, or give {label} a name that claims none.",
+            told(
+                "{label} claims the gradient of {of}, whose elements are positions: integers "
+                "have no gradient.",
+                label=label,
+                of=of,
+            ),
+            advice=told("Leave it out, or give {label} a name that claims none.", label=label),
             place=where,
         )
     if of in first.recording.constants:
         raise NetworkError(
-            f"{label} claims the gradient of {of}, a plain array that forward does not take.",
-            advice=f"Make {of} a parameter of forward, or give {label} a name that claims none.",
+            told(
+                "{label} claims the gradient of {of}, a plain array that forward does not take.",
+                label=label,
+                of=of,
+            ),
+            advice=told(
+                "Make {of} a parameter of forward, or give {label} a name that claims none.",
+                of=of,
+                label=label,
+            ),
             place=where,
         )
     raise NetworkError(
-        f"{label} claims the gradient of {of}, which is data and is not differentiated.",
-        advice=f'Drop ", data" from the annotation of {of}, or give {label} a name that claims '
-        "none.",
+        told(
+            "{label} claims the gradient of {of}, which is data and is not differentiated.",
+            label=label,
+            of=of,
+        ),
+        advice=told(
+            'Drop ", data" from the annotation of {of}, or give {label} a name that claims none.',
+            of=of,
+            label=label,
+        ),
         place=where,
     )
 
 
 def _shape_advice(got: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:
     if len(got) == 2 and got[::-1] == wanted:
-        return "It looks transposed: try .T"
+        return told("It looks transposed: try .T")
     if len(got) == len(wanted) + 1 and got[1:] == wanted:
-        return "Sum over the first axis: .sum(axis=0), without keepdims."
+        return told("Sum over the first axis: .sum(axis=0), without keepdims.")
     return ""

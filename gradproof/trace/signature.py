@@ -13,6 +13,7 @@ import numpy as np
 from gradproof.core.errors import DataError, NetworkError, Place, ShapeError
 from gradproof.core.index import Size
 from gradproof.core.program import INDEX, LAWS, Tensor
+from gradproof.core.told import told
 
 DATA = "data"
 """Said after a comma of what is given and not differentiated: ``"n 3, data"``."""
@@ -41,15 +42,17 @@ def read_signature(
     """
     inputs = dict(inputs or {})
     if not callable(function):
-        raise NetworkError(f"forward is {type(function).__name__}, not a function.")
+        raise NetworkError(told("forward is {kind}, not a function.", kind=type(function).__name__))
     place = where_defined(function)
     annotations = getattr(function, "__annotations__", {})
     found: Signature = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise NetworkError(
-                f"forward takes *{name}: gradproof needs to know each tensor by name.",
-                advice="Use a list of tensors, annotated as a list of shapes.",
+                told(
+                    "forward takes *{name}: gradproof needs to know each tensor by name.", name=name
+                ),
+                advice=told("Use a list of tensors, annotated as a list of shapes."),
                 place=place,
             )
         annotation = _plain(annotations.get(name, parameter.empty))
@@ -59,16 +62,26 @@ def read_signature(
             found[name] = _tensors(name, _shape_of_input(inputs[name]), place)
         else:
             raise NetworkError(
-                f"The parameter {name} has neither a shape nor an input.",
-                advice=f'Annotate it, as in  {name}: "n 3"  or pass inputs={{"{name}": ...}}.',
+                told("The parameter {name} has neither a shape nor an input.", name=name),
+                advice=told(
+                    'Annotate it, as in  {name}: "n 3"  or pass inputs={{"{name}": ...}}.',
+                    name=name,
+                ),
                 place=place,
             )
     surplus = sorted(set(inputs) - set(found))
     if surplus:
         lists = [name for name, entry in found.items() if isinstance(entry, list)]
         raise DataError(
-            f"The network has no parameter {', '.join(surplus)}; it takes {', '.join(found)}.",
-            advice=f"A list is one input; in a file its tensors are {lists[0]}[1], {lists[0]}[2], …"
+            told(
+                "The network has no parameter {surplus}; it takes {found}.",
+                surplus=", ".join(surplus),
+                found=", ".join(found),
+            ),
+            advice=told(
+                "A list is one input; in a file its tensors are {lists}[1], {lists}[2], …",
+                lists=lists[0],
+            )
             if lists
             else "",
             place=place,
@@ -107,17 +120,27 @@ def _tensors(name: str, annotation: Any, place: Place | None) -> Tensor | list[T
 def _tensor(name: str, annotation: Any, place: Place | None) -> Tensor:
     if not isinstance(annotation, str):
         raise ShapeError(
-            f"The shape of {name} cannot be read from {annotation!r}.",
-            advice='Write a string of symbols and numbers, such as "n 3".',
+            told(
+                "The shape of {name} cannot be read from {annotation!r}.",
+                name=name,
+                annotation=annotation,
+            ),
+            advice=told('Write a string of symbols and numbers, such as "n 3".'),
             place=place,
         )
     shape_text, *promises = (part.strip() for part in annotation.split(","))
     for promise in promises:
         if promise not in (*LAWS, DATA) and not _names_positions(promise):
             raise ShapeError(
-                f"{name} promises {promise!r}, which gradproof does not know.",
-                advice=f"It knows: {', '.join((*LAWS, DATA))}, and index v for integers from 0 to "
-                "v − 1.",
+                told(
+                    "{name} promises {promise!r}, which gradproof does not know.",
+                    name=name,
+                    promise=promise,
+                ),
+                advice=told(
+                    "It knows: {names}, and index v for integers from 0 to v − 1.",
+                    names=", ".join((*LAWS, DATA)),
+                ),
                 place=place,
             )
     law = next((promise for promise in promises if promise != DATA), "")
@@ -129,7 +152,11 @@ def _tensor(name: str, annotation: Any, place: Place | None) -> Tensor:
             sizes.append(part)
         else:
             raise ShapeError(
-                f"The size {part!r} of {name} is neither a symbol nor a number above 0.",
+                told(
+                    "The size {part!r} of {name} is neither a symbol nor a number above 0.",
+                    part=part,
+                    name=name,
+                ),
                 place=place,
             )
     given = DATA in promises or law.startswith(INDEX)

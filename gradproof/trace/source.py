@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from gradproof.core.errors import GradproofError, NetworkError, Place
+from gradproof.core.told import told
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +41,19 @@ def read_module(name: str, module: ModuleType) -> Source:
     if not callable(forward):
         functions = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
         raise NetworkError(
-            f"{name} has no function called forward.",
+            told("{name} has no function called forward.", name=name),
             advice='Write  def forward(x: "n 2", W: "2 3", ...): ... return loss'
             + (f"  It has: {', '.join(functions[:5])}." if functions else ""),
         )
     backward = getattr(module, "backward", None)
     if backward is not None and not callable(backward):
         raise NetworkError(
-            f"backward in {name} is {type(backward).__name__}, not a function.",
-            advice="Write  def backward(...): ... return locals()",
+            told(
+                "backward in {name} is {kind}, not a function.",
+                name=name,
+                kind=type(backward).__name__,
+            ),
+            advice=told("Write  def backward(...): ... return locals()"),
         )
     return Source(
         name,
@@ -66,12 +71,17 @@ def read_file(path: Path) -> Source:
         NetworkError: the file is missing, is not Python, fails to run, or has no forward.
     """
     if path.is_dir():
-        raise NetworkError(f"{path} is a folder.", advice="A paper is a file name.py.")
+        raise NetworkError(
+            told("{path} is a folder.", path=path), advice=told("A paper is a file name.py.")
+        )
     if not path.is_file():
-        raise NetworkError(f"There is no file {path}.")
+        raise NetworkError(told("There is no file {path}.", path=path))
     spec = importlib.util.spec_from_file_location(f"paper_{path.stem}", path)
     if path.suffix != ".py" or spec is None or spec.loader is None:
-        raise NetworkError(f"{path} is not a Python file.", advice="A paper is a file name.py.")
+        raise NetworkError(
+            told("{path} is not a Python file.", path=path),
+            advice=told("A paper is a file name.py."),
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     folder = str(path.resolve().parent)
@@ -89,7 +99,11 @@ def read_file(path: Path) -> Source:
     except (Exception, SystemExit) as problem:  # the user's own code may raise anything
         frame = traceback.extract_tb(problem.__traceback__)[-1]
         raise NetworkError(
-            f"Running the file raised {type(problem).__name__}: {problem}",
+            told(
+                "Running the file raised {kind}: {problem}",
+                kind=type(problem).__name__,
+                problem=problem,
+            ),
             place=Place(Path(frame.filename).name, frame.lineno or 0, frame.line or ""),
         ) from problem
     return read_module(path.stem, module)

@@ -13,6 +13,7 @@ from gradproof.core.errors import GradproofError, NetworkError
 from gradproof.core.index import Size
 from gradproof.core.program import Paper, Tensor
 from gradproof.core.term import Product, Read, walk
+from gradproof.core.told import told
 from gradproof.trace.graph import Traced
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import Signature, tensors, where_defined
@@ -51,7 +52,11 @@ def weigh(
     if given is not None:
         if given not in signature:
             raise NetworkError(
-                f"The reference has no parameter {given}; it takes {', '.join(signature)}.",
+                told(
+                    "The reference has no parameter {given}; it takes {signature}.",
+                    given=given,
+                    signature=", ".join(signature),
+                ),
                 place=where_defined(forward),
             )
         paper, known = trace_uniformly(forward, None, signature, sizes)
@@ -83,13 +88,15 @@ def _outputs(forward: Callable[..., Any], result: Any) -> list[Traced]:
     for one in outputs:
         if not isinstance(one, Traced):
             raise NetworkError(
-                f"The reference returns {type(one).__name__}, not a tensor computed from its "
-                "inputs.",
+                told(
+                    "The reference returns {kind}, not a tensor computed from its inputs.",
+                    kind=type(one).__name__,
+                ),
                 place=where_defined(forward),
             )
         if one.node.operation == "input":
             raise NetworkError(
-                "The reference returns one of its inputs: there is nothing to derive.",
+                told("The reference returns one of its inputs: there is nothing to derive."),
                 place=where_defined(forward),
             )
     return outputs

@@ -6,6 +6,7 @@ from typing import Any
 
 from gradproof.core.errors import NotYet, Place, ShapeError
 from gradproof.core.index import Size
+from gradproof.core.told import told
 from gradproof.prims.window import Kernel, Sliding, kernel_axes
 
 Shape = tuple[Size, ...]
@@ -45,7 +46,7 @@ def window_shape(
             return x
         case "pad":
             return tuple(
-                size if pair == (0, 0) else _number(size, "padded", where) + sum(pair)
+                size if pair == (0, 0) else _number(size, told("padded"), where) + sum(pair)
                 for size, pair in zip(x, given["width"], strict=True)
             )
         case "windows":
@@ -64,8 +65,8 @@ def _number(size: Size, what: str, where: Place | None) -> int:
     if isinstance(size, int):
         return size
     raise NotYet(
-        f"An axis of the symbolic size {size} cannot be {what} yet.",
-        advice="Give that axis a number in the annotation.",
+        told("An axis of the symbolic size {size} cannot be {what} yet.", size=size, what=what),
+        advice=told("Give that axis a number in the annotation."),
         place=where,
     )
 
@@ -74,18 +75,25 @@ def _counted(
     size: Size, length: Size, stride: int, dilation: int, ends: tuple[int, int], where: Place | None
 ) -> int:
     """How many windows fit."""
-    whole = _number(size, "cut into windows", where) + sum(ends)
-    reach = dilation * (_number(length, "a window", where) - 1) + 1
+    whole = _number(size, told("cut into windows"), where) + sum(ends)
+    reach = dilation * (_number(length, told("a window"), where) - 1) + 1
     if reach > whole:
-        raise ShapeError(f"A window of {reach} does not fit on an axis of {whole}.", place=where)
+        raise ShapeError(
+            told(
+                "A window of {reach} does not fit on an axis of {whole}.", reach=reach, whole=whole
+            ),
+            place=where,
+        )
     return (whole - reach) // stride + 1
 
 
 def _convolved(x: Shape, w: Shape, s: Sliding, where: Place | None) -> Shape:
     axes, kernel = _met(x, w, s, where, transposed=False)
-    outputs = _number(w[kernel.outputs], "split into groups", where) if s.groups > 1 else None
+    outputs = _number(w[kernel.outputs], told("split into groups"), where) if s.groups > 1 else None
     inputs = x[s.channel(len(x))]
-    wanted = inputs if s.groups == 1 else _number(inputs, "split into groups", where) // s.groups
+    wanted = (
+        inputs if s.groups == 1 else _number(inputs, told("split into groups"), where) // s.groups
+    )
     divides = s.groups == 1 or (
         outputs is not None and outputs % s.groups == 0 and wanted * s.groups == inputs
     )
@@ -106,12 +114,12 @@ def _spread_out(x: Shape, w: Shape, s: Sliding, where: Place | None) -> Shape:
     result = list(x)
     result[s.channel(len(x))] = w[kernel.outputs]
     for k, axis in enumerate(axes):
-        length = _number(w[kernel.window[k]], "a window", where)
+        length = _number(w[kernel.window[k]], told("a window"), where)
         reach = s.dilation[k] * (length - 1) + 1
-        size = _number(x[axis], "cut into windows", where)
+        size = _number(x[axis], told("cut into windows"), where)
         result[axis] = (size - 1) * s.stride[k] + reach - sum(s.padding[k])
         if result[axis] < 1:
-            raise ShapeError("The padding leaves nothing.", place=where)
+            raise ShapeError(told("The padding leaves nothing."), place=where)
     return tuple(result)
 
 
@@ -121,8 +129,14 @@ def _met(
     count = len(s.stride)
     if len(x) != count + 2 or len(w) != count + 2:
         raise ShapeError(
-            f"A convolution over {count} axes takes {count + 2} axes each, not "
-            f"{show_shape(x)} and {show_shape(w)}.",
+            told(
+                "A convolution over {count} axes takes {number} axes each, not {shape} "
+                "and {shape2}.",
+                count=count,
+                number=count + 2,
+                shape=show_shape(x),
+                shape2=show_shape(w),
+            ),
             place=where,
         )
     return s.spatial(len(x)), kernel_axes(s.layout, count, transposed=transposed)
@@ -130,9 +144,14 @@ def _met(
 
 def _unmet(x: Shape, w: Shape, one: Size, other: Size, where: Place | None) -> ShapeError:
     return ShapeError(
-        f"The samples are {show_shape(x)} and the kernel {show_shape(w)}: {one} channels meet "
-        f"{other}.",
-        advice="layout= says where the channels stand.",
+        told(
+            "The samples are {shape} and the kernel {shape2}: {one} channels meet {other}.",
+            shape=show_shape(x),
+            shape2=show_shape(w),
+            one=one,
+            other=other,
+        ),
+        advice=told("layout= says where the channels stand."),
         place=where,
     )
 
@@ -140,8 +159,12 @@ def _unmet(x: Shape, w: Shape, one: Size, other: Size, where: Place | None) -> S
 def _pooled(x: Shape, window: tuple[int, ...], s: Sliding, where: Place | None) -> Shape:
     if len(x) != len(window) + 2:
         raise ShapeError(
-            f"Windows over {len(window)} axes slide over {len(window) + 2} axes, not over "
-            f"{show_shape(x)}.",
+            told(
+                "Windows over {count} axes slide over {number} axes, not over {shape}.",
+                count=len(window),
+                number=len(window) + 2,
+                shape=show_shape(x),
+            ),
             place=where,
         )
     result = list(x)

@@ -18,6 +18,7 @@ import gradproof
 from gradproof.core.errors import DataError
 from gradproof.core.told import told, told_list
 from gradproof.gallery import catalogue
+from gradproof.gallery.entry import read_docstring
 from gradproof.mistakes.catalogue import MISTAKES
 from gradproof.words import LANGUAGES, in_language, language, listed, say
 from gradproof.words.say import ENGLISH, translations
@@ -80,7 +81,8 @@ def told_elsewhere() -> Iterator[str]:
     """What is said of records: mistakes and their sentences, and titles of the gallery's data."""
     for mistake in MISTAKES:
         yield from (mistake.name, mistake.words)
-    for name in catalogue.names():
+    for name in (*catalogue.names(), *catalogue.errata()):
+        yield read_docstring(catalogue.path_of(name))[0]
         yield from catalogue.find(name).samples
 
 
