@@ -724,12 +724,15 @@ def _explain(options: argparse.Namespace) -> int:
         options.seed,
         _sizes(options),
         solution=options.solution,
+        lang=options.lang,
     )
     print(page)
     if source.name == "fnn":
         from gradproof.gallery import fnn_replay
 
-        print("\n".join(["", "The published pair", *fnn_replay.why()]))
+        print(
+            "\n".join(["", say("The published pair", options.lang), *fnn_replay.why(options.lang)])
+        )
     return code
 
 

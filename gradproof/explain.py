@@ -7,16 +7,21 @@ from textwrap import wrap
 from typing import Any
 
 import numpy as np
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
 
 from gradproof.core.program import Equation
 from gradproof.core.term import rename
-from gradproof.core.told import told, told_as_is
+from gradproof.core.told import told, told_as_is, told_row, told_sum
 from gradproof.engines.engine import load
 from gradproof.judge.generic import draw
 from gradproof.judge.last_digit import LastDigit, Origin, by_names, last_digit, origin
 from gradproof.report.console import digits
 from gradproof.report.report import Batch, GradientRow, Report
+from gradproof.report.table import wrapped
 from gradproof.trace.source import Source
+from gradproof.words import in_language, say, sentence
+from gradproof.words.say import ENGLISH
 from gradproof.workbench import (
     Bench,
     bench_of,
@@ -26,8 +31,8 @@ from gradproof.workbench import (
     verify_source,
 )
 
-HAND = "by formula"
-LEGEND = "fma: multiplied and added with one rounding; Σ[n]: a sum over n."
+HAND = told("by formula")
+LEGEND = sentence("fma: multiplied and added with one rounding; Σ[n]: a sum over n.")
 
 
 def explain_source(
@@ -39,6 +44,7 @@ def explain_source(
     sizes: Mapping[str, int],
     *,
     solution: bool = False,
+    lang: str = ENGLISH,
 ) -> tuple[str, int]:
     """The page of `gradproof explain`, and the exit code of `verify`.
 
@@ -50,33 +56,39 @@ def explain_source(
         seed: of the data that is drawn.
         sizes: numbers for size symbols.
         solution: whether the right formula is shown beside a wrong one.
+        lang: the language of the page.
     """
-    report = verify_source(source, inputs, engine, dtype, seed, sizes)
+    report = in_language(verify_source(source, inputs, engine, dtype, seed, sizes), lang)
+    drawn = say("seed {seed}", lang, seed=report.seed)
     lines = [
         f"gradproof explain {source.name}",
-        f"engine  {report.engine} {report.engine_version} · {dtype} · seed {report.seed}",
+        f"{say('engine', lang)}  {report.engine} {report.engine_version} · {dtype} · {drawn}",
         "",
-        *_mistakes(report, solution=solution),
+        *_mistakes(report, lang, solution=solution),
         "",
-        "The last digit",
+        say("The last digit", lang),
     ]
     if dtype != "float32":
-        return "\n".join([*lines, "  Orders of rounding are searched in float32 only."]), (
-            report.exit_code
-        )
+        only = say("Orders of rounding are searched in float32 only.", lang)
+        return "\n".join([*lines, f"  {only}"]), report.exit_code
     wrong = frozenset(
         row.name for row in report.batches[-1].gradients if row.formula_verdict.kind == "refuted"
     )
     for title, bench in _benches(source, inputs, engine, dtype, report.seed, sizes):
-        lines += ["", f"  {title}", *_last_digits(bench, wrong)]
-    return "\n".join(_fitted([*lines, "", f"  {LEGEND}"])), report.exit_code
+        lines += ["", f"  {in_language(title, lang)}", *_last_digits(bench, wrong, lang)]
+    return "\n".join(_fitted([*lines, "", f"  {say(LEGEND, lang)}"])), report.exit_code
 
 
 def _fitted(lines: list[str]) -> list[str]:
     """Lines of at most 100 columns; what is longer goes on deeper in."""
     found: list[str] = []
     for line in lines:
-        inside = " " * (len(line) - len(line.lstrip()) + 4)
+        margin = " " * (len(line) - len(line.lstrip()))
+        if cell_len(line) > len(line):  # Chinese, which has no spaces to break at
+            parts = wrapped(Text(line.lstrip()), 100 - len(margin), indent=4)
+            found += [margin + part.plain for part in parts]
+            continue
+        inside = margin + " " * 4
         found += wrap(line, 100, subsequent_indent=inside, break_long_words=False) or [""]
     return found
 
@@ -104,50 +116,69 @@ def _benches(
 # --- mistakes --------------------------------------------------------------------------------
 
 
-def _mistakes(report: Report, *, solution: bool) -> list[str]:
+def _mistakes(report: Report, lang: str, *, solution: bool) -> list[str]:
     batch = report.batches[-1]
     covered = [row for row in batch.gradients if row.covered]
     if not covered:
-        return ["Mistakes", "  There is no formula of yours to explain."]
+        return [
+            say("Mistakes", lang),
+            f"  {say('There is no formula of yours to explain.', lang)}",
+        ]
     wrong = [row for row in covered if row.formula_verdict.kind == "refuted"]
     own = [row for row in wrong if not row.formula_verdict.inherited]
-    lines = ["Mistakes, in the order of the chain"]
+    lines = [say("Mistakes, in the order of the chain", lang)]
     if not wrong:
-        lines.append("  None was found: no formula of yours is refuted.")
+        lines.append(f"  {say('None was found: no formula of yours is refuted.', lang)}")
     for row in wrong:
-        lines += _mistake(row, batch, first=bool(own) and row is own[0], solution=solution)
-    for kind, said in (("proved", "Right"), ("undecided", "Undecided")):
+        first = bool(own) and row is own[0]
+        lines += _mistake(row, batch, lang, first=first, solution=solution)
+    for kind, template in (
+        ("proved", sentence("Right: {names}.")),
+        ("undecided", sentence("Undecided: {names}.")),
+    ):
         names = [row.symbol for row in covered if row.formula_verdict.kind == kind]
         if names:
-            lines.append(f"  {said}: {', '.join(names)}.")
+            lines.append(f"  {say(template, lang, names=told_row(names))}")
     return lines
 
 
-def _mistake(row: GradientRow, batch: Batch, *, first: bool, solution: bool) -> list[str]:
+FIRST, TOO = sentence("the first mistake"), sentence("wrong too")
+INHERITS = sentence("inherits a mistake")
+
+
+def _mistake(
+    row: GradientRow, batch: Batch, lang: str, *, first: bool, solution: bool
+) -> list[str]:
     inherits = row.formula_verdict.inherited
-    kind = "inherits a mistake" if inherits else "the first mistake" if first else "wrong too"
-    lines = [f"  {row.symbol}  {row.line}  {kind}"]
+    kind = INHERITS if inherits else FIRST if first else TOO
+    lines = [f"  {row.symbol}  {row.line}  {say(kind, lang)}"]
     if not inherits:
-        lines.append(f"    yours:  {row.claimed}")
+        lines.append(f"    {say('yours:', lang)}  {row.claimed}")
     lines += [f"    {line}" for line in row.why]
     if solution and not inherits:
-        lines.append(f"    right:  {row.derived}")
+        lines.append(f"    {say('right:', lang)}  {row.derived}")
     return lines
 
 
 # --- the last digit --------------------------------------------------------------------------
 
 
-def _last_digits(bench: Bench, wrong: frozenset[str]) -> list[str]:
+def _last_digits(bench: Bench, wrong: frozenset[str], lang: str) -> list[str]:
     lines: list[str] = []
     same: list[str] = []
     for found in _searched(bench, wrong):
         if isinstance(found, LastDigit) and found.differing == 0:
             same.append(found.tensor)
         else:
-            lines += said(found) if isinstance(found, LastDigit) else alone(found[0], found[1])
+            pair = isinstance(found, LastDigit)
+            lines += said(found, lang) if pair else alone(found[0], found[1], lang)
     if same:
-        lines.append(f"    Rounded alike, bit for bit, on the same operands: {', '.join(same)}.")
+        alike = say(
+            "Rounded alike, bit for bit, on the same operands: {names}.",
+            lang,
+            names=told_row(same),
+        )
+        lines.append(f"    {alike}")
     return lines
 
 
@@ -190,38 +221,67 @@ def _array(value: Any) -> np.ndarray:
     return np.asarray(value, dtype=np.float32)
 
 
-def said(found: LastDigit) -> list[str]:
+def said(found: LastDigit, lang: str = ENGLISH) -> list[str]:
     """One tensor's two sides, in lines."""
     one, two = found.sides
-    tally = f"{one.side} is nearer in {found.wins[0]}, {two.side} in {found.wins[1]}"
-    head = f"    {found.tensor}: {found.differing} of {one.elements} differ; {tally}"
-    width = max(len(one.side), len(two.side))
-    lines = [head, *(f"      {side.side:<{width}}  {_form(side)}" for side in found.sides)]
+    head = say(
+        "{tensor}: {differing} of {elements} differ; {one} is nearer in {first}, {two} in {second}",
+        lang,
+        tensor=found.tensor,
+        differing=found.differing,
+        elements=one.elements,
+        one=one.side,
+        first=found.wins[0],
+        two=two.side,
+        second=found.wins[1],
+    )
+    sides = [(in_language(side.side, lang), _form(side, lang)) for side in found.sides]
+    width = max(cell_len(side) for side, _ in sides)
+    lines = [f"    {head}"]
+    lines += [f"      {set_cell_size(side, width)}  {form}" for side, form in sides]
     if found.pair is None:
-        lines.append("      Their operands differ already; each is measured on its own.")
-        return lines
-    where = f"[{', '.join(map(str, found.pair.index))}]" if found.pair.index else "its value"
+        apart = say("Their operands differ already; each is measured on its own.", lang)
+        return [*lines, f"      {apart}"]
+    where = say("its value", lang)
+    if found.pair.index:
+        where = f"[{', '.join(map(str, found.pair.index))}]"
     # Nine significant digits tell any two float32 apart; eight are what NumPy prints.
     eight = [digits(v) for v in found.pair.values]
     shown = eight if eight[0] != eight[1] else [f"{float(v):.9g}" for v in found.pair.values]
-    numbers = " and ".join(
-        f"{v} ({u:.2f} ulp away)" for v, u in zip(shown, found.pair.ulps, strict=True)
+    numbers = [
+        told("{number} ({ulps:.2f} ulp away)", number=v, ulps=u)
+        for v, u in zip(shown, found.pair.ulps, strict=True)
+    ]
+    last = say(
+        "{where}: {numbers}; exact {exact}",
+        lang,
+        where=where,
+        numbers=told_sum(numbers),
+        exact=found.pair.exact,
     )
-    lines.append(f"      {where}: {numbers}; exact {found.pair.exact}")
-    return lines
+    return [*lines, f"      {last}"]
 
 
-def alone(tensor: str, side: Origin) -> list[str]:
+def alone(tensor: str, side: Origin, lang: str = ENGLISH) -> list[str]:
     """A tensor for which there is no second side."""
-    return [f"    {tensor}: no right formula of yours", f"      {side.side}  {_form(side)}"]
+    head = say("{tensor}: no right formula of yours", lang, tensor=tensor)
+    return [f"    {head}", f"      {in_language(side.side, lang)}  {_form(side, lang)}"]
 
 
-def _form(side: Origin) -> str:
+def _form(side: Origin, lang: str) -> str:
     if side.form:
-        return f"{side.form}  (at most {side.ulps:.2f} ulp from exact)"
-    if side.nearest:
-        return (
-            f"no order found for all bits; one gives {side.nearest} of {side.elements} "
-            f"(at most {side.ulps:.2f} ulp from exact)"
+        return say(
+            "{form}  (at most {ulps:.2f} ulp from exact)", lang, form=side.form, ulps=side.ulps
         )
-    return f"no order of rounding found (at most {side.ulps:.2f} ulp from exact)"
+    if side.nearest:
+        return say(
+            "no order found for all bits; one gives {nearest} of {elements} (at most {ulps:.2f} "
+            "ulp from exact)",
+            lang,
+            nearest=side.nearest,
+            elements=side.elements,
+            ulps=side.ulps,
+        )
+    return say(
+        "no order of rounding found (at most {ulps:.2f} ulp from exact)", lang, ulps=side.ulps
+    )

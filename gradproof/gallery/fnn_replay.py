@@ -18,6 +18,7 @@ from gradproof.gallery import fnn
 from gradproof.judge.last_digit import LastDigit, by_names, last_digit
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import read_signature
+from gradproof.words.say import ENGLISH
 
 PUBLISHED = {
     "a1": "[[0.585077   0.19305778 0.2161     0.64204717]]",
@@ -107,9 +108,9 @@ def last_digits() -> LastDigit:
     )
 
 
-def why() -> list[str]:
+def why(lang: str = ENGLISH) -> list[str]:
     """The pair explained, in lines."""
-    return said(last_digits())
+    return said(last_digits(), lang)
 
 
 def shown(array: np.ndarray) -> str:
