@@ -15,6 +15,8 @@ from gradproof.report.second_order import PARTS
 from gradproof.words import say, sentence
 from gradproof.write.notation import Equality, Symbol
 
+SCALAR = sentence("scalar")
+
 FITTED = (
     r"\newcommand{\fitted}[1]{\sbox0{$#1$}\ifdim\wd0>\linewidth"
     r"\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi}"
@@ -87,7 +89,7 @@ def to_document(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
         steps: what stands in the place of the gradients, if anything does.
     """
     inputs = [
-        rf"${latex(Symbol(name), plain=page.plain)}$ & ${shape_tex(shape)}$ \\"
+        rf"${latex(Symbol(name), plain=page.plain)}$ & ${shape_tex(shape, lang)}$ \\"
         for name, shape in page.inputs
     ]
     parts = [
@@ -116,7 +118,7 @@ def to_document(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
             continue
         for row in page.of(part):
             *above, last = (latex(one, plain=page.plain) for one in row.forms)
-            shape = f"${shape_tex(row.shape)}$" if row.shape else ""
+            shape = f"${shape_tex(row.shape, lang)}$" if row.shape else ""
             beside = [rf"${range_of(row.range)}$"] if row.range else []
             parts += [rf"\fit{{{one}}}{{}}" for one in above]
             said = r"\quad ".join([*beside, shape])
@@ -130,9 +132,17 @@ def range_of(said: str) -> str:
     return said.replace("…", r"\dots,").replace("−", "-").replace("= 1 ", "= 1, ")
 
 
-def shape_tex(shape: str) -> str:
+def shape_tex(shape: str, lang: str = "en") -> str:
+    """A shape as LaTeX; that of a scalar is a word."""
+    if shape == SCALAR:
+        return r"\mathrm{scalar}" if lang == "en" else rf"\text{{{say(SCALAR, lang)}}}"
     words = shape.replace("…", r"\dots ").replace("×", r" \times ")
-    return rf"\mathrm{{{words}}}" if shape == "scalar" else words.replace("_", r"\_")
+    return words.replace("_", r"\_")
+
+
+def shape_said(shape: str, lang: str) -> str:
+    """A shape; that of a scalar is a word of the language."""
+    return say(SCALAR, lang) if shape == SCALAR else shape
 
 
 _TEX = str.maketrans(
@@ -202,7 +212,7 @@ def to_html(page: Rows, lang: str = "en", steps: Sequence[str] | None = None) ->
         lines.append("<table>")
         for row in page.of(part):
             shown = "<br>".join(f"<math>{mathml(f, plain=page.plain)}</math>" for f in row.forms)
-            beside = " · ".join(filter(None, (row.shape, row.range)))
+            beside = " · ".join(filter(None, (shape_said(row.shape, lang), row.range)))
             lines.append(f"<tr><td>{shown}</td><td>{escape(beside)}</td></tr>")
         lines.append("</table>")
     return "\n".join([*lines, *(f"<p>{escape(note)}</p>" for note in page.notes)])

@@ -12,7 +12,7 @@ from gradproof.core.program import DIFFERENTIAL
 from gradproof.ink.latex import latex
 from gradproof.ink.mathml import mathml
 from gradproof.ink.terminal import text
-from gradproof.report.formats import escaped, range_of, shape_tex
+from gradproof.report.formats import escaped, range_of, shape_said, shape_tex
 from gradproof.report.lines import WIDTH, broken, padded
 from gradproof.report.steps import NOT_PROVED, Gradient, Shown, StepsPage, filled
 from gradproof.words import say
@@ -44,7 +44,7 @@ def text_lines(page: StepsPage, lang: str) -> list[str]:
     ink = text_ink(page)
     lines: list[str] = []
     for gradient in page.gradients:
-        beside = "   ".join(filter(None, (gradient.shape, gradient.range)))
+        beside = "   ".join(filter(None, (shape_said(gradient.shape, lang), gradient.range)))
         lines += ["", f"{ink(gradient.target)}   {beside}"]
         lines.append(f"  {filled(gradient.intro.template, gradient.intro.slots, lang, ink)}")
         for part in gradient.parts:
@@ -128,7 +128,7 @@ def tex_blocks(page: StepsPage, lang: str) -> list[str]:
     ink = _tex_ink(page)
     parts: list[str] = []
     for gradient in page.gradients:
-        beside = [f"${shape_tex(gradient.shape)}$"]
+        beside = [f"${shape_tex(gradient.shape, lang)}$"]
         beside += [f"${range_of(gradient.range)}$"] if gradient.range else []
         head = r"\quad ".join(beside)
         parts += ["", rf"\subsubsection*{{$\displaystyle {ink(gradient.target)}$\quad {head}}}"]
@@ -194,7 +194,7 @@ def to_markdown(page: StepsPage, lang: str) -> list[str]:
     ink, plain = _tex_ink(page), text_ink(page)
     parts: list[str] = []
     for gradient in page.gradients:
-        beside = " · ".join(filter(None, (gradient.shape, gradient.range)))
+        beside = " · ".join(filter(None, (shape_said(gradient.shape, lang), gradient.range)))
         parts.append(f"### `{plain(gradient.target)}` ({beside})")
         parts.append(filled(gradient.intro.template, gradient.intro.slots, lang, _code(plain)))
         for shown in _blocks(gradient):
@@ -213,7 +213,9 @@ def to_html(page: StepsPage, lang: str) -> list[str]:
     ink = _html_ink(page)
     lines: list[str] = []
     for gradient in page.gradients:
-        beside = escape(" · ".join(filter(None, (gradient.shape, gradient.range))))
+        beside = escape(
+            " · ".join(filter(None, (shape_said(gradient.shape, lang), gradient.range)))
+        )
         lines.append(f"<h5>{ink(gradient.target)} {beside}</h5>")
         lines += html_steps(gradient, page, lang)
     return [*lines, *(f"<p>{escape(line)}</p>" for line in page.checked(lang))]
