@@ -23,7 +23,9 @@ from gradproof.words.say import ENGLISH, VARIABLE
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gradproof.report.checked import CheckReport
     from gradproof.report.report import Report
+    from gradproof.report.unseen import PowerReport
     from gradproof.trace.source import Source
 
 
@@ -613,6 +615,10 @@ def _check(options: argparse.Namespace) -> int:
         options.dtype,
         _sizes(options),
     )
+    return _lines_or_json(report, options)
+
+
+def _lines_or_json(report: CheckReport | PowerReport, options: argparse.Namespace) -> int:
     if options.json:
         print(report.to_json())
     else:
@@ -635,13 +641,7 @@ def _power(options: argparse.Namespace) -> int:
         options.seed,
         _sizes(options),
     )
-    if options.json:
-        print(report.to_json())
-    else:
-        console = _console()
-        for line in report.lines(console.width):
-            console.print(line, overflow="fold")
-    return report.exit_code
+    return _lines_or_json(report, options)
 
 
 def _verify_all(options: argparse.Namespace) -> int:
