@@ -811,6 +811,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
             bench.truth,
             bench.sizes,
             bench.kinks.get(of),
+            float(bench.contract.u_store),
         )
     return GradientRow(
         of,

@@ -26,6 +26,7 @@ def judge_formula(
     truth: TrueValues,
     sizes: Mapping[str, int],
     kink: Kink | None = None,
+    unit: float = 2.0**-53,
 ) -> FormulaVerdict:
     """The verdict on one claim.
 
@@ -37,6 +38,7 @@ def judge_formula(
         truth: Arb enclosures of forward, derived backward and the user's backward.
         sizes: a number for each size symbol.
         kink: where its tensor lies at a kink of a function that it is given to.
+        unit: half the distance from 1 to the next number of the arrays that the code reads.
     """
     right = truth.balls[derivation.gradients[claim.of]]
     found = first_disjoint(truth.balls[claim.name], right, truth.bits)
@@ -82,6 +84,15 @@ def judge_formula(
                 needs=told_sum(proof.needs),
             )
         return FormulaVerdict("undecided", because)
+    if paper.constants and _within(ROUNDINGS * unit, truth.balls[claim.name], right, truth.bits):
+        return FormulaVerdict(
+            "undecided",
+            told(
+                "it differs from the derived gradient by no more than a number in your code does "
+                "from the same one rounded, in an array of it"
+            ),
+            counter_example=found,
+        )
     if kink is not None and _only_at(kink, truth.balls[claim.name], right, truth.bits):
         return FormulaVerdict(
             "undecided",
@@ -155,6 +166,20 @@ def first_disjoint(claimed: np.ndarray, right: np.ndarray, bits: int) -> Counter
             return None
         index = best[1]
         return CounterExample(index, _show(claimed[index]), _show(right[index]), bits)
+
+
+ROUNDINGS = 4
+"""How many units two formulas may be apart that read one number rounded and exact."""
+
+
+def _within(share: float, claimed: np.ndarray, right: np.ndarray, bits: int) -> bool:
+    """Whether no element differs by more than this share: 0.1 in code is 1/10, and in an array
+    the nearest number of its dtype."""
+    with precision(bits):
+        return all(
+            bool(abs(claimed[index] - right[index]) <= share * abs(right[index]))
+            for index in np.ndindex(*right.shape)
+        )
 
 
 def _only_at(kink: Kink, claimed: np.ndarray, right: np.ndarray, bits: int) -> bool:

@@ -232,6 +232,25 @@ def absolute_values_of_absolute_values():
     return forward, backward
 
 
+TENTHS = np.full(3, 0.1)
+
+
+@attack(x="undecided")
+def a_number_in_an_array_and_the_same_in_the_code():
+    def forward(x: "n 3"):
+        return np.sum(TENTHS * x**2)
+
+    return forward, lambda x: {"dx": 2 * 0.1 * x}
+
+
+@attack(x="refuted")
+def a_number_in_an_array_and_another_in_the_code():
+    def forward(x: "n 3"):
+        return np.sum(TENTHS * x**2)
+
+    return forward, lambda x: {"dx": 2 * 0.10001 * x}
+
+
 @pytest.mark.parametrize(("make", "deserved"), ATTACKS)
 def test_a_verdict_does_not_lie(make, deserved):
     report = gp.verify(*make(), engine="numpy", seed=3)
