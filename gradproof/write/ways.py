@@ -247,7 +247,7 @@ def _whole_tensor(route: Route, page: Page) -> Route:
         if is_index(place):
             axes.append(free.pop(0))
             continue
-        if {(route.of, axis), (f"∂l/∂{route.of}", axis)} & page.cut:
+        if axis in {cut for one, cut in page.cut if one.rpartition("/∂")[2] == route.of}:
             return route
         index = Index(first + axis, page.shapes[route.of][axis])
         inside.append(Bracket("==", combine(at(index), place, -1)))
