@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lang = ENGLISH
     try:
         lang = language(_asked_language(arguments))
-        options = _parser().parse_args(arguments)
+        options = _parser(lang).parse_args(arguments)
         options.said_lang, options.lang = options.lang, lang
         result: int = options.run(options)
         return result
@@ -80,349 +80,450 @@ def _speak_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(lang: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gradproof",
-        description="Derive the gradients of a network, and verify every formula and number.",
+        description=say(
+            "Derive the gradients of a network, and verify every formula and number.", lang
+        ),
     )
     parser.add_argument("--version", action="version", version=f"gradproof {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _verify_parser(commands)
-    _check_parser(commands)
-    _power_parser(commands)
-    _derive_parser(commands)
-    _certificate_parser(commands)
-    _explain_parser(commands)
-    _report_parser(commands)
-    _export_parser(commands)
-    _gallery_parser(commands)
-    _new_parser(commands)
-    _exercise_parser(commands)
-    _grade_parser(commands)
+    _verify_parser(commands, lang)
+    _check_parser(commands, lang)
+    _power_parser(commands, lang)
+    _derive_parser(commands, lang)
+    _certificate_parser(commands, lang)
+    _explain_parser(commands, lang)
+    _report_parser(commands, lang)
+    _export_parser(commands, lang)
+    _gallery_parser(commands, lang)
+    _new_parser(commands, lang)
+    _exercise_parser(commands, lang)
+    _grade_parser(commands, lang)
     for one in (parser, *commands.choices.values()):
         one.add_argument(
             "--lang",
             metavar="LANGUAGE",
-            help=f"of what is printed: {' or '.join(LANGUAGES)} (the variable {VARIABLE} without)",
+            help=say(
+                "of what is printed: {languages} (the variable {variable} without)",
+                lang,
+                languages=", ".join(LANGUAGES),
+                variable=VARIABLE,
+            ),
         )
     return parser
 
 
-def _network_arguments(parser: argparse.ArgumentParser, **network: Any) -> None:
+def _network_arguments(
+    parser: argparse.ArgumentParser, lang: str = ENGLISH, **network: Any
+) -> None:
     parser.add_argument(
-        "network", help="a network of the gallery, or a file my_network.py", **network
+        "network", help=say("a network of the gallery, or a file my_network.py", lang), **network
     )
     parser.add_argument(
         "--size",
         action="append",
         default=[],
         metavar="n=5",
-        help="a number for a size symbol; may be repeated",
+        help=say("a number for a size symbol; may be repeated", lang),
     )
     parser.add_argument(
         "--inputs",
         metavar="DATA.npz",
-        help="your own arrays, by parameter name; a list is Ws[1], Ws[2], …",
+        help=say("your own arrays, by parameter name; a list is Ws[1], Ws[2], …", lang),
     )
 
 
-def _verify_parser(commands: Any) -> None:
+def _verify_parser(commands: Any, lang: str) -> None:
     parser = commands.add_parser(
         "verify",
-        help="check every formula and every engine's number",
-        description="Check every formula of a network, and every number that an engine computes. "
-        "Exit codes: 0 all hold, 1 something is refuted, 2 the call or the input is wrong (with "
-        "--all: or a network could not be verified), 3 something is undecided.",
+        help=say("check every formula and every engine's number", lang),
+        description=say(
+            "Check every formula of a network, and every number that an engine computes. "
+            "Exit codes: 0 all hold, 1 something is refuted, 2 the call or the input is wrong "
+            "(with --all: or a network could not be verified), 3 something is undecided.",
+            lang,
+        ),
     )
-    _network_arguments(parser, nargs="?")
+    _network_arguments(parser, lang, nargs="?")
     parser.add_argument(
         "--all",
         action="store_true",
-        help="every network of the gallery on every engine that is installed, or on --engine",
+        help=say(
+            "every network of the gallery on every engine that is installed, or on --engine", lang
+        ),
     )
     parser.add_argument(
-        "--engine", default="auto", help="numpy, tensorflow, torch, jax or auto (default)"
+        "--engine",
+        default="auto",
+        help=say("numpy, tensorflow, torch, jax or auto (default)", lang),
     )
     parser.add_argument(
         "--dtype", default="float32", choices=("float64", "float32", "bfloat16", "float16")
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the data that is drawn")
-    parser.add_argument("--show", choices=("values",), help="print the tensors side by side")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--seed", type=int, default=0, help=say("of the data that is drawn", lang))
     parser.add_argument(
-        "--certificates", metavar="DIR", help="save the certificate of each refuted formula here"
+        "--show", choices=("values",), help=say("print the tensors side by side", lang)
+    )
+    parser.add_argument("--json", action="store_true", help=say("print the report as JSON", lang))
+    parser.add_argument(
+        "--certificates",
+        metavar="DIR",
+        help=say("save the certificate of each refuted formula here", lang),
     )
     parser.add_argument(
-        "--report", metavar="PAGE.html", help="write a page that shows everything, too"
+        "--report", metavar="PAGE.html", help=say("write a page that shows everything, too", lang)
     )
     parser.add_argument(
         "--witness",
         action="store_true",
-        help="compare the derived gradients with a certified derivative that uses no rule",
+        help=say(
+            "compare the derived gradients with a certified derivative that uses no rule", lang
+        ),
     )
     parser.add_argument(
         "--replay",
         action="store_true",
-        help="the published float32 numbers, operation by operation (fnn)",
+        help=say("the published float32 numbers, operation by operation (fnn)", lang),
     )
     parser.add_argument(
         "--hints",
         action="store_true",
-        help="mark an exercise: right, wrong here, or right given an earlier mistake, with hints",
+        help=say(
+            "mark an exercise: right, wrong here, or right given an earlier mistake, with hints",
+            lang,
+        ),
     )
     parser.add_argument(
-        "--solution", action="store_true", help="with --hints: the right formulas too"
+        "--solution", action="store_true", help=say("with --hints: the right formulas too", lang)
     )
     parser.set_defaults(run=_verify)
 
 
-def _check_parser(commands: Any) -> None:
+def _check_parser(commands: Any, lang: str) -> None:
     parser = commands.add_parser(
         "check",
-        help="check gradients that a kernel saved, against a paper",
-        description="Check arrays that a hand-written backward pass saved: the inputs by their "
-        "names in the paper, gradients as dx, dl_dx or grad_x, and, where the paper returns no "
-        "loss, the upstream gradient as g, dout or grad_output. Exit codes: 0 all hold, 1 "
-        "something is refuted, 2 the call or the input is wrong, 3 something is undecided. "
-        "Functions are checked in Python: gradproof.check.",
+        help=say("check gradients that a kernel saved, against a paper", lang),
+        description=say(
+            "Check arrays that a hand-written backward pass saved: the inputs by their "
+            "names in the paper, gradients as dx, dl_dx or grad_x, and, where the paper returns no "
+            "loss, the upstream gradient as g, dout or grad_output. Exit codes: 0 all hold, 1 "
+            "something is refuted, 2 the call or the input is wrong, 3 something is undecided. "
+            "Functions are checked in Python: gradproof.check.",
+            lang,
+        ),
     )
     parser.add_argument("arrays", metavar="DUMP.npz")
     parser.add_argument(
-        "--paper", required=True, help="a network of the gallery, or a file my_network.py"
+        "--paper",
+        required=True,
+        help=say("a network of the gallery, or a file my_network.py", lang),
     )
     parser.add_argument(
         "--dtype",
         choices=("float64", "float32", "bfloat16", "float16"),
-        help="in which the arrays were computed (as they are stored without)",
+        help=say("in which the arrays were computed (as they are stored without)", lang),
     )
     parser.add_argument(
         "--size",
         action="append",
         default=[],
         metavar="n=5",
-        help="a number for a size symbol; may be repeated",
+        help=say("a number for a size symbol; may be repeated", lang),
     )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--json", action="store_true", help=say("print the report as JSON", lang))
     parser.set_defaults(run=_check)
 
 
-def _power_parser(commands: Any) -> None:
+def _power_parser(commands: Any, lang: str) -> None:
     parser = commands.add_parser(
         "power",
-        help="say which mistakes given data, sizes and precision cannot show",
-        description="Make every known mistake in every gradient of a network, and say which of "
-        "them verify would not see at these data in this precision, and which data show them. Exit "
-        "codes: 0 all are seen, 1 some are not, 2 the call or the input is wrong, 3 of some it is "
-        "not known whether they are mistakes.",
+        help=say("say which mistakes given data, sizes and precision cannot show", lang),
+        description=say(
+            "Make every known mistake in every gradient of a network, and say which of "
+            "them verify would not see at these data in this precision, and which data show them. "
+            "Exit codes: 0 all are seen, 1 some are not, 2 the call or the input is wrong, 3 of "
+            "some it is not known whether they are mistakes.",
+            lang,
+        ),
     )
-    _network_arguments(parser)
-    parser.add_argument("--n", type=int, metavar="N", help="the same as --size n=N")
+    _network_arguments(parser, lang)
+    parser.add_argument("--n", type=int, metavar="N", help=say("the same as --size n=N", lang))
     parser.add_argument(
-        "--engine", default="auto", help="numpy, tensorflow, torch, jax or auto (default)"
+        "--engine",
+        default="auto",
+        help=say("numpy, tensorflow, torch, jax or auto (default)", lang),
     )
     parser.add_argument(
         "--dtype", default="float32", choices=("float64", "float32", "bfloat16", "float16")
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the data that is drawn")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--seed", type=int, default=0, help=say("of the data that is drawn", lang))
+    parser.add_argument("--json", action="store_true", help=say("print the report as JSON", lang))
     parser.set_defaults(run=_power)
 
 
-def _derive_parser(commands: Any) -> None:
-    parser = commands.add_parser("derive", help="print the forward and the gradient equations")
-    _network_arguments(parser)
+def _derive_parser(commands: Any, lang: str) -> None:
+    parser = commands.add_parser(
+        "derive", help=say("print the forward and the gradient equations", lang)
+    )
+    _network_arguments(parser, lang)
     parser.add_argument("--convention", choices=("row", "column"), default="row")
     parser.add_argument(
         "--detail",
         choices=("brief", "steps", "full"),
         default="brief",
-        help="brief: the equations; steps: how each gradient is found, with one tensor moving at a "
-        "time; full: with everything that moves",
+        help=say(
+            "brief: the equations; steps: how each gradient is found, with one tensor moving at a "
+            "time; full: with everything that moves",
+            lang,
+        ),
     )
     parser.add_argument(
         "--style",
         choices=("matrix", "index"),
         default="matrix",
-        help="index: elements and sums in the place of matrices",
+        help=say("index: elements and sums in the place of matrices", lang),
     )
     parser.add_argument(
         "--gradient",
         choices=("partial", "delta", "bar"),
         default="partial",
-        help="how gradients are written: ∂l/∂z, δz or z̄",
+        help=say("how gradients are written: ∂l/∂z, δz or z̄", lang),
     )
     parser.add_argument(
         "--order",
         type=int,
         choices=(1, 2),
         default=1,
-        help="2: also how values and gradients move: Jacobians and Hessians times directions",
+        help=say(
+            "2: also how values and gradients move: Jacobians and Hessians times directions", lang
+        ),
     )
     parser.add_argument(
         "--along",
         metavar="W1,W2",
-        help="with --order 2: the inputs that move (all without)",
+        help=say("with --order 2: the inputs that move (all without)", lang),
     )
     parser.add_argument(
         "--format",
         choices=("text", "latex", "markdown", "html", "json", "ipynb"),
         default="text",
-        help="ipynb: a notebook whose cells verify each gradient",
+        help=say("ipynb: a notebook whose cells verify each gradient", lang),
     )
     parser.add_argument(
-        "--standalone", action="store_true", help="with --format latex: a whole document"
+        "--standalone", action="store_true", help=say("with --format latex: a whole document", lang)
     )
     parser.add_argument(
-        "--engine", default="auto", help="on which a notebook's cells verify (with --format ipynb)"
+        "--engine",
+        default="auto",
+        help=say("on which a notebook's cells verify (with --format ipynb)", lang),
     )
     parser.set_defaults(run=_derive)
 
 
-def _explain_parser(commands: Any) -> None:
+def _explain_parser(commands: Any, lang: str) -> None:
     parser = commands.add_parser(
-        "explain", help="say which mistake a wrong formula has, and why last digits differ"
+        "explain",
+        help=say("say which mistake a wrong formula has, and why last digits differ", lang),
     )
-    _network_arguments(parser)
+    _network_arguments(parser, lang)
     parser.add_argument(
-        "--engine", default="auto", help="numpy, tensorflow, torch, jax or auto (default)"
+        "--engine",
+        default="auto",
+        help=say("numpy, tensorflow, torch, jax or auto (default)", lang),
     )
     parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
-    parser.add_argument("--seed", type=int, default=0, help="of the data that is drawn")
+    parser.add_argument("--seed", type=int, default=0, help=say("of the data that is drawn", lang))
     parser.add_argument(
-        "--solution", action="store_true", help="show the right formula beside a wrong one"
+        "--solution",
+        action="store_true",
+        help=say("show the right formula beside a wrong one", lang),
     )
     parser.set_defaults(run=_explain)
 
 
-def _report_parser(commands: Any) -> None:
+def _report_parser(commands: Any, lang: str) -> None:
     parser = commands.add_parser(
         "report",
-        help="write a page that shows everything: one HTML file that works offline",
-        description="Verify a network on every engine that is installed, or on those named, and "
-        "write one page with the equations, the verdicts, the numbers and the source. Exit codes "
-        "are those of verify.",
+        help=say("write a page that shows everything: one HTML file that works offline", lang),
+        description=say(
+            "Verify a network on every engine that is installed, or on those named, and "
+            "write one page with the equations, the verdicts, the numbers and the source. Exit "
+            "codes are those of verify.",
+            lang,
+        ),
     )
-    _network_arguments(parser)
+    _network_arguments(parser, lang)
     parser.add_argument("-o", "--output", required=True, metavar="PAGE.html")
     parser.add_argument(
         "--engine",
         action="append",
         metavar="ENGINE",
-        help="numpy, tensorflow, torch or jax; may be repeated (all that are installed without)",
+        help=say(
+            "numpy, tensorflow, torch or jax; may be repeated (all that are installed without)",
+            lang,
+        ),
     )
     parser.add_argument(
         "--dtype", default="float32", choices=("float64", "float32", "bfloat16", "float16")
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the data that is drawn")
+    parser.add_argument("--seed", type=int, default=0, help=say("of the data that is drawn", lang))
     parser.set_defaults(run=_report)
 
 
-def _export_parser(commands: Any) -> None:
+def _export_parser(commands: Any, lang: str) -> None:
     parser = commands.add_parser(
         "export",
-        help="write the derived backward as a source file for NumPy, PyTorch, JAX or TensorFlow",
-        description="Write a network's forward and derived backward as a source file, with the "
-        "formula above each line; run as a program, the file checks its own gradients. The "
-        "framework itself is not needed to write it.",
+        help=say(
+            "write the derived backward as a source file for NumPy, PyTorch, JAX or TensorFlow",
+            lang,
+        ),
+        description=say(
+            "Write a network's forward and derived backward as a source file, with the "
+            "formula above each line; run as a program, the file checks its own gradients. The "
+            "framework itself is not needed to write it.",
+            lang,
+        ),
     )
-    _network_arguments(parser)
+    _network_arguments(parser, lang)
     parser.add_argument("--to", required=True, choices=("numpy", "torch", "jax", "tensorflow"))
     parser.add_argument(
         "--vjp",
         action="store_true",
-        help="what stands before the loss, as a layer whose backward is given its gradient",
+        help=say(
+            "what stands before the loss, as a layer whose backward is given its gradient", lang
+        ),
     )
-    parser.add_argument("-o", "--output", metavar="FILE.py", help="a file, not the terminal")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE.py", help=say("a file, not the terminal", lang)
+    )
     parser.set_defaults(run=_export)
 
 
-def _gallery_parser(commands: Any) -> None:
+def _gallery_parser(commands: Any, lang: str) -> None:
     parser = commands.add_parser(
         "gallery",
-        help="list the networks that come with gradproof, or show one",
-        description="List the networks that come with gradproof, with their tensors and the "
-        "frameworks that have layers for them; or show one: what it is and where it comes from, "
-        "its equations, its published formulas, and which data hide a mistake in them. With "
-        "--errata, list the published mistakes that gradproof refutes.",
+        help=say("list the networks that come with gradproof, or show one", lang),
+        description=say(
+            "List the networks that come with gradproof, with their tensors and the "
+            "frameworks that have layers for them; or show one: what it is and where it comes "
+            "from, its equations, its published formulas, and which data hide a mistake in "
+            "them. With --errata, list the published mistakes that gradproof refutes.",
+            lang,
+        ),
     )
-    parser.add_argument("network", nargs="?", help="a network of the gallery, or a mistake")
-    parser.add_argument("--errata", action="store_true", help="list the published mistakes")
+    parser.add_argument(
+        "network", nargs="?", help=say("a network of the gallery, or a mistake", lang)
+    )
+    parser.add_argument(
+        "--errata", action="store_true", help=say("list the published mistakes", lang)
+    )
     parser.set_defaults(run=_gallery)
 
 
-def _new_parser(commands: Any) -> None:
+def _new_parser(commands: Any, lang: str) -> None:
     parser = commands.add_parser(
         "new",
-        help="write a commented file to begin a network of your own with",
-        description="Write a small network with comments, which verifies as it is, to a file that "
-        "does not exist yet.",
+        help=say("write a commented file to begin a network of your own with", lang),
+        description=say(
+            "Write a small network with comments, which verifies as it is, to a file that "
+            "does not exist yet.",
+            lang,
+        ),
     )
     parser.add_argument("file", metavar="my_net.py")
     parser.set_defaults(run=_new)
 
 
-def _exercise_parser(commands: Any) -> None:
+def _exercise_parser(commands: Any, lang: str) -> None:
     parser = commands.add_parser(
         "exercise",
-        help="write a network's file with blanks in the place of its gradients",
-        description="Write a file with a network's forward, and blanks where its gradients were. "
-        "gradproof verify FILE --hints marks it.",
+        help=say("write a network's file with blanks in the place of its gradients", lang),
+        description=say(
+            "Write a file with a network's forward, and blanks where its gradients were. "
+            "gradproof verify FILE --hints marks it.",
+            lang,
+        ),
     )
-    parser.add_argument("network", help="a network of the gallery, or a file my_network.py")
+    parser.add_argument(
+        "network", help=say("a network of the gallery, or a file my_network.py", lang)
+    )
     parser.add_argument(
         "-o",
         "--output",
         metavar="FILE.py",
-        help="the file, which must not exist yet (NETWORK_exercise.py without)",
+        help=say("the file, which must not exist yet (NETWORK_exercise.py without)", lang),
     )
     parser.add_argument(
         "--blank",
         metavar="W2,z1",
-        help="which gradients are blank (all that can be, without); the others stay",
+        help=say("which gradients are blank (all that can be, without); the others stay", lang),
     )
     parser.set_defaults(run=_exercise)
 
 
-def _grade_parser(commands: Any) -> None:
+def _grade_parser(commands: Any, lang: str) -> None:
     parser = commands.add_parser(
         "grade",
-        help="mark a folder of answers side by side",
-        description="Mark every file.py of a folder, each in a process of its own with limits of "
-        "time and memory. This is no shelter from a file that means harm. Exit codes: 0 all files "
-        "were marked, 2 the call is wrong or a file could not be marked.",
+        help=say("mark a folder of answers side by side", lang),
+        description=say(
+            "Mark every file.py of a folder, each in a process of its own with limits of "
+            "time and memory. This is no shelter from a file that means harm. Exit codes: 0 all "
+            "files were marked, 2 the call is wrong or a file could not be marked.",
+            lang,
+        ),
     )
-    parser.add_argument("folder", help="with the files that were handed in")
+    parser.add_argument("folder", help=say("with the files that were handed in", lang))
     parser.add_argument(
-        "--exercise", metavar="FILE.py", help="what was handed out: answers must have its forward"
+        "--exercise",
+        metavar="FILE.py",
+        help=say("what was handed out: answers must have its forward", lang),
     )
-    parser.add_argument("--csv", metavar="GRADES.csv", help="write a row for each file here")
-    parser.add_argument("-o", "--output", metavar="PAGE.html", help="write a page with all marks")
+    parser.add_argument(
+        "--csv", metavar="GRADES.csv", help=say("write a row for each file here", lang)
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="PAGE.html", help=say("write a page with all marks", lang)
+    )
     parser.add_argument(
         "--carried",
         type=Fraction,
         default=Fraction(1, 2),
         metavar="POINTS",
-        help="for a formula that is right given an earlier mistake (1/2)",
+        help=say("for a formula that is right given an earlier mistake (1/2)", lang),
     )
     parser.add_argument(
-        "--timeout", type=float, default=60.0, metavar="SECONDS", help="for each file (60)"
+        "--timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help=say("for each file (60)", lang),
     )
     parser.add_argument(
-        "--memory", type=float, default=4.0, metavar="GB", help="for each file (4; on Unix)"
+        "--memory",
+        type=float,
+        default=4.0,
+        metavar="GB",
+        help=say("for each file (4; on Unix)", lang),
     )
-    parser.add_argument("--seed", type=int, help="of the data that is drawn")
+    parser.add_argument("--seed", type=int, help=say("of the data that is drawn", lang))
     parser.add_argument(
-        "--solution", action="store_true", help="show the right formulas on the page"
+        "--solution", action="store_true", help=say("show the right formulas on the page", lang)
     )
     parser.set_defaults(run=_grade)
 
 
-def _certificate_parser(commands: Any) -> None:
+def _certificate_parser(commands: Any, lang: str) -> None:
     parser = commands.add_parser(
         "certificate",
-        help="check the certificate of a refuted formula: 0 confirmed, 1 not, 2 unreadable",
+        help=say(
+            "check the certificate of a refuted formula: 0 confirmed, 1 not, 2 unreadable", lang
+        ),
     )
-    parser.add_argument("file", metavar="FILE.json", help="saved by verify --certificates")
+    parser.add_argument(
+        "file", metavar="FILE.json", help=say("saved by verify --certificates", lang)
+    )
     parser.set_defaults(run=_certificate)
 
 
@@ -623,7 +724,7 @@ def _lines_or_json(report: CheckReport | PowerReport, options: argparse.Namespac
         print(report.to_json())
     else:
         console = _console()
-        for line in report.lines(console.width):
+        for line in report.lines(console.width, options.lang):
             console.print(line, overflow="fold")
     return report.exit_code
 

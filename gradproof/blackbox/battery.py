@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.blackbox.case import Case
+from gradproof.core.told import told
 from gradproof.judge.reference import Data
 
 STRIDED = ("numpy", "torch")
@@ -37,20 +38,22 @@ def trials(case: Case, data: Data) -> Iterator[Trial]:
         case: what is checked.
         data: those of the first call.
     """
-    yield Trial("called a second time", data, repeats=True)
+    yield Trial(told("called a second time"), data, repeats=True)
     if case.machine.name in STRIDED:
-        yield Trial("with inputs that are not contiguous", data, {"layout": "strided"})
+        yield Trial(told("with inputs that are not contiguous"), data, {"layout": "strided"})
         yield Trial(
-            "with an upstream gradient that is not contiguous",
+            told("with an upstream gradient that is not contiguous"),
             data,
             {"upstream_layout": "strided"},
         )
     if any(g.ndim for g in data.upstream):
         arriving = tuple(np.full_like(g, g.flat[0]) if g.size else g for g in data.upstream)
         changes = {"upstream_layout": "expanded"} if case.machine.name in STRIDED else {}
-        yield Trial("with one number as upstream gradient", Data(data.inputs, arriving), changes)
+        yield Trial(
+            told("with one number as upstream gradient"), Data(data.inputs, arriving), changes
+        )
         rows = tuple(_one_hot(g) for g in data.upstream)
-        yield Trial("with a one-hot upstream gradient", Data(data.inputs, rows))
+        yield Trial(told("with a one-hot upstream gradient"), Data(data.inputs, rows))
     broadcast = {
         t.name: np.broadcast_to(a[:1], a.shape).copy()
         for t in case.inputs
@@ -58,10 +61,10 @@ def trials(case: Case, data: Data) -> Iterator[Trial]:
     }
     if broadcast and case.machine.name in STRIDED:
         whole = Data({**data.inputs, **broadcast}, data.upstream)
-        yield Trial("with broadcast inputs", whole, {"layout": "expanded"})
+        yield Trial(told("with broadcast inputs"), whole, {"layout": "expanded"})
     if len(case.wanted) > 1 and case.machine.name != "numpy":
         for name in case.gradients():
-            yield Trial(f"with {name} frozen", data, frozen=name)
+            yield Trial(told("with {name} frozen", name=name), data, frozen=name)
 
 
 def _one_hot(g: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradproof.core.errors import DataError, EngineError, GradproofError
 from gradproof.core.program import Tensor
+from gradproof.core.told import told
 from gradproof.derivation import derive as derive_program
 from gradproof.engines.backward_program import Unattempted
 from gradproof.engines.black_box import Answer, BoxFailed, Layer, Question, Returned
@@ -108,20 +109,24 @@ def build(
     """
     if not callable(function) and not isinstance(function, Layer):
         raise DataError(
-            f"{type(function).__name__} is neither a function nor an object with forward and "
-            "backward."
+            told(
+                "{kind} is neither a function nor an object with forward and backward.",
+                kind=type(function).__name__,
+            )
         )
     if not callable(reference):
         raise DataError(
-            f"The reference is {type(reference).__name__}, not a function.",
-            advice="Give a paper's forward, or a callable in the function's framework.",
+            told("The reference is {kind}, not a function.", kind=type(reference).__name__),
+            advice=told("Give a paper's forward, or a callable in the function's framework."),
         )
     given = _by_name(arguments, _parameters(reference, upstream))
     machine = load(engine or engine_of(function, given))
     arrays, own = read_arrays(given, machine)
     kind = dtype or own
     if kind not in DTYPES:
-        raise DataError(f"The dtype {kind!r} is not one of {', '.join(DTYPES)}.")
+        raise DataError(
+            told("The dtype {kind!r} is not one of {dtypes}.", kind=kind, dtypes=", ".join(DTYPES))
+        )
     contract = _accumulating(contract_of(machine.name, kind), accumulate)
     signature = _signature(reference, arrays)
     chosen = choose_sizes(signature, sizes, arrays)
@@ -201,7 +206,12 @@ def _paper(
     name = getattr(reference, "__qualname__", "forward")
     weighed = weigh(reference, signature, sizes, upstream)
     return paper_reference(
-        f"{name}, {'a paper' if annotated else 'read as NumPy'}", weighed, sizes, dtype
+        told("{name}, a paper", name=name)
+        if annotated
+        else told("{name}, read as NumPy", name=name),
+        weighed,
+        sizes,
+        dtype,
     )
 
 
@@ -217,7 +227,7 @@ def paper_reference(
         dtype: in which its constants are given to the function.
     """
     return PaperReference(
-        f"{name}; true values by certified arithmetic from its equations",
+        told("{name}; true values by certified arithmetic from its equations", name=name),
         weighed.paper,
         derive_program(weighed.paper.forward),
         sizes,
@@ -242,7 +252,9 @@ def _callable(
     try:
         made = machine.outputs(reference, plain)
     except BoxFailed as problem:
-        raise DataError(f"{problem}.", advice="Call it with the arguments by hand.") from problem
+        raise DataError(
+            f"{problem}.", advice=told("Call it with the arguments by hand.")
+        ) from problem
     shapes = tuple(one.array.shape for one in made if one.array is not None)
     data = data_for(shapes)(0)
 
@@ -273,25 +285,42 @@ def _callable(
         except GradproofError:
             read = None
         if read is not None and read.outputs() == shapes and is_right(read):
-            words = f"{name}, read as NumPy and confirmed by {title}'s autodiff in float64"
+            words = told(
+                "{name}, read as NumPy and confirmed by {title}'s autodiff in float64",
+                name=name,
+                title=title,
+            )
             return replace(read, words=words)
-    because = f"{title} shows no program"
+    because = told("{title} shows no program", title=title)
     try:
         program = machine.pullback_program(
             reference, case.question(data, dtype="float64", device="cpu")
         )
         if program is not None:
             names = tuple(t.name for t in case.inputs)
-            words = f"{name}, {title}'s autodiff in float64; bounds from the program that it writes"
+            words = told(
+                "{name}, {title}'s autodiff in float64; bounds from the program that it writes",
+                name=name,
+                title=title,
+            )
             written = ProgramReference(words, program, names, shapes)
             if is_right(written):
                 return written
-            because = "its program is not what its autodiff gives"
+            because = told("its program is not what its autodiff gives")
     except Unattempted as problem:
-        because = f"its program has {problem}, which cannot be read"
+        because = told("its program has {problem}, which cannot be read", problem=problem)
     except (NotImplementedError, RuntimeError, TypeError) as problem:
-        because = f"its program cannot be written down ({type(problem).__name__})"
-    return Unbounded(f"{name}, {title}'s autodiff in float64; no bound: {because}", shapes, run)
+        because = told("its program cannot be written down ({kind})", kind=type(problem).__name__)
+    return Unbounded(
+        told(
+            "{name}, {title}'s autodiff in float64; no bound: {because}",
+            name=name,
+            title=title,
+            because=because,
+        ),
+        shapes,
+        run,
+    )
 
 
 def _is_integer(tensor: Tensor, case: Case, data: Data) -> bool:
@@ -306,11 +335,17 @@ def _parameters(reference: Callable[..., Any], upstream: str | None) -> list[str
         found = list(inspect.signature(reference).parameters)
     except (TypeError, ValueError) as problem:
         raise DataError(
-            "The reference's parameters cannot be seen.",
-            advice="Wrap it: reference=lambda x, w: layer(x, w)",
+            told("The reference's parameters cannot be seen."),
+            advice=told("Wrap it: reference=lambda x, w: layer(x, w)"),
         ) from problem
     if upstream is not None and upstream not in found:
-        raise DataError(f"The reference has no parameter {upstream}; it takes {', '.join(found)}.")
+        raise DataError(
+            told(
+                "The reference has no parameter {upstream}; it takes {found}.",
+                upstream=upstream,
+                found=", ".join(found),
+            )
+        )
     return [name for name in found if name != upstream]
 
 
@@ -323,18 +358,26 @@ def _by_name(
         unknown = [name for name in arguments if name not in names]
         if unknown:
             raise DataError(
-                f"The reference has no parameter {', '.join(unknown)}; it takes {', '.join(names)}."
+                told(
+                    "The reference has no parameter {unknown}; it takes {names}.",
+                    unknown=", ".join(unknown),
+                    names=", ".join(names),
+                )
             )
         return dict(arguments)
     if not isinstance(arguments, tuple | list):
         raise DataError(
-            f"The arguments are {type(arguments).__name__}, not a tuple of arrays.",
-            advice="For one array write (x,)",
+            told("The arguments are {kind}, not a tuple of arrays.", kind=type(arguments).__name__),
+            advice=told("For one array write (x,)"),
         )
     if len(arguments) != len(names):
         raise DataError(
-            f"{len(arguments)} arguments are given, and the reference takes {len(names)}: "
-            f"{', '.join(names)}."
+            told(
+                "{count} arguments are given, and the reference takes {count2}: {names}.",
+                count=len(arguments),
+                count2=len(names),
+                names=", ".join(names),
+            )
         )
     return dict(zip(names, arguments, strict=True))
 
@@ -372,8 +415,8 @@ def engine_of(function: Any, given: Mapping[str, Any]) -> str:
     if isinstance(function, Layer) or _leaves(given):
         return "numpy"
     raise EngineError(
-        "Neither the arguments nor the function say which framework they belong to.",
-        advice='Say it, as in  engine="torch"',
+        told("Neither the arguments nor the function say which framework they belong to."),
+        advice=told('Say it, as in  engine="torch"'),
     )
 
 
@@ -396,8 +439,13 @@ def read_arrays(given: Mapping[str, Any], machine: Engine) -> tuple[dict[str, An
         returned = Returned(value, str(value.dtype)) if own else machine.returned(value)
         if returned.array is None:
             raise DataError(
-                f"{name} is {type(value).__name__}, not an array of {machine.title}.",
-                advice="Constants belong into the function: lambda x: f(x, eps=1e-5)",
+                told(
+                    "{name} is {kind}, not an array of {title}.",
+                    name=name,
+                    kind=type(value).__name__,
+                    title=machine.title,
+                ),
+                advice=told("Constants belong into the function: lambda x: f(x, eps=1e-5)"),
             )
         if returned.array.dtype.kind == "f":
             dtypes.append(returned.dtype)
@@ -433,12 +481,18 @@ def _wanted(
     if wrt is None:
         found = tuple(t.name for t in inputs if t.name in floating and t.role != "data")
         if not found:
-            raise DataError("None of the inputs is differentiated.", advice="Name some: wrt=('x',)")
+            raise DataError(
+                told("None of the inputs is differentiated."), advice=told("Name some: wrt=('x',)")
+            )
         return found
     unknown = [name for name in wrt if name not in floating]
     if unknown:
         raise DataError(
-            f"wrt names {', '.join(unknown)}; the floating inputs are {', '.join(floating)}."
+            told(
+                "wrt names {unknown}; the floating inputs are {floating}.",
+                unknown=", ".join(unknown),
+                floating=", ".join(floating),
+            )
         )
     return tuple(wrt)
 
@@ -448,8 +502,12 @@ def _accumulating(contract: Contract, accumulate: str | None) -> Contract:
         return contract
     if accumulate not in ACCUMULATORS:
         raise DataError(
-            f"accumulate is {accumulate!r}, not one of {', '.join(ACCUMULATORS)}.",
-            advice="Leave it out where sums are in float32 or finer.",
+            told(
+                "accumulate is {accumulate!r}, not one of {accumulators}.",
+                accumulate=accumulate,
+                accumulators=", ".join(ACCUMULATORS),
+            ),
+            advice=told("Leave it out where sums are in float32 or finer."),
         )
     # The products of a matrix product are made from rounded operands, and added up coarsely.
     u = Fraction(1, 2 ** ACCUMULATORS[accumulate])

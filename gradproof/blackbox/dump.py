@@ -13,6 +13,7 @@ import numpy as np
 from gradproof.blackbox.case import paper_reference
 from gradproof.blackbox.mistaken import name_mistakes, seen
 from gradproof.core.errors import DataError
+from gradproof.core.told import told
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import CONTRACTS, Contract
 from gradproof.engines.dtype import DTYPES, in_dtype
@@ -55,17 +56,24 @@ def check_arrays(
     missing = [name for name in names if name not in arrays]
     if missing:
         raise DataError(
-            f"The file has no {', '.join(missing)}; it has {', '.join(arrays)}.",
-            advice="Save every input under its name in the paper.",
+            told(
+                "The file has no {missing}; it has {arrays}.",
+                missing=", ".join(missing),
+                arrays=", ".join(arrays),
+            ),
+            advice=told("Save every input under its name in the paper."),
         )
     floats = [np.asarray(a) for value in inputs.values() for a in _listed(value)]
     kind = dtype or next((str(a.dtype) for a in floats if a.dtype.kind == "f"), "float32")
     if kind not in DTYPES:
-        raise DataError(f"The dtype {kind!r} is not one of {', '.join(DTYPES)}.")
+        raise DataError(
+            told("The dtype {kind!r} is not one of {dtypes}.", kind=kind, dtypes=", ".join(DTYPES))
+        )
     signature = read_signature(source.forward, inputs)
     chosen = choose_sizes(signature, sizes, inputs)
     weighed = weigh(source.forward, signature, chosen, None)
-    reference = paper_reference(f"{source.name}, a paper", weighed, chosen, kind)
+    name = told("{name}, a paper", name=source.name)
+    reference = paper_reference(name, weighed, chosen, kind)
     given = draw(signature, chosen, inputs, kind, 0)
     arriving = tuple(_arriving(g, shape, weighed, arrays, kind) for g, shape in _wanted(reference))
     data = Data({t.name: given[t.name] for t in tensors(signature)}, arriving)
@@ -93,8 +101,8 @@ def _arriving(
     if shape == ():
         return np.ones((), in_dtype(np.ones(()), dtype).dtype)
     raise DataError(
-        f"The file has no upstream gradient of the shape {shape}.",
-        advice=f"Save it as one of {', '.join(dict.fromkeys(known))}.",
+        told("The file has no upstream gradient of the shape {shape}.", shape=shape),
+        advice=told("Save it as one of {names}.", names=", ".join(dict.fromkeys(known))),
     )
 
 
@@ -122,8 +130,8 @@ def _saved(
     found = {name: np.asarray(array) for name, array in found.items() if name not in whole}
     if not any(not name.startswith("y[") for name in found):
         raise DataError(
-            f"The file has no gradients; it has {', '.join(arrays)}.",
-            advice=f"Save them as d<input>, such as d{next(iter(signature))}.",
+            told("The file has no gradients; it has {arrays}.", arrays=", ".join(arrays)),
+            advice=told("Save them as d<input>, such as d{next}.", next=next(iter(signature))),
         )
     return found
 
@@ -158,21 +166,25 @@ def _judged(
             returned, enclosure.get(name, (zero, zero, zero)), truth.get(name), contract
         )
         if found.kind == "refuted" and reference.kinks(data, contract) and name in data.inputs:
-            because = "the function has no derivative at these data"
+            because = told("the function has no derivative at these data")
             found = replace(found, kind="undecided", because=because)
-        shown = "×".join(map(str, shape)) if shape else "scalar"
-        symbol = f"∂l/∂{name}" if name in data.inputs else "value"
+        shown = "×".join(map(str, shape)) if shape else told("scalar")
+        symbol = f"∂l/∂{name}" if name in data.inputs else told("value")
         rows.append(CheckRow(name, symbol, shown, found))
     gradients = {n: Returned(a, str(a.dtype)) for n, a in saved.items() if n in data.inputs}
     draws = [seen(reference, data, gradients, contract)]
     named = name_mistakes(tuple(rows), reference, draws)
     given = {t.name for t in reference.paper.forward.inputs if t.role == "data"}
     left = [n for n in data.inputs if n not in saved and n not in given]
-    notes = [Observation("note", f"No gradient was saved of {', '.join(left)}.")] if left else []
+    notes = (
+        [Observation("note", told("No gradient was saved of {left}.", left=", ".join(left)))]
+        if left
+        else []
+    )
     return CheckReport(
-        "the saved gradients",
+        told("the saved gradients"),
         reference.words,
-        "saved numbers",
+        told("saved numbers"),
         "",
         dtype,
         0,

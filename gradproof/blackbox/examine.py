@@ -12,6 +12,7 @@ from gradproof.blackbox.battery import Trial, trials
 from gradproof.blackbox.case import Case
 from gradproof.blackbox.jacobian import check_size, jacobian
 from gradproof.blackbox.mistaken import Seen, name_mistakes, seen
+from gradproof.core.told import told, told_all, told_sentence
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Answer, BoxFailed, Returned
 from gradproof.engines.contract import contract as contract_of
@@ -25,7 +26,7 @@ from gradproof.report.checked import CheckReport, CheckRow, Observation
 from gradproof.workbench import contract_words
 
 EXACTLY = "float64"
-NOTHING = "nothing came back"
+NOTHING = told("nothing came back")
 FINE = ("float64", "float32")
 
 NEAR = 16
@@ -80,7 +81,7 @@ def examine(
         try:
             answer = case.ask(data)
         except BoxFailed as problem:
-            noticed[Observation("fault", f"{_upper(str(problem))}.")] = None
+            noticed[Observation("fault", told_sentence(problem.args[0]))] = None
             if problem.values:
                 answer = Answer(problem.values, (), (), (), tuple)
                 broken.append(_heard(case, data, answer))
@@ -116,7 +117,11 @@ def examine(
     noticed.update((one, None) for one in _overwritten(case, heard))
     words = contract_words(case.contract)
     if not isinstance(case.reference, Unbounded):
-        words += f"; from the inputs on, times {OTHER_ALGORITHM} for another algorithm"
+        words = told(
+            "{contract}; from the inputs on, times {times} for another algorithm",
+            contract=words,
+            times=OTHER_ALGORITHM,
+        )
     return CheckReport(
         again[1].partition("check(")[2].partition(",")[0],
         case.reference.words,
@@ -132,10 +137,6 @@ def examine(
         tuple(tried),
         again,
     )
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _heard(case: Case, data: Data, answer: Answer) -> Heard:
@@ -166,7 +167,9 @@ def symbol(case: Case, name: str) -> str:
     count = len(case.reference.outputs())
     if name in case.wanted:
         return f"∂l/∂{name}"
-    return "value" if count == 1 else f"value {int(name[2:-1]) + 1}"
+    if count == 1:
+        return told("value")
+    return told("value {number}", number=int(name[2:-1]) + 1)
 
 
 # --- the draws ------------------------------------------------------------------------------------
@@ -186,12 +189,14 @@ def _rows(case: Case, heard: Sequence[Heard], allow_ulps: float) -> tuple[CheckR
             continue  # a value that the reference hides
         else:
             found = Finding("undecided", float("nan"), because=NOTHING)
-        shown = "×".join(map(str, shape)) if shape else "scalar"
+        shown = "×".join(map(str, shape)) if shape else told("scalar")
         rows.append(CheckRow(name, symbol(case, name), shown, found))
     return tuple(rows)
 
 
-PILED = "Each call returns the sum of all calls so far: gradients are added up and never reset."
+PILED = told(
+    "Each call returns the sum of all calls so far: gradients are added up and never reset."
+)
 
 
 def _piled_up(case: Case, heard: Sequence[Heard]) -> set[str]:
@@ -226,11 +231,18 @@ def _finding(
     if found.kind == "refuted" and heard.kinks and name in case.wanted:
         kink = heard.kinks[0]
         at = f" ({kink.place.file}:{kink.place.line})" if kink.place else ""
-        because = f"{kink.function} has no derivative at these data, in {kink.tensor}{at}"
+        because = told(
+            "{function} has no derivative at these data, in {tensor}{place}",
+            function=kink.function,
+            tensor=kink.tensor,
+            place=at,
+        )
         return replace(found, kind="undecided", because=because)
     if isinstance(case.reference, Unbounded):
-        because = case.reference.words.partition("no bound: ")[2]
-        return replace(found, because=f"no bound is known: {because}")
+        because = told(
+            "no bound is known: {because}", because=case.reference.words.partition("no bound: ")[2]
+        )
+        return replace(found, because=because)
     return found
 
 
@@ -293,7 +305,7 @@ def _with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
         return row
     if case.dtype == EXACTLY:
         if f.kind == "refuted" and _all_agree(exactly.findings(row.name, "float32")):
-            said = "It agrees in float32's precision: something in it is computed in float32."
+            said = told("It agrees in float32's precision: something in it is computed in float32.")
             return replace(row, why=(said,))
         return row
     fine = exactly.findings(row.name, EXACTLY)
@@ -307,20 +319,28 @@ def _with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
         return row
     if exact.kind == "agrees":
         if f.kind == "refuted" and f.share <= NEAR:
-            because = (
-                f"{f.because}, {f.share:.1f} times it at most, while the same function agrees in "
-                "float64: its algorithm may only round more than the reference's equations"
+            because = told(
+                "{because}, {share:.1f} times it at most, while the same function agrees in "
+                "float64: its algorithm may only round more than the reference's equations",
+                because=f.because,
+                share=f.share,
             )
             return replace(row, finding=replace(f, kind="undecided", because=because))
-        said = "In float64 the same function agrees: the formula is right, the rounding is not."
+        said = told(
+            "In float64 the same function agrees: the formula is right, the rounding is not."
+        )
         if f.kind == "undecided":
-            said = "In float64 the same function agrees: the formula is right."
+            said = told("In float64 the same function agrees: the formula is right.")
         return replace(row, why=(said,))
     if exact.kind == "refuted" and f.kind == "refuted":
-        said = "In float64 it is refuted too: the formula is wrong, not the rounding."
+        said = told("In float64 it is refuted too: the formula is wrong, not the rounding.")
         return replace(row, why=(said,))
     if exact.kind == "refuted" and case.dtype not in FINE:
-        because = f"with float64 inputs {exact.because}; {case.dtype} hides it"
+        because = told(
+            "with float64 inputs {because}; {dtype} hides it",
+            because=exact.because,
+            dtype=case.dtype,
+        )
         return replace(row, finding=replace(exact, because=because))
     return row
 
@@ -354,20 +374,36 @@ def _manners(
     noticed = []
     for name, one in zip(case.gradients(), answer.gradients, strict=True):
         if one.array is not None and one.dtype != case.dtype:
-            text = f"{symbol(case, name)} comes back in {one.dtype}; {name} is {case.dtype}."
+            text = told(
+                "{symbol} comes back in {dtype}; {name} is {dtype2}.",
+                symbol=symbol(case, name),
+                dtype=one.dtype,
+                name=name,
+                dtype2=case.dtype,
+            )
             noticed.append(Observation("fault", text))
     for k, y in enumerate(answer.values):
         if y.dtype != case.dtype:
-            text = f"{_upper(symbol(case, output(k)))} is {y.dtype}; the inputs are {case.dtype}."
-            noticed.append(Observation("note", text))
+            text = told(
+                "{value} is {dtype}; the inputs are {inputs}",
+                value=symbol(case, output(k)),
+                dtype=y.dtype,
+                inputs=case.dtype,
+            )
+            noticed.append(Observation("note", told_sentence(text)))
     for k in answer.changed:
         name = case.inputs[k].name
         if name not in may_overwrite:
-            advice = f"If that is meant, say may_overwrite=({name!r},)."
-            noticed.append(Observation("fault", f"It overwrites its input {name}.  {advice}"))
+            text = told(
+                "It overwrites its input {name}.  If that is meant, say may_overwrite=({name!r},).",
+                name=name,
+            )
+            noticed.append(Observation("fault", text))
     if answer.changed_upstream:
         noticed.append(
-            Observation("fault", "The backward pass overwrites the upstream gradient it is given.")
+            Observation(
+                "fault", told("The backward pass overwrites the upstream gradient it is given.")
+            )
         )
     return noticed
 
@@ -379,7 +415,8 @@ def _tried(
     try:
         answer = case.ask(trial.data, frozen=trial.frozen, **trial.changes)
     except BoxFailed as problem:
-        return [Observation("fault", f"{_upper(trial.words)}: {problem}.")]
+        text = told("{trial}: {problem}", trial=trial.words, problem=problem.args[0])
+        return [Observation("fault", told_sentence(text))]
     heard = replace(first, data=trial.data, answer=answer)
     if trial.data is not first.data:
         heard = _heard(case, trial.data, answer)
@@ -388,10 +425,21 @@ def _tried(
         found = _finding(name, case, heard, allow_ulps, trial.frozen)
         if found is not None and found.kind == "refuted":
             at = f"[{', '.join(map(str, found.worst))}]" if found.worst else ""
-            text = f"{_upper(trial.words)}: {symbol(case, name)} is refuted, {found.because}"
+            text = told(
+                "{trial}: {tensor} is refuted, {because}",
+                trial=trial.words,
+                tensor=symbol(case, name),
+                because=found.because,
+            )
             if np.isfinite(found.true):
-                text += f"; {symbol(case, name)}{at} = {found.value:.6g}, true {found.true:.6g}"
-            noticed.append(Observation("fault", f"{text}."))
+                text = told(
+                    "{text}; {element} = {value:.6g}, true {true:.6g}",
+                    text=text,
+                    element=told("{tensor}{index}", tensor=symbol(case, name), index=at),
+                    value=found.value,
+                    true=found.true,
+                )
+            noticed.append(Observation("fault", told_sentence(text)))
     if trial.repeats:
         noticed = [_accumulated(one, case, first, heard) for one in noticed]
         noticed += _repeated(case, first, heard)
@@ -407,8 +455,9 @@ def _overwritten(case: Case, heard: Sequence[Heard]) -> list[Observation]:
             if then.array is None or later.array is None:
                 continue
             if not np.array_equal(then.array, later.array, equal_nan=True):
-                text = (
-                    f"The next call overwrites the {symbol(case, name)} that was returned before."
+                text = told(
+                    "The next call overwrites the {symbol} that was returned before.",
+                    symbol=symbol(case, name),
                 )
                 noticed[Observation("fault", text)] = None
     return list(noticed)
@@ -422,8 +471,8 @@ def _accumulated(one: Observation, case: Case, first: Heard, second: Heard) -> O
         if f"{symbol(case, name)} is refuted" in one.text and a is not None and b is not None:
             room = 4 * units(np.asarray(a, dtype=np.float64), case.contract)
             if a.shape == b.shape and np.all(np.abs(b - 2.0 * a) <= room):
-                said = "it is the sum of both calls: gradients are added up and never reset."
-                return Observation("fault", f"{one.text} {_upper(said)}")
+                said = told("It is the sum of both calls: gradients are added up and never reset.")
+                return Observation("fault", told_all([one.text, said]))
     return one
 
 
@@ -443,6 +492,10 @@ def _repeated(case: Case, first: Heard, second: Heard) -> list[Observation]:
         if apart.max() > largest:
             largest, where = float(apart.max()), symbol(case, name)
     if largest:
-        text = f"Two runs on the same data differ by up to {largest:.3g} ulp, in {where}."
+        text = told(
+            "Two runs on the same data differ by up to {largest:.3g} ulp, in {where}.",
+            largest=largest,
+            where=where,
+        )
         noticed.append(Observation("note", text))
     return noticed

@@ -16,6 +16,7 @@ import numpy as np
 from gradproof.core.errors import NotYet
 from gradproof.core.program import Equation, shapes
 from gradproof.core.term import reads
+from gradproof.core.told import told, told_all
 from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.ball import Ball
 from gradproof.engines.black_box import Returned
@@ -67,7 +68,9 @@ def name_mistakes(
     """
     wrong = [row.name for row in rows if row.kind == "refuted" and row.name in draws[0].returned]
     if draws[0].contract.dtype not in PRECISE:
-        said = "In 16 bits mistakes cannot be told apart by their numbers: none was looked for."
+        said = told(
+            "In 16 bits mistakes cannot be told apart by their numbers: none was looked for."
+        )
         return tuple(
             replace(row, why=(*row.why, said)) if row.name in wrong else row for row in rows
         )
@@ -175,10 +178,12 @@ def _further_up(
             if all(_follows(made.equation, below, reached, reference, d) for d in draws):
                 found = Explanation(mistake.name, mistake.words, made.slots, made.equation)
                 diagnosis = Diagnosis(of, (found,), (), reference.sizes, {})
-                line = " ".join(sentences(diagnosis, clinic.shapes))
-                return dict.fromkeys(
-                    reached, (f"It builds on a wrong {step.equation.target}: {line}",)
+                line = told(
+                    "It builds on a wrong {gradient}: {why}",
+                    gradient=step.equation.target,
+                    why=told_all(sentences(diagnosis, clinic.shapes)),
                 )
+                return dict.fromkeys(reached, (line,))
     return {}
 
 

@@ -10,6 +10,7 @@ from gradproof.blackbox.case import Case, build, drawn
 from gradproof.blackbox.examine import examine
 from gradproof.blackbox.power import power_of
 from gradproof.core.errors import DataError
+from gradproof.core.told import told
 from gradproof.report.checked import CheckReport, Observation
 
 
@@ -78,9 +79,9 @@ def check(
         GradproofError: the call is wrong. What the *function* does wrong stands in the report.
     """
     if draws < 1:
-        raise DataError(f"draws must be at least 1, not {draws}.")
+        raise DataError(told("draws must be at least 1, not {draws}.", draws=draws))
     if seed is not None and seed < 0:
-        raise DataError(f"The seed must be at least 0, not {seed}.")
+        raise DataError(told("The seed must be at least 0, not {seed}.", seed=seed))
     options = {
         "engine": engine,
         "upstream": upstream,

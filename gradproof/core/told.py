@@ -100,7 +100,7 @@ def told_sentence(clause: str) -> Said:
     'No proof was found.'
     """
     said = told("{clause}.", clause=clause)
-    return Said(said.template, said.texts, f"{clause[:1].upper()}{clause[1:].rstrip('.?')}.")
+    return Said(said.template, said.texts, f"{clause[:1].upper()}{clause[1:].rstrip('?')}.")
 
 
 def told_all(sentences: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from gradproof.core.told import told
 from gradproof.engines.engine import Argument
 
 _HOUSE = str(Path(__file__).parent.parent)
@@ -100,6 +101,12 @@ class BoxFailed(Exception):
         super().__init__(why)
 
 
+PHASES = {
+    str(phase): phase
+    for phase in (told("the reference"), told("the forward pass"), told("the backward pass"))
+}
+
+
 @contextmanager
 def said_of(phase: str, values: tuple[Returned, ...] = ()) -> Iterator[None]:
     """Around a call of a black box: whatever it raises is said of it.
@@ -110,10 +117,16 @@ def said_of(phase: str, values: tuple[Returned, ...] = ()) -> Iterator[None]:
     try:
         yield
     except BoxFailed as problem:
-        raise BoxFailed(str(problem), problem.values or values) from problem
+        raise BoxFailed(problem.args[0], problem.values or values) from problem
     except (Exception, SystemExit) as problem:  # a stranger's code may raise anything
         first = (str(problem).strip().splitlines() or [""])[0]
-        said = f"{phase} raises {type(problem).__name__}: {first}{_place(problem)}"
+        said = told(
+            "{phase} raises {kind}: {what}{place}",
+            phase=PHASES[phase],
+            kind=type(problem).__name__,
+            what=first,
+            place=_place(problem),
+        )
         raise BoxFailed(said, values) from problem
 
 

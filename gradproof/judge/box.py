@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from gradproof.core.told import told
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import Contract
@@ -70,10 +71,16 @@ def judge_returned(
     r, e = np.broadcast_to(r, m.shape), np.broadcast_to(e, m.shape)
     nothing = returned.array is None
     if nothing and returned.dtype != "NoneType":
-        return _shapeless(f"it is {returned.dtype}, not a tensor")
+        return _shapeless(told("it is {dtype}, not a tensor", dtype=returned.dtype))
     computed = np.zeros(m.shape) if returned.array is None else returned.array
     if computed.shape != m.shape:
-        return _shapeless(f"it has the shape {_shape(computed.shape)}, not {_shape(m.shape)}")
+        return _shapeless(
+            told(
+                "it has the shape {shape}, not {shape2}",
+                shape=_shape(computed.shape),
+                shape2=_shape(m.shape),
+            )
+        )
     if not m.size:
         return Finding("agrees", 0.0, sees=0.0, digits=float("inf"))
     exact = computed.astype(np.float64)
@@ -116,15 +123,20 @@ def judge_returned(
         because = _why(nothing, exact, outside)
     elif not inside.all():
         kind = "undecided"
-        because = (
-            f"up to {shares.max():.1f} times its bound; another algorithm for the same function "
-            f"may be off by {OTHER_ALGORITHM} times"
+        because = told(
+            "up to {share:.1f} times its bound; another algorithm for the same function may be off "
+            "by {times} times",
+            share=shares.max(),
+            times=OTHER_ALGORITHM,
         )
     elif power < LEAST_POWER:
         kind = "undecided"
-        because = (
-            f"no signal: with the rounding errors of {contract.dtype} a relative error of "
-            f"{MISTAKE:g} would show in only {power:.0%} of the elements"
+        because = told(
+            "no signal: with the rounding errors of {dtype} a relative error of {error:g} would "
+            "show in only {power:.0%} of the elements",
+            dtype=contract.dtype,
+            error=MISTAKE,
+            power=power,
         )
     with np.errstate(all="ignore"):
         apart, permitted = np.abs(exact - right) / unit, bound / unit
@@ -147,20 +159,21 @@ def _shapeless(because: str) -> Finding:
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape)) if shape else "scalar"
+    return "×".join(map(str, shape)) if shape else told("scalar")
 
 
 def _why(nothing: bool, exact: np.ndarray, outside: np.ndarray) -> str:
     if nothing:
-        return "no gradient is returned (None), and it is not zero"
+        return told("no gradient is returned (None), and it is not zero")
     wrong = int(np.count_nonzero(outside))
     count = int(np.count_nonzero(np.isnan(exact)))
-    some = f"{wrong} of {exact.size} elements are" if exact.size > 1 else "it is"
     if count:
-        return f"{count} of {exact.size} elements are NaN"
+        return told("{count} of {size} elements are NaN", count=count, size=exact.size)
     if not np.any(exact):
-        return "it is zero throughout"
-    return f"{some} outside the bound"
+        return told("it is zero throughout")
+    if exact.size == 1:
+        return told("it is outside the bound")
+    return told("{count} of {size} elements are outside the bound", count=wrong, size=exact.size)
 
 
 def _width(truth: Value) -> np.ndarray:

@@ -8,17 +8,24 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
+from rich.cells import set_cell_size
 from rich.text import Text
 
+from gradproof.core.told import told, told_clauses, told_row
 from gradproof.judge.box import BoxKind, Finding
 from gradproof.report.console import COLOURS, MARKS, digits
-from gradproof.report.report import RefutedError, plain
+from gradproof.report.report import WORDS, RefutedError, plain
 from gradproof.report.table import Column, Row, Table, lay_out, wrapped
 from gradproof.report.unseen import PowerReport
+from gradproof.words import in_language, say, sentence
+from gradproof.words.say import ENGLISH
 
 ObservationKind = Literal["fault", "undecided", "note"]
 
 WIDTH = 100
+
+NOTHING = sentence("nothing came back")
+"""The reason of a row of which nothing can be said; the observations say why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,80 +120,100 @@ class CheckReport:
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
-    def lines(self, width: int) -> Iterator[Text]:
-        """The whole page, as a terminal of this width shows it."""
-        yield from _head(self, width)
+    def lines(self, width: int, lang: str = ENGLISH) -> Iterator[Text]:
+        """The whole page, as a terminal of this width shows it, in a language."""
+        report = in_language(self, lang)
+        yield from _head(report, width, lang)
         yield Text()
-        yield from lay_out(_table(self), width)
-        for line in self._details():
+        yield from lay_out(_table(report, lang), width)
+        for line in _details(report, lang):
             margin = " " * (len(line) - len(line.lstrip()))
             for part in wrapped(Text(line.lstrip()), width - len(margin)):
                 yield Text(margin).append_text(part)
         yield Text()
-        yield from wrapped(Text(self.summary(), style="bold"), width)
-        if self.power is not None:
+        yield from wrapped(Text(report.summary(lang), style="bold"), width)
+        if report.power is not None:
             yield Text()
-            yield from self.power.body(width)
+            yield from report.power.body(width)
 
     def story(self) -> str:
         """What does not hold, and how to see it again: short, for an exception."""
         again = ["", *self.again] if self.again else []
-        return "\n".join([self.summary(), *self._details(), *again])
+        return "\n".join([self.summary(), *_details(self, ENGLISH), *again])
 
-    def _details(self) -> Iterator[str]:
-        for row in self.rows:
-            if row.kind != "agrees" and (row.finding.because != "nothing came back"):
-                yield ""
-                yield from _detail(row, self)
-        for kind, mark in (("fault", "✗"), ("undecided", "?"), ("note", "·")):
-            texts = [one.text for one in self.observations if one.kind == kind]
-            if texts:
-                yield ""
-            yield from (f"{mark} {text}" for text in texts)
-
-    def summary(self) -> str:
+    def summary(self, lang: str = ENGLISH) -> str:
         """One sentence: what holds, and what does not."""
         wrong = [row.symbol for row in self.rows if row.kind == "refuted"]
         open_ = [row.symbol for row in self.rows if row.kind == "undecided"]
-        said = []
+        said: list[str] = []
         if wrong:
-            said.append(f"refuted: {', '.join(wrong)}")
-        if self.faults:
-            said.append(f"{len(self.faults)} fault" + "s" * (len(self.faults) > 1))
+            said.append(told("refuted: {tensors}", tensors=told_row(wrong)))
+        if len(self.faults) == 1:
+            said.append(told("1 fault"))
+        elif self.faults:
+            said.append(told("{count} faults", count=len(self.faults)))
         if open_:
-            said.append(f"undecided: {', '.join(open_)}")
+            said.append(told("undecided: {tensors}", tensors=told_row(open_)))
         agreeing = len(self.rows) - len(wrong) - len(open_)
-        said.append(f"{agreeing} of {len(self.rows)} tensors agree")
-        return f"{self.function} in {self.dtype}: {'; '.join(said)}."
+        said.append(
+            told("{agreeing} of {count} tensors agree", agreeing=agreeing, count=len(self.rows))
+        )
+        return say(
+            "{function} in {dtype}: {found}.",
+            lang,
+            function=self.function,
+            dtype=self.dtype,
+            found=told_clauses(said),
+        )
 
 
-def _head(report: CheckReport, width: int) -> Iterator[Text]:
+def _details(report: CheckReport, lang: str) -> Iterator[str]:
+    for row in report.rows:
+        if row.kind != "agrees" and row.finding.because != say(NOTHING, lang):
+            yield ""
+            yield from _detail(row, lang)
+    for kind, mark in (("fault", "✗"), ("undecided", "?"), ("note", "·")):
+        texts = [one.text for one in report.observations if one.kind == kind]
+        if texts:
+            yield ""
+        yield from (f"{mark} {text}" for text in texts)
+
+
+INDENT = 11
+"""Columns of what stands before a line of the head."""
+
+
+def _head(report: CheckReport, width: int, lang: str) -> Iterator[Text]:
     yield Text(f"gradproof check {report.function}", style="bold")
-    engine = f"{report.engine} {report.engine_version} · {report.dtype} · seed {report.seed}"
-    engine += f" · {report.draws} upstream gradients"
+    seed = say("seed {seed}", lang, seed=report.seed)
+    draws = say("{count} upstream gradients", lang, count=report.draws)
+    engine = f"{report.engine} {report.engine_version} · {report.dtype} · {seed} · {draws}"
     if not report.again:  # nothing was called
         engine = f"{report.engine} · {report.dtype}"
     for head, said, style in (
-        ("reference", report.reference, ""),
-        ("engine", engine, ""),
-        ("bounds", report.contract, "dim"),
-        ("tried", ", ".join(report.tried), "dim"),
+        (sentence("reference"), report.reference, ""),
+        (sentence("engine"), engine, ""),
+        (sentence("bounds"), report.contract, "dim"),
+        (sentence("tried"), in_language(told_row(report.tried), lang), "dim"),
     ):
         if said:
-            yield from wrapped(Text(f"{head:<11}{said}", style=style), width, indent=11)
+            line = set_cell_size(say(head, lang), INDENT) + said
+            yield from wrapped(Text(line, style=style), width, indent=INDENT)
     if report.allow_ulps:
-        yield Text(f"allowed    {report.allow_ulps:g} ulp in every element, as asked for", "yellow")
+        head = set_cell_size(say("allowed", lang), INDENT)
+        more = say("{ulps:g} ulp in every element, as asked for", lang, ulps=report.allow_ulps)
+        yield Text(head + more, "yellow")
 
 
-def _table(report: CheckReport) -> Table:
+def _table(report: CheckReport, lang: str) -> Table:
     columns = (
-        Column("tensor"),
-        Column("shape"),
-        Column("difference", "right"),
-        Column("permitted", "right"),
-        Column("of bound", "right"),
-        Column("sees", "right"),
-        Column("verdict"),
+        Column(say("tensor", lang)),
+        Column(say("shape", lang)),
+        Column(say("difference", lang), "right"),
+        Column(say("permitted", lang), "right"),
+        Column(say("of bound", lang), "right"),
+        Column(say("sees", lang), "right"),
+        Column(say("verdict", lang)),
     )
     rows = []
     for row in report.rows:
@@ -198,10 +225,10 @@ def _table(report: CheckReport) -> Table:
             Text(_ulp(f.permitted)),
             Text(_short(f.share, ".2f")),
             Text(_short(f.sees, ".1g")),
-            Text(f"{MARKS[f.kind]} {f.kind}", COLOURS[f.kind]),
+            Text(f"{MARKS[f.kind]} {say(WORDS[f.kind], lang)}", COLOURS[f.kind]),
         )
         rows.append(Row(cells))
-    title = "Largest difference, at the element that uses most of its bound"
+    title = say("Largest difference, at the element that uses most of its bound", lang)
     return Table(title, columns, tuple(rows))
 
 
@@ -217,14 +244,28 @@ def _short(number: float, form: str) -> str:
     return "∞" if np.isinf(number) else ("> 999" if number > 999 else format(number, form))
 
 
-def _detail(row: CheckRow, report: CheckReport) -> Iterator[str]:
+def _detail(row: CheckRow, lang: str) -> Iterator[str]:
     f = row.finding
-    yield f"{MARKS[f.kind]} {row.symbol} is {f.kind}: {f.because}"
+    word = say(WORDS[f.kind], lang)
+    because = say(
+        "{tensor} is {verdict}: {because}",
+        lang,
+        tensor=row.symbol,
+        verdict=word,
+        because=f.because,
+    )
+    yield f"{MARKS[f.kind]} {because}"
     if f.kind == "refuted" and np.isfinite(f.true):
         at = f"[{', '.join(map(str, f.worst))}]" if f.worst else ""
         got, right = (digits(np.float64(number)) for number in (f.value, f.true))
-        yield (
-            f"  worst: {row.symbol}{at} = {got}, true value {right}: {_ulp(f.ulps)} apart, "
-            f"{_ulp(f.permitted)} permitted"
+        worst = say(
+            "worst: {element} = {value}, true value {true}: {apart} apart, {permitted} permitted",
+            lang,
+            element=f"{row.symbol}{at}",
+            value=got,
+            true=right,
+            apart=_ulp(f.ulps),
+            permitted=_ulp(f.permitted),
         )
+        yield f"  {worst}"
     yield from (f"  {line}" for line in row.why)
