@@ -46,7 +46,7 @@ from gradproof.judge.formula import judge_formula
 from gradproof.judge.generic import by_parameter, choose_sizes, draw
 from gradproof.judge.heat import shares
 from gradproof.judge.identity import Proof, prove
-from gradproof.judge.kink import Kink, kinks, sentence
+from gradproof.judge.kink import Kink, kinks, sentence, tied_values
 from gradproof.judge.layers import Layers, judge_layer, run_layers
 from gradproof.judge.normal_form import claims_written_out
 from gradproof.judge.program_identity import Capture, ProgramProof, prove_program
@@ -573,6 +573,7 @@ class Bench:
     hand: Mapping[str, np.ndarray]
     written: Mapping[str, Equation]
     kinks: Mapping[str, Kink]
+    tied: Mapping[str, np.ndarray]
     proofs: Mapping[str, Proof]
     claims: Mapping[str, Claim]
     shapes: Mapping[str, tuple[Size, ...]]
@@ -668,6 +669,7 @@ def bench_of(
         _hand_values(traced, plain, missing),
         claims_written_out(paper),
         kinks(paper.forward, operands, sizes, contract),
+        tied_values(paper.forward, operands, sizes, contract),
         proofs,
         {claim.of: claim for claim in paper.claims},
         _shapes(traced),
@@ -812,6 +814,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
             bench.sizes,
             bench.kinks.get(of),
             float(bench.contract.u_store),
+            bench.tied,
         )
     return GradientRow(
         of,

@@ -14,6 +14,7 @@ from gradproof.engines.arb import Arb, precision
 from gradproof.engines.evaluate import Room, evaluate_equation
 from gradproof.judge.identity import Proof
 from gradproof.judge.kink import Kink
+from gradproof.judge.tied import touched
 from gradproof.judge.truth import TrueValues
 from gradproof.judge.verdict import CounterExample, FormulaVerdict
 
@@ -27,6 +28,7 @@ def judge_formula(
     sizes: Mapping[str, int],
     kink: Kink | None = None,
     unit: float = 2.0**-53,
+    tied: Mapping[str, np.ndarray] | None = None,
 ) -> FormulaVerdict:
     """The verdict on one claim.
 
@@ -39,6 +41,7 @@ def judge_formula(
         sizes: a number for each size symbol.
         kink: where its tensor lies at a kink of a function that it is given to.
         unit: half the distance from 1 to the next number of the arrays that the code reads.
+        tied: values that are the largest of others, with the elements where two of these are.
     """
     right = truth.balls[derivation.gradients[claim.of]]
     found = first_disjoint(truth.balls[claim.name], right, truth.bits)
@@ -93,13 +96,23 @@ def judge_formula(
             ),
             counter_example=found,
         )
-    if kink is not None and _only_at(kink, truth.balls[claim.name], right, truth.bits):
+    if kink is not None and _only_at(kink.spots, truth.balls[claim.name], right, truth.bits):
         return FormulaVerdict(
             "undecided",
             told(
                 "it differs from the derived gradient only where {function} has no "
                 "derivative, and where either slope may be taken",
                 function=kink.function,
+            ),
+            counter_example=found,
+        )
+    spots = touched(claim.of, tied, derivation, truth, sizes) if tied else None
+    if _only_at(spots, truth.balls[claim.name], right, truth.bits):
+        return FormulaVerdict(
+            "undecided",
+            told(
+                "it differs from the derived gradient only where the largest of some values stands "
+                "twice, and where its gradient may be shared"
             ),
             counter_example=found,
         )
@@ -182,9 +195,8 @@ def _within(share: float, claimed: np.ndarray, right: np.ndarray, bits: int) -> 
         )
 
 
-def _only_at(kink: Kink, claimed: np.ndarray, right: np.ndarray, bits: int) -> bool:
-    """Whether two enclosures are disjoint at no element but those of a kink."""
-    spots = kink.spots
+def _only_at(spots: np.ndarray | None, claimed: np.ndarray, right: np.ndarray, bits: int) -> bool:
+    """Whether two enclosures are disjoint at no elements but these."""
     if spots is None or spots.shape != right.shape:
         return False
     with precision(bits):

@@ -66,6 +66,34 @@ def kinks(
     return found
 
 
+def tied_values(
+    program: Program,
+    values: Mapping[str, np.ndarray],
+    sizes: Mapping[str, int],
+    contract: Contract,
+) -> dict[str, np.ndarray]:
+    """The values that are the largest of others, with the elements where two of these are.
+
+    Args:
+        program: the forward program.
+        values: an engine's tensors.
+        sizes: a number for each size symbol.
+        contract: of the engine that made them.
+    """
+    found: dict[str, np.ndarray] = {}
+    ball = Ball(contract)
+    room = Room({name: ball.lift(array) for name, array in values.items()}, sizes, ball)
+    for equation in program.equations:
+        match equation.term:
+            case Fold(function, _, _) if function in FOLD_BY_NAME and FOLD_BY_NAME[function].ties:
+                hits = _ties(equation.term, room)
+                if np.any(hits):
+                    found[equation.target] = hits
+            case _:
+                pass
+    return found
+
+
 def sentence(kink: Kink, engine: Engine, dtype: str) -> str:
     """Where a kink is, what the function's slopes are on both of its sides, and which one an engine
     chooses: it is asked."""

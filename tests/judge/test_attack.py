@@ -251,6 +251,39 @@ def a_number_in_an_array_and_another_in_the_code():
     return forward, lambda x: {"dx": 2 * 0.10001 * x}
 
 
+def largest_of_two_copies(x: "n", w: "n"):
+    m = np.max(np.stack([x, x]), axis=0)
+    return np.sum(w * m)
+
+
+@attack(x="undecided")
+def the_largest_of_a_value_and_itself():
+    return largest_of_two_copies, lambda w: {"dx": w}
+
+
+def largest_of_relu(x: "6 4", w: "6"):
+    a = gp.relu(x - 1)  # whole rows are 0
+    m = np.max(a, axis=1)
+    return np.sum(w * m)
+
+
+@attack(a="undecided")
+def a_shared_gradient_where_rows_are_zero():
+    def backward(a, w, m):
+        largest = a == m[:, None]
+        return {"da": w[:, None] * largest / (1 + 3 * (m <= 0)[:, None])}
+
+    return largest_of_relu, backward
+
+
+@attack(a="refuted")
+def half_a_gradient_where_rows_are_zero():
+    def backward(a, w, m):
+        return {"da": 0.5 * w[:, None] * (a == m[:, None])}
+
+    return largest_of_relu, backward
+
+
 @pytest.mark.parametrize(("make", "deserved"), ATTACKS)
 def test_a_verdict_does_not_lie(make, deserved):
     report = gp.verify(*make(), engine="numpy", seed=3)
