@@ -395,7 +395,7 @@ def _manners(
         name = case.inputs[k].name
         if name not in may_overwrite:
             text = told(
-                "It overwrites its input {name}.  If that is meant, say may_overwrite=({name!r},).",
+                "It overwrites its input {name}.  If that is meant, say may_overwrite=('{name}',).",
                 name=name,
             )
             noticed.append(Observation("fault", text))

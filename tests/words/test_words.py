@@ -127,6 +127,13 @@ def test_a_translation_has_the_slots_of_its_sentence(lang):
     assert differing == []
 
 
+def test_each_slot_of_a_sentence_has_one_format():
+    for template in templates():
+        formats = {}
+        for _, name, *form in string.Formatter().parse(template):
+            assert name is None or formats.setdefault(name, form) == form, template
+
+
 def test_english_is_the_key_and_the_answer_where_a_language_lacks_it():
     assert say("{a} is here.", a="x") == "x is here."
     assert say("Nobody says {a}.", "zh", a="x") == "Nobody says x."
