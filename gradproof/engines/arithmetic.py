@@ -21,11 +21,14 @@ class Arithmetic(ABC):
 
     ``scatters`` says that what is added up at the places that integers name is counted, because an
     engine may add there whatever else arrives, one number after the other (`scattered`);
-    ``scatters_low`` that this counts even where nothing else arrives.
+    ``scatters_low`` that this counts even where nothing else arrives. ``joins_fine`` says that
+    products of matrices add up more finely than numbers are stored: then it counts whether a factor
+    is multiplied with an operand, whose elements are rounded, or with the result.
     """
 
     scatters = False
     scatters_low = False
+    joins_fine = False
 
     @abstractmethod
     def lift(self, array: np.ndarray) -> Value:

@@ -466,6 +466,8 @@ def _summed(parts: list[Labelled], waiting: set[Index], a: Arithmetic) -> Labell
         parts, waiting = _sum_lonely(parts, waiting, a)
         if not waiting:
             return _multiply(parts, a)
+        if a.joins_fine:
+            parts = _absorbed(parts, waiting, a)
         parts, waiting = _join_two(parts, waiting, a)
 
 
@@ -492,6 +494,28 @@ def _sum_lonely(
             waiting = waiting - set(lonely)
         result.append(part)
     return result, waiting
+
+
+def _absorbed(parts: list[Labelled], waiting: set[Index], a: Arithmetic) -> list[Labelled]:
+    """Factors that are not summed over, multiplied into one that is: an engine may do so, and what
+    it rounds then is each term and not the sum. A power of two rounds nothing."""
+    summed = [part for part in parts if waiting & set(part.axes)]
+    kept = []
+    for part in parts:
+        if waiting & set(part.axes):
+            continue
+        spot = next((k for k, s in enumerate(summed) if set(part.axes) <= set(s.axes)), None)
+        if spot is None or _is_power_of_two(part):
+            kept.append(part)
+        else:
+            summed[spot] = _multiply([summed[spot], part], a)
+    return [*summed, *kept]
+
+
+def _is_power_of_two(part: Labelled) -> bool:
+    middle, *others = part.value
+    fractions, _ = np.frexp(np.abs(middle))
+    return bool(np.all((fractions == 0.5) | (fractions == 0))) and not any(map(np.any, others))
 
 
 def _join_two(

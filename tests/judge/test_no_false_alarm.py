@@ -14,19 +14,18 @@ from gradproof.trace.paper import trace
 from gradproof.trace.signature import read_signature
 
 SEEDS = 1000
-SIGNATURE = read_signature(fnn.forward)
 
 
-def judged(engine, dtype, n, seeds, change=lambda gradients: gradients):
-    """The verdict on each of the nine gradients, for each seed."""
-    sizes = {"n": n}
-    paper = trace(fnn.forward, None, SIGNATURE, sizes)
+def judged(engine, dtype, n, seeds, change=lambda gradients: gradients, forward=fnn.forward):
+    """The verdict on each of the gradients, for each seed."""
+    sizes, signature = {"n": n}, read_signature(forward)
+    paper = trace(forward, None, signature, sizes)
     derivation = derive(paper.forward)
     machine, permitted = load(engine), contract(engine, dtype)
     for seed in seeds:
-        arrays = draw(SIGNATURE, sizes, {}, dtype, seed)
+        arrays = draw(signature, sizes, {}, dtype, seed)
         run = machine.run(
-            fnn.forward, by_parameter(SIGNATURE, arrays), paper.operations, paper.loss, dtype
+            forward, by_parameter(signature, arrays), paper.operations, paper.loss, dtype
         )
         gradients = change(dict(run.gradients))
         named = {
@@ -62,6 +61,27 @@ def test_every_element_is_inside_its_bound(engine, dtype, n):
     assert count == 9 * seeds
     assert silent <= count / 500
     assert largest > 0.25  # the bound is near what is really reached, not merely large
+
+
+def scaled_scores(Q: "n 3", K: "7 3", g: "n 7, data"):
+    A = (Q @ K.T) / np.sqrt(3)
+    return np.sum(g * A**2)
+
+
+SHORT = [key for key in CONTRACTS if key[1] in ("bfloat16", "float16")]
+
+
+@pytest.mark.parametrize(("engine", "dtype"), SHORT)
+def test_a_factor_may_be_rounded_in_each_term_of_a_product(engine, dtype):
+    verdicts = list(judged(engine, dtype, 5, range(40), forward=scaled_scores))
+    assert {verdict.kind for _, verdict in verdicts} <= {"agrees", "undecided"}
+    assert sum(verdict.kind == "agrees" for _, verdict in verdicts) > 0.9 * len(verdicts)
+
+
+def test_a_factor_that_is_rounded_once_is_a_false_alarm(monkeypatch):
+    monkeypatch.setattr("gradproof.engines.evaluate._absorbed", lambda parts, waiting, a: parts)
+    verdicts = judged("torch", "bfloat16", 5, range(40), forward=scaled_scores)
+    assert "refuted" in {verdict.kind for _, verdict in verdicts}
 
 
 def planted(name, element, factor):
