@@ -39,7 +39,6 @@ from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.dtype import DTYPES, carrier, in_dtype
 from gradproof.engines.engine import ENGINES, Engine, Run, installed, load
-from gradproof.engines.evaluate import number_of
 from gradproof.engines.numpy import record_plain, run_plain
 from gradproof.judge.breach import explain_breach
 from gradproof.judge.formula import judge_formula
@@ -75,7 +74,6 @@ from gradproof.trace.paper import trace
 from gradproof.trace.parts import file_of, functions, names_in, package_of, surroundings, text_of
 from gradproof.trace.signature import (
     Signature,
-    positions_of,
     read_signature,
     symbols,
     tensors,
@@ -542,13 +540,8 @@ def capture_of(traced: Traced, engine: Engine) -> Capture:
     paper, signature = traced.paper, traced.signature
 
     def capture(sizes: Mapping[str, int]) -> BackwardProgram | None:
-        arrays = {
-            tensor.name: np.full(
-                tuple(number_of(size, sizes) for size in tensor.shape),
-                0 if positions_of(tensor) is not None else 0.5,
-            )
-            for tensor in tensors(signature)
-        }
+        # Any numbers will do, but matrices of equal ones have no inverse.
+        arrays = draw(signature, sizes, {}, "float64", 0)
         arguments = by_parameter(signature, arrays)
         return engine.backward_program(
             traced.source.forward, arguments, paper.operations, paper.loss

@@ -45,6 +45,8 @@ def proved(found):
     return {name for name, verdict in found.verdicts.items() if verdict.kind == "proved"}
 
 
+INVERSE = {"jax": "operation lu", "torch": "operation aten.linalg_inv_ex.default"}
+
 CONVOLUTION = {
     "jax": "operation conv_general_dilated",
     "torch": "operation aten.convolution_backward.default",
@@ -69,9 +71,15 @@ REFUSED = {
         for name in ("conv2d", "conv2d_stride", "conv_transpose", "cnn")
         for engine, operation in CONVOLUTION.items()
     },
+    **{
+        (name, engine): operation
+        for name in ("inverse", "linear_solve", "log_det")
+        for engine, operation in INVERSE.items()
+    },
 }
 """What is not attempted, and why: the degree grows with every step of a recurrence, what slides
-windows is one operation of the engine's, and a triangle's corners are made of integers."""
+windows is one operation of the engine's and so is an inverse, and a triangle's corners are made of
+integers."""
 
 
 @pytest.mark.parametrize("engine", ENGINES)
