@@ -14,6 +14,8 @@ from gradproof.judge.mutant import Mutant
 from gradproof.report.diagnosis import sentence
 from gradproof.report.report import plain
 from gradproof.report.table import Column, Row, Table, lay_out, wrapped
+from gradproof.words import in_language
+from gradproof.words.say import ENGLISH
 
 WIDTH = 100
 MOST_LINES = 15
@@ -105,8 +107,12 @@ class PowerReport:
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
-    def lines(self, width: int) -> Iterator[Text]:
-        """The whole page, as a terminal of this width shows it."""
+    def lines(self, width: int, lang: str = ENGLISH) -> Iterator[Text]:
+        """The whole page, as a terminal of this width shows it; what has no sentences in a language
+        is said in English, and the page has none yet but the mistakes'."""
+        if lang != ENGLISH:
+            yield from in_language(self, lang).lines(width)
+            return
         yield Text(f"gradproof power {self.network}", style="bold")
         yield from wrapped(Text(f"data    {self.data}"), width, indent=8)
         yield Text(f"engine  {self.engine} · {self.dtype} · seed {self.seed}")
