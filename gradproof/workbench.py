@@ -37,12 +37,12 @@ from gradproof.engines.arithmetic import Value
 from gradproof.engines.backward_program import BackwardProgram
 from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
-from gradproof.engines.dtype import DTYPES, carrier, in_dtype
+from gradproof.engines.dtype import carrier, check_dtype, in_dtype
 from gradproof.engines.engine import ENGINES, Engine, Run, installed, load
 from gradproof.engines.numpy import record_plain, run_plain
 from gradproof.judge.breach import explain_breach
 from gradproof.judge.formula import judge_formula
-from gradproof.judge.generic import by_parameter, choose_sizes, draw
+from gradproof.judge.generic import by_parameter, check_seed, choose_sizes, draw
 from gradproof.judge.heat import shares
 from gradproof.judge.identity import Proof, prove
 from gradproof.judge.kink import Kink, kinks, sentence, tied_values
@@ -316,14 +316,8 @@ def verify_source(
 
     With `pictures` every row says how much of its bound each element uses.
     """
-    if dtype not in DTYPES:
-        raise DataError(
-            told(
-                "The dtype {dtype!r} is not one of {dtypes}.", dtype=dtype, dtypes=", ".join(DTYPES)
-            )
-        )
-    if seed is not None and seed < 0:
-        raise DataError(told("The seed must be at least 0, not {seed}.", seed=seed))
+    check_dtype(dtype)
+    check_seed(seed)
     # Proofs are drawn from the system's randomness unless a repetition is asked for.
     chance = None if seed is None else hashlib.sha256(f"proof {seed}".encode()).digest()
     seed = 0 if seed is None else seed

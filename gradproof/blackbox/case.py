@@ -18,7 +18,7 @@ from gradproof.engines.backward_program import Unattempted
 from gradproof.engines.black_box import Answer, BoxFailed, Layer, Question, Returned
 from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
-from gradproof.engines.dtype import DTYPES, in_dtype
+from gradproof.engines.dtype import check_dtype, in_dtype
 from gradproof.engines.engine import Argument, Engine, load
 from gradproof.judge.box import judge_returned
 from gradproof.judge.box_call import Caller
@@ -123,10 +123,7 @@ def build(
     machine = load(engine or engine_of(function, given))
     arrays, own = read_arrays(given, machine)
     kind = dtype or own
-    if kind not in DTYPES:
-        raise DataError(
-            told("The dtype {kind!r} is not one of {dtypes}.", kind=kind, dtypes=", ".join(DTYPES))
-        )
+    check_dtype(kind)
     contract = _accumulating(contract_of(machine.name, kind), accumulate)
     signature = _signature(reference, arrays)
     chosen = choose_sizes(signature, sizes, arrays)

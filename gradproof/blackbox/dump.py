@@ -16,7 +16,7 @@ from gradproof.core.errors import DataError
 from gradproof.core.told import told
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import CONTRACTS, Contract
-from gradproof.engines.dtype import DTYPES, in_dtype
+from gradproof.engines.dtype import check_dtype, in_dtype
 from gradproof.judge.box import judge_returned
 from gradproof.judge.generic import choose_sizes, draw
 from gradproof.judge.reference import Data, PaperReference, output
@@ -65,10 +65,7 @@ def check_arrays(
         )
     floats = [np.asarray(a) for value in inputs.values() for a in _listed(value)]
     kind = dtype or next((str(a.dtype) for a in floats if a.dtype.kind == "f"), "float32")
-    if kind not in DTYPES:
-        raise DataError(
-            told("The dtype {kind!r} is not one of {dtypes}.", kind=kind, dtypes=", ".join(DTYPES))
-        )
+    check_dtype(kind)
     signature = read_signature(source.forward, inputs)
     chosen = choose_sizes(signature, sizes, inputs)
     weighed = weigh(source.forward, signature, chosen, None)

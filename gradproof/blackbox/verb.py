@@ -11,6 +11,7 @@ from gradproof.blackbox.examine import examine
 from gradproof.blackbox.power import power_of
 from gradproof.core.errors import DataError
 from gradproof.core.told import told
+from gradproof.judge.generic import check_seed
 from gradproof.report.checked import CheckReport, Observation
 
 
@@ -80,8 +81,7 @@ def check(
     """
     if draws < 1:
         raise DataError(told("draws must be at least 1, not {draws}.", draws=draws))
-    if seed is not None and seed < 0:
-        raise DataError(told("The seed must be at least 0, not {seed}.", seed=seed))
+    check_seed(seed)
     options = {
         "engine": engine,
         "upstream": upstream,

@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradproof.core.errors import DataError
+from gradproof.core.told import told
+
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 """The dtypes that engines compute in, finest first."""
+
+
+def check_dtype(dtype: str) -> None:
+    """That a dtype is one of `DTYPES`.
+
+    Raises:
+        DataError: it is not.
+    """
+    if dtype not in DTYPES:
+        raise DataError(
+            told(
+                "The dtype {dtype!r} is not one of {dtypes}.", dtype=dtype, dtypes=", ".join(DTYPES)
+            )
+        )
 
 
 def in_dtype(array: np.ndarray, dtype: str) -> np.ndarray:

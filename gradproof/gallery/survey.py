@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gradproof.core.errors import DataError, GradproofError
+from gradproof.core.errors import GradproofError
 from gradproof.core.told import told
-from gradproof.engines.dtype import DTYPES
+from gradproof.engines.dtype import check_dtype
 from gradproof.engines.engine import ENGINES, installed, load
 from gradproof.gallery import catalogue
 from gradproof.judge.verdict import EngineVerdict
@@ -89,12 +89,7 @@ def verify_all(
     Raises:
         GradproofError: an engine or a network of that name does not exist, or the dtype does not.
     """
-    if dtype not in DTYPES:
-        raise DataError(
-            told(
-                "The dtype {dtype!r} is not one of {dtypes}.", dtype=dtype, dtypes=", ".join(DTYPES)
-            )
-        )
+    check_dtype(dtype)
     here = installed()
     for engine in engines or ():  # asked for by name: a missing one is an error
         load(engine)

@@ -21,6 +21,16 @@ SMALL = 2.0**-7
 """Numbers so much smaller have variances of 10⁻⁴, beside which an ε of 10⁻⁵ counts."""
 
 
+def check_seed(seed: int | None) -> None:
+    """That data can be drawn with a seed; `None` stands for one that is not given.
+
+    Raises:
+        DataError: it is negative.
+    """
+    if seed is not None and seed < 0:
+        raise DataError(told("The seed must be at least 0, not {seed}.", seed=seed))
+
+
 def choose_sizes(
     signature: Signature, given: Mapping[str, int], arrays: Mapping[str, Any]
 ) -> dict[str, int]:

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.core.errors import DataError, GradproofError
+from gradproof.core.errors import GradproofError
 from gradproof.core.program import Program, shapes
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import contract as contract_of
-from gradproof.engines.dtype import DTYPES, in_dtype
+from gradproof.engines.dtype import check_dtype, in_dtype
 from gradproof.engines.engine import load
 from gradproof.engines.evaluate import evaluate, number_of
 from gradproof.judge.clinic import open_clinic
 from gradproof.judge.freed import constant_upstream, freed
-from gradproof.judge.generic import choose_sizes, draw, pairs
+from gradproof.judge.generic import check_seed, choose_sizes, draw, pairs
 from gradproof.judge.mutant import (
     Kind,
     Mutant,
@@ -75,10 +75,8 @@ def power_source(
     sizes: Mapping[str, int],
 ) -> PowerReport:
     """`power` for a paper; what its own samples show counts as seen, because `verify` has them."""
-    if dtype not in DTYPES:
-        raise DataError(f"The dtype {dtype!r} is not one of {', '.join(DTYPES)}.")
-    if seed < 0:
-        raise DataError(f"The seed must be at least 0, not {seed}.")
+    check_dtype(dtype)
+    check_seed(seed)
     machine = load(choose_engine(engine))
     contract_of(machine.name, dtype)  # before anything is run: the engine may lack the dtype
     asked = Asked(replace(source, backward=None), machine, dtype, seed, inputs, sizes)
