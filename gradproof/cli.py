@@ -121,6 +121,15 @@ def _network_arguments(
     parser.add_argument(
         "network", help=say("a network of the gallery, or a file my_network.py", lang), **network
     )
+    _size_argument(parser, lang)
+    parser.add_argument(
+        "--inputs",
+        metavar="DATA.npz",
+        help=say("your own arrays, by parameter name; a list is Ws[1], Ws[2], …", lang),
+    )
+
+
+def _size_argument(parser: argparse.ArgumentParser, lang: str) -> None:
     parser.add_argument(
         "--size",
         action="append",
@@ -128,11 +137,21 @@ def _network_arguments(
         metavar="n=5",
         help=say("a number for a size symbol; may be repeated", lang),
     )
+
+
+def _engine_argument(parser: argparse.ArgumentParser, lang: str) -> None:
     parser.add_argument(
-        "--inputs",
-        metavar="DATA.npz",
-        help=say("your own arrays, by parameter name; a list is Ws[1], Ws[2], …", lang),
+        "--engine",
+        default="auto",
+        help=say("numpy, tensorflow, torch, jax or auto (default)", lang),
     )
+
+
+def _data_arguments(parser: argparse.ArgumentParser, lang: str) -> None:
+    parser.add_argument(
+        "--dtype", default="float32", choices=("float64", "float32", "bfloat16", "float16")
+    )
+    parser.add_argument("--seed", type=int, default=0, help=say("of the data that is drawn", lang))
 
 
 def _verify_parser(commands: Any, lang: str) -> None:
@@ -154,15 +173,8 @@ def _verify_parser(commands: Any, lang: str) -> None:
             "every network of the gallery on every engine that is installed, or on --engine", lang
         ),
     )
-    parser.add_argument(
-        "--engine",
-        default="auto",
-        help=say("numpy, tensorflow, torch, jax or auto (default)", lang),
-    )
-    parser.add_argument(
-        "--dtype", default="float32", choices=("float64", "float32", "bfloat16", "float16")
-    )
-    parser.add_argument("--seed", type=int, default=0, help=say("of the data that is drawn", lang))
+    _engine_argument(parser, lang)
+    _data_arguments(parser, lang)
     parser.add_argument(
         "--show", choices=("values",), help=say("print the tensors side by side", lang)
     )
@@ -225,13 +237,7 @@ def _check_parser(commands: Any, lang: str) -> None:
         choices=("float64", "float32", "bfloat16", "float16"),
         help=say("in which the arrays were computed (as they are stored without)", lang),
     )
-    parser.add_argument(
-        "--size",
-        action="append",
-        default=[],
-        metavar="n=5",
-        help=say("a number for a size symbol; may be repeated", lang),
-    )
+    _size_argument(parser, lang)
     parser.add_argument("--json", action="store_true", help=say("print the report as JSON", lang))
     parser.set_defaults(run=_check)
 
@@ -250,15 +256,8 @@ def _power_parser(commands: Any, lang: str) -> None:
     )
     _network_arguments(parser, lang)
     parser.add_argument("--n", type=int, metavar="N", help=say("the same as --size n=N", lang))
-    parser.add_argument(
-        "--engine",
-        default="auto",
-        help=say("numpy, tensorflow, torch, jax or auto (default)", lang),
-    )
-    parser.add_argument(
-        "--dtype", default="float32", choices=("float64", "float32", "bfloat16", "float16")
-    )
-    parser.add_argument("--seed", type=int, default=0, help=say("of the data that is drawn", lang))
+    _engine_argument(parser, lang)
+    _data_arguments(parser, lang)
     parser.add_argument("--json", action="store_true", help=say("print the report as JSON", lang))
     parser.set_defaults(run=_power)
 
@@ -328,11 +327,7 @@ def _explain_parser(commands: Any, lang: str) -> None:
         help=say("say which mistake a wrong formula has, and why last digits differ", lang),
     )
     _network_arguments(parser, lang)
-    parser.add_argument(
-        "--engine",
-        default="auto",
-        help=say("numpy, tensorflow, torch, jax or auto (default)", lang),
-    )
+    _engine_argument(parser, lang)
     parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
     parser.add_argument("--seed", type=int, default=0, help=say("of the data that is drawn", lang))
     parser.add_argument(
@@ -365,10 +360,7 @@ def _report_parser(commands: Any, lang: str) -> None:
             lang,
         ),
     )
-    parser.add_argument(
-        "--dtype", default="float32", choices=("float64", "float32", "bfloat16", "float16")
-    )
-    parser.add_argument("--seed", type=int, default=0, help=say("of the data that is drawn", lang))
+    _data_arguments(parser, lang)
     parser.set_defaults(run=_report)
 
 
