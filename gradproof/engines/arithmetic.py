@@ -20,15 +20,14 @@ class Arithmetic(ABC):
     """The verbs over which every program is evaluated. Values broadcast as NumPy arrays do.
 
     ``scatters`` says that what is added up at the places that integers name is counted, because an
-    engine may add there whatever else arrives, one number after the other (`scattered`);
-    ``scatters_low`` that this counts even where nothing else arrives. ``joins_fine`` says that
-    products of matrices add up more finely than numbers are stored: then it counts whether a factor
-    is multiplied with an operand, whose elements are rounded, or with the result.
+    engine may add there whatever else arrives, one number after the other (`scattered`).
+    ``adds_finely`` says that sums are added up more finely than numbers are stored: then the former
+    counts even where nothing else arrives, and it counts whether a factor is multiplied with an
+    operand, whose elements are rounded, or with the result.
     """
 
     scatters = False
-    scatters_low = False
-    joins_fine = False
+    adds_finely = False
 
     @abstractmethod
     def lift(self, array: np.ndarray) -> Value:
@@ -165,14 +164,14 @@ def structural(value: Value, change: Any) -> Value:
 def each_matrix(
     array: np.ndarray, change: Callable[[np.ndarray], Any], *, to_numbers: bool = False
 ) -> np.ndarray:
-    """A function of every matrix in the last two axes of an array of objects.
+    """A function of every matrix in the last two axes of an array, in its dtype.
 
     Args:
         array: its last two axes are those of the matrices.
         change: of one matrix, to another of its shape, or to a number.
         to_numbers: whether it is to a number, so that both axes go.
     """
-    result = np.empty(array.shape[:-2] if to_numbers else array.shape, dtype=object)
+    result = np.empty(array.shape[:-2] if to_numbers else array.shape, dtype=array.dtype)
     for place in np.ndindex(*array.shape[:-2]):
         result[place] = change(array[place])
     return result

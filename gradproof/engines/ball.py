@@ -103,8 +103,7 @@ class Ball(Arithmetic):
         self.u = float(contract.u_store)
         self.accumulate = float(contract.u_accumulate)
         self.summing = self.u if contract.low_sums else self.accumulate
-        self.scatters, self.scatters_low = True, self.accumulate < self.u
-        self.joins_fine = self.accumulate < self.u
+        self.scatters, self.adds_finely = True, self.accumulate < self.u
         self.joining = self.u * (2 if contract.rounding == "faithful" else 1)
         self.tiny = float(contract.tiny)
         self.unit = 2 * self.tiny * self.u  # the distance of two subnormal numbers

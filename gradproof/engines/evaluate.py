@@ -152,7 +152,7 @@ def _worked_out(term: Term, room: Room) -> Labelled:
             return _multiply([evaluate_term(f, room) for f in factors], a)
         case Sum():
             summed = _evaluated(term, room)
-            return _scattered((term,), summed, room) if a.scatters_low else summed
+            return _scattered((term,), summed, room) if a.adds_finely else summed
         case Power(base, exponent):
             inside = evaluate_term(base, room)
             return Labelled(a.power(inside.value, exponent), inside.axes)
@@ -466,7 +466,7 @@ def _summed(parts: list[Labelled], waiting: set[Index], a: Arithmetic) -> Labell
         parts, waiting = _sum_lonely(parts, waiting, a)
         if not waiting:
             return _multiply(parts, a)
-        if a.joins_fine:
+        if a.adds_finely:
             parts = _absorbed(parts, waiting, a)
         parts, waiting = _join_two(parts, waiting, a)
 

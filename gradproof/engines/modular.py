@@ -23,7 +23,7 @@ import numpy as np
 
 from gradproof.core.errors import NotYet
 from gradproof.core.term import Relation
-from gradproof.engines.arithmetic import Arithmetic, Value
+from gradproof.engines.arithmetic import Arithmetic, Value, each_matrix
 from gradproof.engines.field import (
     Element,
     Field,
@@ -314,23 +314,22 @@ class Modular(Arithmetic):
     def inverse(self, value: Value) -> Value:
         if len(value) > 1:
             return super().inverse(value)
-        result = np.empty(value[0].shape, dtype=np.uint64)
-        for place in np.ndindex(*result.shape[:-2]):
+
+        def of_one(matrix: np.ndarray) -> np.ndarray:
             try:
-                inverse = self._matrix(value[0][place]).inv()
+                inverse = self._matrix(matrix).inv()
             except ZeroDivisionError:
                 raise UnluckyPoint from None
             entries = [int(x) for x in inverse.entries()]
-            result[place] = np.array(entries, dtype=np.uint64).reshape(result.shape[-2:])
-        return (result,)
+            return np.array(entries, dtype=np.uint64).reshape(matrix.shape)
+
+        return (each_matrix(value[0], of_one),)
 
     def logdet(self, value: Value) -> Value:
         """``½ L(d²)`` of the determinant d, with the random L that stands for the logarithm."""
         if len(value) > 1:
             return super().logdet(value)
-        found = np.empty(value[0].shape[:-2], dtype=np.uint64)
-        for place in np.ndindex(*found.shape):
-            found[place] = int(self._matrix(value[0][place]).det())
+        found = each_matrix(value[0], lambda a: int(self._matrix(a).det()), to_numbers=True)
         if np.any(found == 0):
             raise UnluckyPoint
         logarithm = self._log(self.multiply((found,), (found,)))
