@@ -57,7 +57,7 @@ def ground(
     """
     if _elements(paper, derivation, sizes) > MOST_ELEMENTS:
         return None
-    rooted = any(_has_root(e.term) for e in _equations(paper, derivation))
+    rooted = any(_has_root(e.term) for e in all_equations(paper, derivation))
     with_one = {**sizes, str(POINT.size): 1}
     for number in range(MOST_TRIES):
         key = hashlib.sha256(seed + number.to_bytes(4, "little")).digest()
@@ -71,7 +71,8 @@ def ground(
     return None
 
 
-def _equations(paper: Paper, derivation: Derivation) -> Iterator[Equation]:
+def all_equations(paper: Paper, derivation: Derivation) -> Iterator[Equation]:
+    """Forward, derived backward and the user's, in an order in which they can be evaluated."""
     yield from paper.forward.equations
     yield from derivation.backward.equations
     if paper.backward is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,9 +51,7 @@ def kinks(
         contract: of the engine that made them.
     """
     found: dict[str, Kink] = {}
-    ball = Ball(contract)
-    lifted = {name: ball.lift(array) for name, array in values.items()}
-    room = Room(lifted, sizes, ball)
+    room = _room(values, values, sizes, contract)
     for equation in program.equations:
         for function, node, argument, read in _kinked(equation.term):
             hits = _ties(argument, room) if isinstance(argument, Fold) else _zeros(argument, room)
@@ -80,18 +78,27 @@ def tied_values(
         sizes: a number for each size symbol.
         contract: of the engine that made them.
     """
-    found: dict[str, np.ndarray] = {}
+    largest = {
+        e.target: e.term for e in program.equations if isinstance(e.term, Fold) and _can_tie(e.term)
+    }
+    names = {read.tensor for fold in largest.values() for read in reads(fold)}
+    room = _room(names, values, sizes, contract)
+    found = {target: _ties(fold, room) for target, fold in largest.items()}
+    return {target: hits for target, hits in found.items() if np.any(hits)}
+
+
+def _room(
+    names: Iterable[str],
+    values: Mapping[str, np.ndarray],
+    sizes: Mapping[str, int],
+    contract: Contract,
+) -> Room:
     ball = Ball(contract)
-    room = Room({name: ball.lift(array) for name, array in values.items()}, sizes, ball)
-    for equation in program.equations:
-        match equation.term:
-            case Fold(function, _, _) if function in FOLD_BY_NAME and FOLD_BY_NAME[function].ties:
-                hits = _ties(equation.term, room)
-                if np.any(hits):
-                    found[equation.target] = hits
-            case _:
-                pass
-    return found
+    return Room({name: ball.lift(values[name]) for name in names}, sizes, ball)
+
+
+def _can_tie(fold: Fold) -> bool:
+    return fold.function in FOLD_BY_NAME and FOLD_BY_NAME[fold.function].ties
 
 
 def sentence(kink: Kink, engine: Engine, dtype: str) -> str:
@@ -151,7 +158,7 @@ def _kinked(term: Term) -> Iterator[tuple[str, Term, Term, set[str]]]:
                 if rule is not None:
                     at_kink = rule(*(Formula(a) for a in arguments)).term
                     yield function, node, at_kink, {r.tensor for r in reads(node)}
-            case Fold(function, _, _) if function in FOLD_BY_NAME and FOLD_BY_NAME[function].ties:
+            case Fold(function, _, _) if _can_tie(node):
                 yield function, node, node, {r.tensor for r in reads(node)}
             case _:
                 pass

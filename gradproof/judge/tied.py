@@ -33,16 +33,15 @@ def touched(
     """
     wanted = derivation.gradients[of]
     moved = {derivation.gradients[name]: hits for name, hits in tied.items()}
-    changed: dict[str, tuple[np.ndarray]] = {}
+    tensors = {name: (balls,) for name, balls in truth.balls.items()}
     arb = Arb()
     with precision(truth.bits):
         for equation in derivation.backward.equations:
             before = truth.balls[equation.target]
-            tensors = {n: (b,) for n, b in truth.balls.items()} | changed
             (now,) = evaluate_equation(equation, Room(tensors, sizes, arb))
             if equation.target in moved:
                 now = np.where(moved[equation.target], 2 * now + 1, now)
-            changed[equation.target] = (now,)
+            tensors[equation.target] = (now,)
             if equation.target == wanted:
                 apart = [not now[i].overlaps(before[i]) for i in np.ndindex(*before.shape)]
                 return np.array(apart, dtype=bool).reshape(before.shape)

@@ -6,7 +6,7 @@ functions. There it is a fair hypothesis; where it fails for every negative x it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +19,7 @@ from gradproof.engines.arb import Arb, precision
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.evaluate import Room, evaluate_equation
 from gradproof.judge.generic import choose_sizes, draw
+from gradproof.judge.ground import all_equations
 from gradproof.judge.pieces import comparisons
 
 BITS = 192
@@ -32,7 +33,7 @@ class Ties:
     def __init__(self, paper: Paper, derivation: Derivation) -> None:
         self._paper = paper
         self._derivation = derivation
-        self._equations = {e.target: e for e in self._ordered()}
+        self._equations = {e.target: e for e in all_equations(paper, derivation)}
 
     def common(self, of: str) -> bool:
         """Whether the claim of a tensor, or its right gradient, compares values that are equal at
@@ -44,12 +45,6 @@ class Ties:
             return any(_is_zero_somewhere(d, room) for room in self._rooms for d in compared)
         except (NotYet, TooLong, KeyError, IndexError):
             return True
-
-    def _ordered(self) -> Iterator[Equation]:
-        yield from self._paper.forward.equations
-        yield from self._derivation.backward.equations
-        if self._paper.backward is not None:
-            yield from self._paper.backward.equations
 
     def _behind(self, names: tuple[str, ...]) -> list[Equation]:
         """The equations of these tensors and of all that they read."""
@@ -76,7 +71,7 @@ class Ties:
         with precision(BITS):
             for name, array in data.items():
                 tensors[name] = arb.lift(array)
-            for equation in self._ordered():
+            for equation in all_equations(self._paper, self._derivation):
                 tensors[equation.target] = evaluate_equation(equation, room)
         return room
 
