@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from gradproof.exercise.grading import Grades
 from gradproof.exercise.marking import WORDS, number
 from gradproof.exercise.showing import SIGNS
+from gradproof.report.page import environment
 from gradproof.words import say
 from gradproof.words.say import ENGLISH
 
@@ -24,7 +21,7 @@ def page(grades: Grades, lang: str = ENGLISH) -> str:
         for of in grades.asked
     }
     return (
-        _environment()
+        environment("gradproof.exercise")
         .get_template("class.html")
         .render(
             grades=grades,
@@ -36,15 +33,4 @@ def page(grades: Grades, lang: str = ENGLISH) -> str:
             say=lambda template, **values: say(template, lang, **values),
             points=lambda one: number(one.points(grades.carried)),
         )
-    )
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("gradproof.exercise"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )

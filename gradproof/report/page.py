@@ -49,7 +49,7 @@ def page(document: Document, lang: str = ENGLISH) -> str:
     script = _template_text("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
-        _environment()
+        environment("gradproof.report")
         .get_template("page.html")
         .render(
             document=document,
@@ -81,9 +81,10 @@ def _said(lang: str, template: str, **values: object) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment(package: str) -> Environment:
+    """The templates of a package, which escape every text and miss no variable."""
     return Environment(
-        loader=PackageLoader("gradproof.report"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
