@@ -103,7 +103,12 @@ class BoxFailed(Exception):
 
 PHASES = {
     str(phase): phase
-    for phase in (told("the reference"), told("the forward pass"), told("the backward pass"))
+    for phase in (
+        told("the reference"),
+        told("the forward pass"),
+        told("the forward pass, read operation by operation,"),
+        told("the backward pass"),
+    )
 }
 
 
