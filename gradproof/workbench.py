@@ -486,7 +486,7 @@ def contract_words(c: Contract) -> str:
     )
     if c.u_accumulate != c.u_store:
         sums = c.dtype if c.low_sums else "float32"
-        words = told("{words}, sums in {dtype}", words=words, dtype=sums)
+        words = told("{words}, sums in {dtype} or in stored parts", words=words, dtype=sums)
     if c.rounding == "faithful":
         words = told("{words}, products may truncate", words=words)
     return words
@@ -684,7 +684,13 @@ def _layer(
 ) -> tuple[np.ndarray | None, EngineVerdict | None]:
     if bench.layers is None:
         return None, None
-    return judge_layer(name, equation, bench.layers, true, gradient=gradient)
+    computed, verdict = judge_layer(name, equation, bench.layers, true, gradient=gradient)
+    if gradient and verdict is not None and verdict.kind == "refuted" and bench.kinks:
+        # End to end a slope that was chosen anywhere after a tensor is in its gradient.
+        kink = bench.kinks.get(name) or next(iter(bench.kinks.values()))
+        said = sentence(kink, load(bench.run.engine), bench.contract.dtype)
+        verdict = replace(verdict, kind="undecided", because=said)
+    return computed, verdict
 
 
 def _hand_values(

@@ -23,11 +23,13 @@ class Arithmetic(ABC):
     engine may add there whatever else arrives, one number after the other (`scattered`).
     ``adds_finely`` says that sums are added up more finely than numbers are stored: then the former
     counts even where nothing else arrives, and it counts whether a factor is multiplied with an
-    operand, whose elements are rounded, or with the result.
+    operand, whose elements are rounded, or with the result. ``in_parts`` says that in such sums
+    whatever is added up where windows overlap may be stored after every addition.
     """
 
     scatters = False
     adds_finely = False
+    in_parts = False
 
     @abstractmethod
     def lift(self, array: np.ndarray) -> Value:

@@ -39,6 +39,7 @@ from gradproof.core.term import (
     Sum,
     Term,
     free,
+    reads,
 )
 from gradproof.engines.arithmetic import Arithmetic, Value, structural
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
@@ -255,6 +256,8 @@ def _contract(
     ]
     masks: list[Labelled] = []
     waiting = list(over)
+    if a.in_parts:
+        parts, waiting = _without_single(parts, waiting, room)
     while (found := _pinning(conditions, waiting)) is not None:
         condition, index = found
         conditions.remove(condition)
@@ -279,9 +282,43 @@ def _contract(
 
 def _evaluated(term: Term, room: Room) -> Labelled:
     """A term; a sum without what `_scattered` would add for it alone."""
-    if isinstance(term, Sum):
-        return _contract(term.over, term.body, room)
-    return evaluate_term(term, room)
+    if not isinstance(term, Sum):
+        return evaluate_term(term, room)
+    summed = _contract(term.over, term.body, room)
+    return _landed(term, summed, room) if room.arithmetic.in_parts else summed
+
+
+# --- sums over windows ------------------------------------------------------------------------
+
+
+def _landed(term: Sum, summed: Labelled, room: Room) -> Labelled:
+    """A sum over windows, as an engine makes it that stores it after every addition.
+
+    A gradient that is spread over overlapping windows is added up where it lands; a convolution, or
+    a running sum, may keep its sum in the dtype.
+    """
+    conditions = [
+        factor
+        for factor in _factors(term)
+        if isinstance(factor, Bracket) and not _joined_axes(factor, term.over)
+    ]
+    if not conditions and not _slides(term):
+        return summed
+    a = room.arithmetic
+    arriving = _contract(term.over, product(*conditions), room)
+    (whole, count, size), axes = _aligned([summed, arriving, _size(term, room)])
+    stored = np.where(count[0] > 1, count[0], 0.0)
+    return Labelled(a.scattered(whole, stored, _rounded_before(term), _most(size)), axes)
+
+
+def _slides(term: Sum) -> bool:
+    """Whether a tensor is read where a summed index and another one say together."""
+    return any(
+        len(moving) > 1 and not moving.isdisjoint(term.over)
+        for read in reads(term.body)
+        for position in read.at
+        for moving in (set(indices_of(position)),)
+    )
 
 
 def _scattered(terms: tuple[Term, ...], value: Labelled, room: Room) -> Labelled:
@@ -463,12 +500,34 @@ def _masked(parts: list[Labelled], masks: list[Labelled], a: Arithmetic) -> list
 def _summed(parts: list[Labelled], waiting: set[Index], a: Arithmetic) -> Labelled:
     while True:
         parts = _merge_same(parts, a)
+        if a.in_parts:
+            parts = _absorbed(parts, waiting, a)
         parts, waiting = _sum_lonely(parts, waiting, a)
         if not waiting:
             return _multiply(parts, a)
         if a.adds_finely:
             parts = _absorbed(parts, waiting, a)
         parts, waiting = _join_two(parts, waiting, a)
+
+
+def _without_single(
+    parts: list[Labelled], waiting: list[Index], room: Room
+) -> tuple[list[Labelled], list[Index]]:
+    """The factors without summed indices that have one value."""
+    single = {index for index in waiting if number_of(index.size, room.sizes) == 1}
+    dropped = [
+        Labelled(
+            structural(
+                part.value,
+                lambda array, axes=part.axes: array[  # type: ignore[misc]
+                    tuple(0 if axis in single else slice(None) for axis in axes)
+                ],
+            ),
+            tuple(axis for axis in part.axes if axis not in single),
+        )
+        for part in parts
+    ]
+    return dropped, [index for index in waiting if index not in single]
 
 
 def _merge_same(parts: list[Labelled], a: Arithmetic) -> list[Labelled]:

@@ -144,6 +144,10 @@ class Tensor(Face):
         return f"<tensor of shape {self.shape}>"
 
 
+FACTORED = {"inverse": "np.linalg.inv", "logdet": "np.linalg.slogdet"}
+"""What is computed by factoring a matrix, as the user writes it."""
+
+
 def compute(
     recording: Recording, name: str, operands: tuple[Any, ...], attributes: Mapping[str, Any]
 ) -> Any:
@@ -156,6 +160,16 @@ def compute(
         return recording.arithmetic.cast(functions[name](*operands, **attributes), recording.dtype)
     if name == "sum" and not attributes["axes"]:
         return operands[0]  # torch takes no axes for all axes
+    if name in FACTORED and recording.dtype.endswith("16"):
+        raise EngineError(
+            told(
+                "{name} is not computed in {dtype} by any framework: LAPACK has no 16-bit numbers.",
+                name=FACTORED[name],
+                dtype=recording.dtype,
+            ),
+            advice=told("Try --dtype float32 or float64."),
+            place=place(),
+        )
     order = attributes["order"] if record else 0
     if order == 0 and name in functions:
         return functions[name](*operands, **({} if record else attributes))

@@ -10,6 +10,9 @@ def keras(layer: Any, weights: Sequence[Any], *inputs: Any, **settings: Any) -> 
     """A Keras layer's output where these tensors are its weights, in the order of its variables;
     what is not given, such as the state of its random numbers, stays its own."""
     if not layer.built:
+        cell = getattr(layer, "cell", layer)
+        if hasattr(cell, "recurrent_initializer"):  # the usual one factors a matrix: not in 16 bits
+            cell.recurrent_initializer = "zeros"
         layer.build(*(one.shape for one in inputs))
     trainable = list(weights)[: len(layer.trainable_variables)]
     given = list(weights)[len(trainable) :]

@@ -133,7 +133,7 @@ def _outcome(network: str, engine: str, dtype: str, seed: int | None) -> Outcome
         _counted(row.formula_verdict.kind for row in rows),
         _counted(verdict.kind for verdict in verdicts),
         _counted(verdict.kind for verdict in native),
-        max((verdict.share for verdict in (*verdicts, *native)), default=0.0),
+        max((v.share for v in (*verdicts, *native) if v.kind == "agrees"), default=0.0),
         _problems(report),
     )
 

@@ -42,5 +42,8 @@ def shares(
         if middle.shape != computed.shape:
             return None
         distance = np.abs(computed.astype(np.float64) - middle)
+        coarse = Ball(contract, coarse=True)
+        if coarse.in_parts and not np.all(distance <= bound):  # as the verdict has it
+            bound = evaluated(equation, operands, sizes, coarse)[2]
         found = np.where(distance == 0, 0.0, distance / bound)
     return np.asarray(found, dtype=np.float64)

@@ -94,7 +94,7 @@ def enclosed(
     permitted: Contract,
 ) -> dict[str, Value]:
     """The whole forward and backward program over balls that carry an engine's error along."""
-    ball = Ball(permitted)
+    ball = Ball(permitted, coarse=True)
     raw = tuple(Equation(s.equation.target, s.equation.free, s.raw) for s in derivation.steps)
     program = Program((), (*derivation.forward.equations, *raw), ())
     lifted = {name: ball.lift(array) for name, array in inputs.items()}

@@ -1,10 +1,14 @@
 """Correct gradients are never refuted: a thousand draws on every engine and dtype."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
+import gradproof as gp
 from gradproof.core.program import Equation
 from gradproof.derivation import derive
+from gradproof.engines.ball import Ball
 from gradproof.engines.contract import CONTRACTS, contract
 from gradproof.engines.engine import load
 from gradproof.gallery import fnn
@@ -80,8 +84,94 @@ def test_a_factor_may_be_rounded_in_each_term_of_a_product(engine, dtype):
 
 def test_a_factor_that_is_rounded_once_is_a_false_alarm(monkeypatch):
     monkeypatch.setattr("gradproof.engines.evaluate._absorbed", lambda parts, waiting, a: parts)
+    monkeypatch.setattr("gradproof.judge.stage.Ball", lambda contract, coarse=False: Ball(contract))
     verdicts = judged("torch", "bfloat16", 5, range(40), forward=scaled_scores)
     assert "refuted" in {verdict.kind for _, verdict in verdicts}
+
+
+def convolution(x: "n 7 6 2", W: "3 3 2 4", g: "n 5 4 4, data"):
+    return np.sum(g * gp.conv2d(x, W))
+
+
+def overlapping_means(x: "n 9 7 2", g: "n 4 3 2, data"):
+    return np.sum(g * gp.avg_pool2d(x, 3, stride=2))
+
+
+def overlapping_windows(x: "n 9", g: "n 7 3, data"):
+    return np.sum(g * np.lib.stride_tricks.sliding_window_view(x, 3, axis=1))
+
+
+def running_sum(x: "n 9", g: "n 9, data"):
+    return np.sum(g * np.cumsum(x, axis=1))
+
+
+def stack_of_matrices(x: "n 6 3", W: "3 4", g: "n 6 4, data"):
+    return np.sum(g * (x @ W))
+
+
+def stack_of_heads(x: "n 2 6 3", W: "2 3 4", g: "n 2 6 4, data"):
+    return np.sum(g * (x @ W))
+
+
+def products_and_a_sum(q: "n 5", k: "7 5", g: "n 7, data"):
+    return np.sum(g * np.sum(q[:, None, :] * k[None], axis=2))
+
+
+def variance_by_hand(x: "n 12", g: "n 12, data"):
+    m = np.mean(x, axis=1, keepdims=True)
+    v = np.mean((x - m) ** 2, axis=1, keepdims=True)
+    return np.sum(g * (x - m) / np.sqrt(v + 1e-5))
+
+
+IN_PARTS = [
+    convolution,
+    overlapping_means,
+    overlapping_windows,
+    running_sum,
+    stack_of_matrices,
+    stack_of_heads,
+    products_and_a_sum,
+    variance_by_hand,
+]
+
+
+@pytest.mark.parametrize(("engine", "dtype"), SHORT)
+@pytest.mark.parametrize("forward", IN_PARTS)
+def test_a_sum_may_be_stored_in_parts_in_16_bits(forward, engine, dtype):
+    kinds = Counter(v.kind for _, v in judged(engine, dtype, 5, range(10), forward=forward))
+    assert not kinds["refuted"]
+    assert kinds["agrees"] > 0.6 * kinds.total()  # of 100 terms in a convolution hardly any
+
+
+@pytest.mark.parametrize(
+    ("forward", "engine", "dtype"),
+    [
+        (convolution, "tensorflow", "bfloat16"),
+        (convolution, "numpy", "float16"),
+        (overlapping_means, "torch", "bfloat16"),
+        (overlapping_windows, "torch", "float16"),
+        (running_sum, "jax", "bfloat16"),
+        (stack_of_matrices, "tensorflow", "float16"),
+    ],
+)
+def test_a_bound_of_sums_in_float32_alone_is_a_false_alarm(monkeypatch, forward, engine, dtype):
+    monkeypatch.setattr("gradproof.judge.stage.Ball", lambda contract, coarse=False: Ball(contract))
+    verdicts = judged(engine, dtype, 5, range(10), forward=forward)
+    assert "refuted" in {verdict.kind for _, verdict in verdicts}
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("forward", [stack_of_matrices, overlapping_means, convolution])
+def test_what_is_twice_the_right_one_is_seen_in_16_bits(forward, dtype):
+    def doubled(gradients):
+        return {**gradients, "x": 2 * gradients["x"]}
+
+    found = {
+        v.kind
+        for of, v in judged("torch", dtype, 5, range(10), doubled, forward=forward)
+        if of == "x"
+    }
+    assert found == {"refuted"}
 
 
 def planted(name, element, factor):
