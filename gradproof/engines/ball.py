@@ -95,20 +95,21 @@ class Ball(Arithmetic):
     error is 1 then, which is what a truth value of 0 or 1 is off by at most, and a tie of exact
     operands is one, because a function may take either slope there.
 
-    With `coarse`, and where nothing is seen inside, sums are as rough as any engine makes them.
-    What is a matrix product here may be elementwise products and a sum there, of which each is
-    stored; what is added up where windows overlap may be stored after every addition.
+    With `coarse` the sums of 16-bit numbers are as rough as any engine makes them: those of several
+    axes may be made in parts, and what is added up where windows overlap may be stored after every
+    addition. There, and where nothing is seen inside, what is a matrix product here may be
+    elementwise products and a sum there, of which each is stored.
     """
 
     def __init__(self, contract: Contract, *, opaque: bool = False, coarse: bool = False) -> None:
         self.contract = contract
         self.opaque = opaque
-        self.coarse = coarse or opaque
+        self.coarse = coarse
         self.u = float(contract.u_store)
         self.accumulate = float(contract.u_accumulate)
         self.summing = self.u if contract.low_sums else self.accumulate
         self.scatters, self.adds_finely = True, self.accumulate < self.u
-        self.in_parts = self.coarse and self.adds_finely
+        self.in_parts = coarse and self.adds_finely
         self.joining = self.u * (2 if contract.rounding == "faithful" else 1)
         self.tiny = float(contract.tiny)
         self.unit = 2 * self.tiny * self.u  # the distance of two subnormal numbers
@@ -291,7 +292,7 @@ class Ball(Arithmetic):
             radius, size = radius + wider, size + wider
         inherited = _ZERO if _nothing(e) else np.sum(e, axis=axes)
         error = inherited + max(count - 1, 0) * self.summing * (size + inherited)
-        if self.in_parts:  # as those of several axes, one axis after the other
+        if self.coarse:  # as those of several axes, one axis after the other
             error = error + self.u * (size + inherited)
         if self.summing < self.u:  # the sum itself is stored
             error = error + self.u * (np.abs(middle) + radius + error)
@@ -368,7 +369,7 @@ class Ball(Arithmetic):
         if self.accumulate == self.u:
             size *= count * self.u
             return size
-        if self.coarse or left[0].shape[-2] == 1 or right[0].shape[-1] == 1:
+        if self.coarse or self.opaque or left[0].shape[-2] == 1 or right[0].shape[-1] == 1:
             # Perhaps it was no matrix product: each product was stored, and then they were added.
             return size * (count * self.summing + 3 * self.u)
         inside = size * (count * self.accumulate)
