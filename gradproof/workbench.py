@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -311,10 +311,13 @@ def verify_source(
     certificates: bool = False,
     witness: bool = False,
     pictures: bool = False,
+    studies: dict[str, Study] | None = None,
 ) -> Report:
     """`verify` for a paper: its own samples are checked beside the data given or drawn.
 
-    With `pictures` every row says how much of its bound each element uses.
+    With `pictures` every row says how much of its bound each element uses. `studies` are those of
+    earlier calls with the same source, inputs, sizes and seed, which may differ in engine and
+    dtype: what is there is not done again, and what is not is put there.
     """
     check_dtype(dtype)
     check_seed(seed)
@@ -329,16 +332,13 @@ def verify_source(
     data.append((told("your data") if inputs else told("generic data"), inputs))
     batches: list[Batch] = []
     notes: list[str] = []
-    proved: list[tuple[Paper, dict[str, Proof]]] = []
+    studies = {} if studies is None else studies
     programs: dict[Program, ProgramProof | None] = {}
     for title, given in data:
-        traced, chosen = read(source, given, sizes)
-        check_sizes(traced.paper, chosen)
+        if title not in studies:
+            studies[title] = _studied(source, given, sizes, chance, tuple(studies.values()))
+        traced, chosen, proofs = studies[title]
         arrays = draw(traced.signature, chosen, given, dtype, seed)
-        proofs = next((p for paper, p in proved if _same(paper, traced.paper)), None)
-        if proofs is None:  # the samples of a paper share them with the generic data
-            proofs = proofs_of(traced, chance)
-            proved.append((traced.paper, proofs))
         program = traced.paper.forward
         if program not in programs:
             capture = capture_of(traced, machine)
@@ -364,6 +364,29 @@ def verify_source(
         (*traced.paper.notes, *_dtype_notes(dtype), *notes),
         _missing(),
     )
+
+
+class Study(NamedTuple):
+    """A paper as it was read, its sizes and its proofs: what no engine and no dtype changes."""
+
+    traced: Traced
+    sizes: Mapping[str, int]
+    proofs: Mapping[str, Proof]
+
+
+def _studied(
+    source: Source,
+    given: Mapping[str, Any],
+    sizes: Mapping[str, int],
+    chance: bytes | None,
+    others: Sequence[Study],
+) -> Study:
+    """A source read and proved; the samples of a paper share proofs with its generic data."""
+    traced, chosen = read(source, given, sizes)
+    check_sizes(traced.paper, chosen)
+    known = (one.proofs for one in others if _same(one.traced.paper, traced.paper))
+    proofs = next(known, None)
+    return Study(traced, chosen, proofs_of(traced, chance) if proofs is None else proofs)
 
 
 def check_sizes(paper: Paper, sizes: Mapping[str, int]) -> None:

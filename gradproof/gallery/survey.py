@@ -18,7 +18,7 @@ from gradproof.gallery import catalogue
 from gradproof.judge.verdict import EngineVerdict
 from gradproof.report.report import WORDS, Report
 from gradproof.words import sentence
-from gradproof.workbench import verify_source
+from gradproof.workbench import Study, verify_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,11 @@ def verify_all(
         catalogue.describe(name)
     pairs = [(network, engine) for engine in chosen for network in names]
     outcomes = []
+    studies: dict[str, dict[str, Study]] = {network: {} for network in names}
     for done, (network, engine) in enumerate(pairs):
         if watch is not None:
             watch(network, engine, done, len(pairs))
-        outcomes.append(_outcome(network, engine, dtype, seed))
+        outcomes.append(_outcome(network, engine, dtype, seed, studies[network]))
     missing = {
         listing.title: f'pip install "gradproof[{listing.extra}]"'
         for name, listing in ENGINES.items()
@@ -111,10 +112,13 @@ def verify_all(
     return Survey(dtype, seed or 0, tuple(outcomes), missing)
 
 
-def _outcome(network: str, engine: str, dtype: str, seed: int | None) -> Outcome:
+def _outcome(
+    network: str, engine: str, dtype: str, seed: int | None, studies: dict[str, Study]
+) -> Outcome:
     start = time.perf_counter()
+    source = catalogue.find(network)
     try:
-        report = verify_source(catalogue.find(network), {}, engine, dtype, seed, {})
+        report = verify_source(source, {}, engine, dtype, seed, {}, studies=studies)
     except GradproofError as problem:
         return _failure(network, engine, start, " ".join(str(problem).split()))
     except Exception as problem:  # noqa: BLE001  # one network that fails must not stop the others

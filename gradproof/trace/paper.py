@@ -340,8 +340,10 @@ def _trace_backward(
     bound = _bindings(recording)
     found = list(_claims(result, known, first, bound))
     claimed_by: dict[str, str] = {}
+    free = differentiable(first.program)
     for label, of, value in found:
-        _check_differentiable(label, of, value, first)
+        if of not in free:
+            raise _without_gradient(label, of, value, first)
         _check_claim(label, of, value, known, any_shape=any_shape)
         if claimed_by.setdefault(of, label) != label:
             raise NetworkError(
@@ -658,18 +660,11 @@ def _check_claim(
         )
 
 
-def _check_differentiable(label: str, of: str, value: Any, first: ForwardRun) -> None:
-    """That a claim is about a tensor that has a gradient.
-
-    Raises:
-        NetworkError: the tensor is data, or made of integers.
-    """
-    program = first.program
+def _without_gradient(label: str, of: str, value: Any, first: ForwardRun) -> NetworkError:
+    """What is said of a claim about a tensor that is data, or made of integers."""
     where = value.node.place if isinstance(value, Traced) else None
-    if of in differentiable(program):
-        return
-    if of in wholes(program):
-        raise NetworkError(
+    if of in wholes(first.program):
+        return NetworkError(
             told(
                 "{label} claims the gradient of {of}, whose elements are positions: integers "
                 "have no gradient.",
@@ -680,7 +675,7 @@ def _check_differentiable(label: str, of: str, value: Any, first: ForwardRun) ->
             place=where,
         )
     if of in first.recording.constants:
-        raise NetworkError(
+        return NetworkError(
             told(
                 "{label} claims the gradient of {of}, a plain array that forward does not take.",
                 label=label,
@@ -693,7 +688,7 @@ def _check_differentiable(label: str, of: str, value: Any, first: ForwardRun) ->
             ),
             place=where,
         )
-    raise NetworkError(
+    return NetworkError(
         told(
             "{label} claims the gradient of {of}, which is data and is not differentiated.",
             label=label,

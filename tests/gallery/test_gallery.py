@@ -1,15 +1,21 @@
 """Every network of the gallery derives and holds, in every dtype; a new file is found by itself."""
 
+from collections import defaultdict
+
 import pytest
 
 from gradproof.gallery import catalogue
-from gradproof.workbench import derive_source, verify_source
+from gradproof.workbench import Study, derive_source, verify_source
+
+STUDIES: defaultdict[str, dict[str, Study]] = defaultdict(dict)
+"""Each network is read and proved once, and judged on every engine."""
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", catalogue.names())
 def test_a_network_of_the_gallery_holds(name, dtype):
-    report = verify_source(catalogue.find(name), {}, "numpy", dtype, 0, {})
+    source = catalogue.find(name)
+    report = verify_source(source, {}, "numpy", dtype, 0, {}, studies=STUDIES[name])
     assert report.exit_code == 0
 
 
@@ -26,7 +32,7 @@ runs all of them in both."""
 @pytest.mark.parametrize(("name", "engine", "dtype"), TURNS)
 def test_a_network_and_its_layers_hold_on_every_framework(name, engine, dtype):
     source = catalogue.find(name)
-    report = verify_source(source, {}, engine, dtype, 1, {})
+    report = verify_source(source, {}, engine, dtype, 1, {}, studies=STUDIES[name])
     assert report.exit_code == 0
     rows = [*report.batches[0].forward, *report.batches[0].gradients]
     layers = [row.native_verdict for row in rows if row.native_verdict is not None]
