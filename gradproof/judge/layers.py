@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,13 +49,18 @@ class Given:
     contract: Contract
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layers:
-    """What an engine's own layers gave, in the dtype and in float64."""
+    """What an engine's own layers gave in the dtype; `exact` is what they give in float64, which is
+    run when it is first asked for."""
 
     shown: Given
-    exact: Given
     sizes: Mapping[str, int]
+    run_exactly: Callable[[], Given]
+
+    @cached_property
+    def exact(self) -> Given:
+        return self.run_exactly()
 
 
 def run_layers(
@@ -83,8 +89,7 @@ def run_layers(
         permitted = contract_of(engine.name, kind)
         return Given(run, inputs, enclosed(derivation, inputs, sizes, permitted), permitted)
 
-    exact = given(EXACTLY)
-    return Layers(exact if dtype == EXACTLY else given(dtype), exact, sizes)
+    return Layers(given(dtype), sizes, lambda: given(EXACTLY))
 
 
 def enclosed(
@@ -123,7 +128,7 @@ def judge_layer(
         return None, None
     computed = of(layers.shown)[name]
     verdict = _judged(equation, computed, layers.shown, layers.sizes, truth)
-    if verdict.kind == "undecided" and layers.exact is not layers.shown:
+    if verdict.kind == "undecided" and layers.shown.contract.dtype != EXACTLY:
         again = _judged(equation, of(layers.exact)[name], layers.exact, layers.sizes, truth)
         return computed, replace(again, because=again.because or told("in {dtype}", dtype=EXACTLY))
     return computed, verdict
