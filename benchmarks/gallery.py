@@ -22,6 +22,7 @@ from gradproof.engines.contract import CONTRACTS
 from gradproof.engines.engine import ENGINES, installed, load
 from gradproof.gallery import catalogue
 from gradproof.gallery.survey import Outcome, verify_all
+from gradproof.workbench import Study
 
 DOCS = Path(__file__).parent.parent / "docs"
 DTYPES = ("float32", "float64")
@@ -45,11 +46,14 @@ def survey(
     dtypes: Sequence[str],
     seed: int,
 ) -> None:
-    """Adds the outcomes of each network on each engine, in each dtype, with one seed."""
+    """Adds the outcomes of each network on each engine, in each dtype, with one seed, for which
+    each network is read and proved once."""
+    studies: dict[str, dict[str, Study]] = {}
     for engine in engines:
         for dtype in (dtype for dtype in dtypes if (engine, dtype) in CONTRACTS):
             began = time.time()
-            for one in verify_all((engine,), dtype, seed, networks=names).outcomes:
+            done = verify_all((engine,), dtype, seed, networks=names, studies=studies)
+            for one in done.outcomes:
                 outcomes[one.network, engine].append(one)
                 for problem in (*one.problems, *filter(None, (one.failed,))):
                     print(f"{one.network} on {engine} in {dtype}, seed {seed}: {problem}")

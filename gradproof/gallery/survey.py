@@ -75,6 +75,7 @@ def verify_all(
     *,
     networks: Sequence[str] | None = None,
     watch: Callable[[str, str, int, int], None] | None = None,
+    studies: dict[str, dict[str, Study]] | None = None,
 ) -> Survey:
     """Verifies every network on every engine; what cannot be verified is an outcome, too.
 
@@ -85,6 +86,8 @@ def verify_all(
         networks: names of networks of the gallery; all if not given.
         watch: called before each network with its name, its engine, how many are done and how many
             there are.
+        studies: by network those of earlier calls with the same seed; each network is read and
+            proved once.
 
     Raises:
         GradproofError: an engine or a network of that name does not exist, or the dtype does not.
@@ -99,11 +102,11 @@ def verify_all(
         catalogue.describe(name)
     pairs = [(network, engine) for engine in chosen for network in names]
     outcomes = []
-    studies: dict[str, dict[str, Study]] = {network: {} for network in names}
+    studies = {} if studies is None else studies
     for done, (network, engine) in enumerate(pairs):
         if watch is not None:
             watch(network, engine, done, len(pairs))
-        outcomes.append(_outcome(network, engine, dtype, seed, studies[network]))
+        outcomes.append(_outcome(network, engine, dtype, seed, studies.setdefault(network, {})))
     missing = {
         listing.title: f'pip install "gradproof[{listing.extra}]"'
         for name, listing in ENGINES.items()
