@@ -71,6 +71,10 @@ class Side:
     most: Count = field(default_factory=dict)
 
 
+NOTHING = Side()
+"""The one monomial of a number that is not 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A term as a fraction; the indices that stand in all its monomials, and in some.
@@ -78,7 +82,7 @@ class Part:
     ``below`` has the powers of what it is divided by, each under a name that equal divisors share.
     """
 
-    above: Side = Side()
+    above: Side = NOTHING
     below: Mapping[str, Fraction] = field(default_factory=dict)
     always: frozenset[Index] = frozenset()
     ever: frozenset[Index] = frozenset()
@@ -105,12 +109,16 @@ def _merged(
     left: Mapping[Key, Fraction],
     right: Mapping[Key, Fraction],
 ) -> dict[Key, Fraction]:
+    if choose is add and not (left and right):
+        return {**left, **right}
     zero = Fraction(0)
     return {s: choose(left.get(s, zero), right.get(s, zero)) for s in {**left, **right}}
 
 
 def _plus(left: Side, right: Side) -> Side:
     """The monomials of a product."""
+    if left is NOTHING or right is NOTHING:
+        return right if left is NOTHING else left
     return Side(
         _merged(add, left.summed, right.summed),
         _merged(add, left.axes, right.axes),
@@ -182,7 +190,7 @@ class Extents:
             )
 
     def compare(self, left: str, right: str, axes: tuple[Index, ...]) -> None:
-        """Notes what it takes to tell two tensors apart."""
+        """Notes what it takes to tell two tensors apart; a copy made before does not see it."""
         self._note(axes, self._known[left], self._known[right])
 
     def need(self, size: Size) -> int:
@@ -239,8 +247,8 @@ class Extents:
         ]
 
     def _product_of(self, divisors: Mapping[str, Fraction]) -> Side:
-        sides = (_times(self._divisors[name], power) for name, power in divisors.items())
-        return reduce(_plus, sides, Side())
+        sides = (_times(self._divisors[name], power) for name, power in divisors.items() if power)
+        return reduce(_plus, sides, NOTHING)
 
     def _note(self, free_indices: Iterable[Index], a: Known, b: Known) -> None:
         """Both fractions are multiplied by their common denominator."""

@@ -11,8 +11,10 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 from math import log2, prod
 from random import Random
@@ -269,17 +271,24 @@ def _has_roots(program: Program) -> bool:
     return False
 
 
+@lru_cache(maxsize=16)
+def _counted(program: Program, constants: frozenset[str]) -> Extents:
+    """The counts of a program, which many questions are asked of."""
+    inputs = {
+        t.name: tuple(Index(axis, size) for axis, size in enumerate(t.shape))
+        for t in program.inputs
+    }
+    extents = Extents(inputs, constants)
+    extents.add(program.equations)
+    return extents
+
+
 def _grid(
     question: Question, rigid: frozenset[Size], laws: frozenset[str], key: bytes, *, tower: bool
 ) -> tuple[list[dict[str, int]], bool]:
     """The sizes to try, and whether they stand for all sizes."""
     program = question.program
-    inputs = {
-        t.name: tuple(Index(axis, size) for axis, size in enumerate(t.shape))
-        for t in program.inputs
-    }
-    extents = Extents(inputs, frozenset(question.constants))
-    extents.add(program.equations)
+    extents = copy(_counted(program, frozenset(question.constants)))
     axes = {e.target: e.free for e in program.equations}
     for left, right in question.pairs.values():
         extents.compare(left, right, axes.get(left, axes.get(right, ())))
