@@ -884,7 +884,7 @@ def _derive(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from gradproof.workbench import export_source
+    from gradproof.exporting import export_source
 
     words = ["gradproof", "export", options.network, "--to", options.to]
     words += ["--vjp"] if options.vjp else []

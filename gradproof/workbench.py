@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.code.network import export as write_source
 from gradproof.core.errors import ClaimShape, DataError, GradproofError, NetworkError
 from gradproof.core.index import Size
 from gradproof.core.nested import each
@@ -115,7 +114,7 @@ def derive(
     Raises:
         GradproofError: `forward` is not a network; the message names the line.
     """
-    return derive_source(Source(_name(forward), forward), inputs or {}, sizes or {}, gradient)
+    return derive_source(Source(name_of(forward), forward), inputs or {}, sizes or {}, gradient)
 
 
 def derive_source(
@@ -184,59 +183,7 @@ def _for_all_lengths(
     return replace(pages[0], notes=(note,))
 
 
-def export(
-    forward: Callable[..., Any],
-    to: str,
-    inputs: Mapping[str, Any] | None = None,
-    *,
-    sizes: Mapping[str, int] | None = None,
-    vjp: bool = False,
-) -> str:
-    """A source file with the loss of `forward` and its derived gradients, for a framework.
-
-    Run as a program, the file checks its own gradients against bounds that are derived.
-
-    Args:
-        forward: the network, written as NumPy code; it returns a scalar.
-        to: ``"numpy"``, ``"torch"``, ``"jax"`` or ``"tensorflow"``; none of them is imported.
-        inputs: arrays or shapes for parameters without annotation.
-        sizes: numbers for size symbols, for code that asks for a size and for the file's check.
-        vjp: whether the value that the loss is taken of is exported in its place, with a backward
-            function that is given its gradient.
-
-    Raises:
-        NotYet: an equation has no code yet; the message names the line.
-        GradproofError: `forward` is not a network; the message names the line.
-    """
-    source = Source(_name(forward), forward)
-    command = f"gradproof.export({source.name}, to={to!r}{', vjp=True' if vjp else ''})"
-    return export_source(source, to, inputs or {}, sizes or {}, command, vjp=vjp)
-
-
-def export_source(
-    source: Source,
-    to: str,
-    inputs: Mapping[str, Any],
-    sizes: Mapping[str, int],
-    command: str,
-    *,
-    vjp: bool,
-) -> str:
-    """`export` for a paper; `command` is how the file is written again."""
-    traced, chosen = read(replace(source, backward=None), inputs, sizes)
-    return write_source(
-        source.name,
-        traced.paper,
-        traced.signature,
-        chosen,
-        traced.layout,
-        to,
-        command,
-        vjp=vjp,
-    )
-
-
-def _name(forward: Any) -> str:
+def name_of(forward: Any) -> str:
     return getattr(forward, "__name__", type(forward).__name__)
 
 
@@ -287,7 +234,7 @@ def verify(
     Raises:
         GradproofError: the call or the input is wrong; the message says what to try.
     """
-    source = Source(_name(forward), forward, backward)
+    source = Source(name_of(forward), forward, backward)
     return verify_source(
         source,
         inputs or {},

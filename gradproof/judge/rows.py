@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def in_rows(
             count = min(-(-elements // block), shape[axis] // 2)
             if count > 1:
                 ends = [shape[axis] * k // count for k in range(count + 1)]
-                for start, stop in zip(ends, ends[1:], strict=False):
+                for start, stop in pairwise(ends):
                     yield _rows(equation, operands, (axis, index), read, start, stop)
                 return
     yield Rows(equation, operands, 0, 0, shape[0] if shape else 0)
@@ -75,9 +76,9 @@ def _axes_read(equation: Equation, index: Index) -> dict[str, int] | None:
         spots = [k for k, position in enumerate(node.at) if index in indices_of(position)]
         if not spots:
             others.add(node.tensor)
-        elif len(spots) > 1 or node.at[spots[0]] != at(index):
-            return None
-        elif found.setdefault(node.tensor, spots[0]) != spots[0]:
+            continue
+        several = len(spots) > 1 or node.at[spots[0]] != at(index)
+        if several or found.setdefault(node.tensor, spots[0]) != spots[0]:
             return None
     return found if found and not others & found.keys() else None
 
