@@ -4,7 +4,7 @@
 #   make verify    derive and verify the 2-4-3 network against TensorFlow
 #   make test      the whole test suite, with every engine
 #   make checks    every static check (the script ./checks)
-#   make bench     the benchmarks
+#   make bench     what the README quotes, peers included: JSON, a table and plots
 #   make clean     removes what was built and cached;  make distclean removes .venv too
 #
 #   make PYTHON=python3.12 ...           makes .venv with another Python (3.11 or newer)
@@ -45,8 +45,8 @@ test: environment
 checks: tools
 	@./checks
 
-bench: environment
-	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) "$$file"; done
+bench: $(VENV)/.has-benchmarks
+	@$(PY) benchmarks/bench.py
 
 # The installations are --editable: a change in gradproof/ needs no second one.
 environment: $(VENV)/.has-everything
@@ -63,6 +63,10 @@ $(VENV)/.has-everything: pyproject.toml | new-enough
 	@echo "Installing gradproof with every engine and the test tools into $(VENV) (a few minutes, once)"
 	@$(PIP) $(TORCH_OPTIONS) "$(TORCH)"
 	@$(PIP) --editable ".[all,test]"
+	@touch $@
+
+$(VENV)/.has-benchmarks: pyproject.toml | environment
+	@$(PIP) --editable ".[all,bench]"
 	@touch $@
 
 $(VENV)/.has-tools: pyproject.toml | new-enough

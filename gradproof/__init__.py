@@ -8,7 +8,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    **dict.fromkeys(("derive", "verify", "export"), "gradproof.workbench"),
+    **dict.fromkeys(("derive", "verify"), "gradproof.workbench"),
+    "export": "gradproof.exporting",
     "check": "gradproof.blackbox.verb",
     "power": "gradproof.unseen.verb",
     "show": "gradproof.report.console",

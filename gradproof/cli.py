@@ -388,6 +388,18 @@ def _export_parser(commands: Any, lang: str) -> None:
         ),
     )
     parser.add_argument(
+        "--order",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help=say("2: the loss and its Hessian times a direction", lang),
+    )
+    parser.add_argument(
+        "--along",
+        metavar="W1,W2",
+        help=say("with --order 2: the inputs that move (all without)", lang),
+    )
+    parser.add_argument(
         "-o", "--output", metavar="FILE.py", help=say("a file, not the terminal", lang)
     )
     parser.set_defaults(run=_export)
@@ -884,10 +896,12 @@ def _derive(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from gradproof.workbench import export_source
+    from gradproof.exporting import export_source
 
     words = ["gradproof", "export", options.network, "--to", options.to]
     words += ["--vjp"] if options.vjp else []
+    words += ["--order", "2"] if options.order == 2 else []
+    words += ["--along", options.along] if options.along else []
     words += [word for given in options.size for word in ("--size", given)]
     words += ["--inputs", options.inputs] if options.inputs else []
     text = export_source(
@@ -897,6 +911,8 @@ def _export(options: argparse.Namespace) -> int:
         _sizes(options),
         shlex.join(words),
         vjp=options.vjp,
+        order=options.order,
+        along=[*filter(None, (options.along or "").split(","))],
     )
     if options.output is None:
         print(text, end="")

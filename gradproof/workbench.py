@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradproof.code.network import export as write_source
 from gradproof.core.errors import ClaimShape, DataError, GradproofError, NetworkError
 from gradproof.core.index import Size
 from gradproof.core.nested import each
@@ -46,11 +45,11 @@ from gradproof.judge.generic import by_parameter, check_seed, choose_sizes, draw
 from gradproof.judge.heat import shares
 from gradproof.judge.identity import Proof, prove
 from gradproof.judge.kink import Kink, kinks, sentence, tied_values
-from gradproof.judge.layers import Layers, judge_layer, run_layers
+from gradproof.judge.layers import Layers, compared, judge_layer, run_layers
 from gradproof.judge.normal_form import claims_written_out
 from gradproof.judge.program_identity import Capture, ProgramProof, prove_program
 from gradproof.judge.stage import judge_stage, stage_middle
-from gradproof.judge.truth import TrueValues, middle, true_values
+from gradproof.judge.truth import TrueValues, digits_in_common, middle, true_values
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.prims.caller import reported
 from gradproof.report.cards import document
@@ -115,7 +114,7 @@ def derive(
     Raises:
         GradproofError: `forward` is not a network; the message names the line.
     """
-    return derive_source(Source(_name(forward), forward), inputs or {}, sizes or {}, gradient)
+    return derive_source(Source(name_of(forward), forward), inputs or {}, sizes or {}, gradient)
 
 
 def derive_source(
@@ -184,59 +183,7 @@ def _for_all_lengths(
     return replace(pages[0], notes=(note,))
 
 
-def export(
-    forward: Callable[..., Any],
-    to: str,
-    inputs: Mapping[str, Any] | None = None,
-    *,
-    sizes: Mapping[str, int] | None = None,
-    vjp: bool = False,
-) -> str:
-    """A source file with the loss of `forward` and its derived gradients, for a framework.
-
-    Run as a program, the file checks its own gradients against bounds that are derived.
-
-    Args:
-        forward: the network, written as NumPy code; it returns a scalar.
-        to: ``"numpy"``, ``"torch"``, ``"jax"`` or ``"tensorflow"``; none of them is imported.
-        inputs: arrays or shapes for parameters without annotation.
-        sizes: numbers for size symbols, for code that asks for a size and for the file's check.
-        vjp: whether the value that the loss is taken of is exported in its place, with a backward
-            function that is given its gradient.
-
-    Raises:
-        NotYet: an equation has no code yet; the message names the line.
-        GradproofError: `forward` is not a network; the message names the line.
-    """
-    source = Source(_name(forward), forward)
-    command = f"gradproof.export({source.name}, to={to!r}{', vjp=True' if vjp else ''})"
-    return export_source(source, to, inputs or {}, sizes or {}, command, vjp=vjp)
-
-
-def export_source(
-    source: Source,
-    to: str,
-    inputs: Mapping[str, Any],
-    sizes: Mapping[str, int],
-    command: str,
-    *,
-    vjp: bool,
-) -> str:
-    """`export` for a paper; `command` is how the file is written again."""
-    traced, chosen = read(replace(source, backward=None), inputs, sizes)
-    return write_source(
-        source.name,
-        traced.paper,
-        traced.signature,
-        chosen,
-        traced.layout,
-        to,
-        command,
-        vjp=vjp,
-    )
-
-
-def _name(forward: Any) -> str:
+def name_of(forward: Any) -> str:
     return getattr(forward, "__name__", type(forward).__name__)
 
 
@@ -287,7 +234,7 @@ def verify(
     Raises:
         GradproofError: the call or the input is wrong; the message says what to try.
     """
-    source = Source(_name(forward), forward, backward)
+    source = Source(name_of(forward), forward, backward)
     return verify_source(
         source,
         inputs or {},
@@ -577,6 +524,8 @@ class Bench:
     sizes: Mapping[str, int]
     contract: Contract
     truth: TrueValues
+    digits: Mapping[str, float]
+    middles: Mapping[str, np.ndarray]
     operands: Mapping[str, np.ndarray]
     plain: Mapping[str, np.ndarray]
     layers: Layers | None
@@ -660,10 +609,23 @@ def bench_of(
     }
     contract = contract_of(engine.name, dtype)
     operands = {**constants, **run.values, **gradients}
-    truth = true_values(tuple(programs), inputs, sizes)
+    layers = _layers(traced, engine, dtype, sizes, inputs)
+    # Only what is compared again later stays: the rest are digits, and the gradients' middles.
+    kept = compared(layers, derivation) if paper.backward is None else None
+    computed = {**run.values, **gradients}
+    digits: dict[str, float] = {}
+    middles: dict[str, np.ndarray] = {}
+    symbols_of = frozenset(derivation.gradients.values())
+
+    def look(name: str, value: Value) -> None:
+        if name in computed and computed[name].shape == value[0].shape:
+            digits[name] = digits_in_common(computed[name], value)
+        if name in symbols_of:
+            middles[name] = middle(value)
+
+    truth = true_values(tuple(programs), inputs, sizes, kept=kept, look=look)
     missing = {
-        of: middle(truth.values[derivation.gradients[of]]).astype(carrier(dtype))
-        for of in paper.blanks.values()
+        of: middles[derivation.gradients[of]].astype(carrier(dtype)) for of in paper.blanks.values()
     }
     plain.update({derivation.gradients[of]: array for of, array in missing.items()})
     return Bench(
@@ -673,9 +635,11 @@ def bench_of(
         sizes,
         contract,
         truth,
+        digits,
+        middles,
         operands,
         plain,
-        _layers(traced, engine, dtype, sizes, inputs),
+        layers,
         _hand_values(traced, plain, missing),
         claims_written_out(paper),
         kinks(paper.forward, operands, sizes, contract),
@@ -703,10 +667,11 @@ def _layers(
 
 
 def _layer(
-    name: str, equation: Equation, bench: Bench, true: Value, *, gradient: bool
+    name: str, equation: Equation, bench: Bench, *, gradient: bool
 ) -> tuple[np.ndarray | None, EngineVerdict | None]:
     if bench.layers is None:
         return None, None
+    true = bench.truth.values.get(equation.target)
     computed, verdict = judge_layer(name, equation, bench.layers, true, gradient=gradient)
     if gradient and verdict is not None and verdict.kind == "refuted" and bench.kinks:
         # End to end a slope that was chosen anywhere after a tensor is in its gradient.
@@ -758,10 +723,11 @@ def _judged(
     computed: np.ndarray,
     operands: Mapping[str, np.ndarray],
     bench: Bench,
-    true: Value,
 ) -> EngineVerdict:
     """The verdict on one stage; a refuted one says so where the engine's functions are at fault."""
-    verdict = judge_stage(equation, computed, operands, bench.sizes, bench.contract, true)
+    verdict = judge_stage(equation, computed, operands, bench.sizes, bench.contract, None)
+    digits = bench.digits.get(equation.target, float("nan"))
+    verdict = replace(verdict, digits=digits if np.isnan(verdict.digits) else verdict.digits)
     if verdict.kind == "refuted":
         engine = load(bench.run.engine)
         because = explain_breach(equation, operands, bench.sizes, engine, bench.contract)
@@ -771,15 +737,14 @@ def _judged(
 
 def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
     name = equation.target
-    true = bench.truth.values[name]
-    verdict = _judged(equation, bench.run.values[name], bench.operands, bench, true)
+    verdict = _judged(equation, bench.run.values[name], bench.operands, bench)
     return ForwardRow(
         name,
         shape_words(name, shape_of(equation), bench.traced.layout),
         bench.sheet.on(equation),
         verdict,
         bench.run.values[name],
-        *_layer(name, equation, bench, true, gradient=False),
+        *_layer(name, equation, bench, gradient=False),
         bench.plain[name],
         _heat(equation, bench.run.values[name], bench),
     )
@@ -793,16 +758,16 @@ def _heat(equation: Equation, computed: np.ndarray, bench: Bench) -> np.ndarray 
 
 
 def _beside_kink(
-    kink: Kink, equation: Equation, verdict: EngineVerdict, bench: Bench, true: Value
+    kink: Kink, equation: Equation, verdict: EngineVerdict, bench: Bench
 ) -> EngineVerdict:
     """The verdict where an engine chose a slope: what is no kink is judged as ever."""
     computed = bench.run.gradients[kink.tensor]
     if kink.spots is not None:
         exact = stage_middle(equation, bench.operands, bench.sizes, bench.contract)
         elsewhere = np.where(kink.spots, exact, computed).astype(computed.dtype)
-        beside = judge_stage(equation, elsewhere, bench.operands, bench.sizes, bench.contract, true)
+        beside = judge_stage(equation, elsewhere, bench.operands, bench.sizes, bench.contract, None)
         if beside.kind == "refuted" and np.all(np.isfinite(elsewhere)):
-            return beside
+            return replace(beside, digits=verdict.digits)
     said = sentence(kink, load(bench.run.engine), bench.contract.dtype)
     return replace(verdict, kind="undecided", because=said)
 
@@ -810,11 +775,10 @@ def _beside_kink(
 def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> GradientRow:
     derivation, layout = bench.traced.derivation, bench.traced.layout
     symbol, of = step.equation.target, step.of
-    true = bench.truth.values[symbol]
     uncollected = Equation(symbol, step.equation.free, step.raw)
-    verdict = _judged(uncollected, bench.run.gradients[of], bench.operands, bench, true)
+    verdict = _judged(uncollected, bench.run.gradients[of], bench.operands, bench)
     if verdict.kind != "agrees" and of in bench.kinks:
-        verdict = _beside_kink(bench.kinks[of], uncollected, verdict, bench, true)
+        verdict = _beside_kink(bench.kinks[of], uncollected, verdict, bench)
     claim = bench.claims.get(of)
     if claim is None:
         claimed, line, formula = None, "", FormulaVerdict("derived", told("no formula of yours"))
@@ -844,11 +808,11 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
         bench.run.gradients[of],
         bench.hand.get(of),
         _hand_verdict(of, bench),
-        middle(true),
+        bench.middles[symbol],
         of in derivation.zero,
         None,
         (),
-        *_layer(of, uncollected, bench, true, gradient=True),
+        *_layer(of, uncollected, bench, gradient=True),
         _heat(uncollected, bench.run.gradients[of], bench),
     )
 

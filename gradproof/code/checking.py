@@ -56,6 +56,8 @@ def bounds(
     sizes: Mapping[str, int],
     constants: Mapping[str, np.ndarray],
     engine: str,
+    *,
+    slopes_too: bool = True,
 ) -> Bounds:
     """What the gradients by the inputs are held to at the check's data.
 
@@ -79,14 +81,14 @@ def bounds(
                 advice="Export it with other sizes (--size n=4).",
             )
         apart[tensor.name] = _up(2 * np.max(off))
-        if engine == "numpy":
+        if engine == "numpy" and slopes_too:
             direction = drawing.draw(DIRECTION + number, _shape(tensor, sizes))
             slope = (
                 _slope(derivation, tensor.name, direction, inputs, sizes)
                 if independent
                 else _sum(middle, radius, direction)
             )
-            slopes[tensor.name] = _with_rounding(slope, middle, off, direction)
+            slopes[tensor.name] = with_rounding(slope, middle, off, direction)
     return Bounds(dict(sizes), apart, slopes, independent)
 
 
@@ -190,7 +192,7 @@ def _sum(middle: np.ndarray, radius: np.ndarray, direction: np.ndarray) -> flint
     return flint.arb(said, 2 * off + U * abs(said))
 
 
-def _with_rounding(
+def with_rounding(
     slope: flint.arb, middle: np.ndarray, off: np.ndarray, direction: np.ndarray
 ) -> tuple[float, float]:
     """A slope as a float, and how far a float64 sum over an evaluated gradient may be from it: the
@@ -236,7 +238,7 @@ def check_lines(
 ) -> list[str]:
     """The end of a file: data, bounds, and the check that running it makes."""
     lines = data_lines(plan.inputs, held.sizes)
-    arguments = _arguments(signature)
+    arguments = arguments_of(signature)
     upstream = tuple(number_of(s, held.sizes) for s in plan.shapes[plan.output])
     fill = {
         "title": dialect.title,
@@ -248,11 +250,11 @@ def check_lines(
         "given": f", draw({FOLLOWING}, {upstream})" if plan.given else "",
     }
     if dialect.name == "numpy":
-        lines += _commented(SLOPES_BY_STEP if held.independent else SLOPES_BY_VALUE)
+        lines += commented(SLOPES_BY_STEP if held.independent else SLOPES_BY_VALUE)
         lines += ["SLOPES = {"]
         lines += [f'    "{name}": ({s!r}, {b!r}),' for name, (s, b) in held.slopes.items()]
     else:
-        lines += [*_commented(BOUNDS_WORDS), "BOUNDS = {"]
+        lines += [*commented(BOUNDS_WORDS), "BOUNDS = {"]
         lines += [f'    "{name}": {bound!r},' for name, bound in held.apart.items()]
     lines += ["}", "", ""]
     text = CHECKS[dialect.name]
@@ -266,11 +268,11 @@ def check_lines(
     return [*lines, *text.strip("\n").splitlines()]
 
 
-def _commented(text: str) -> list[str]:
+def commented(text: str) -> list[str]:
     return [f"# {line}" for line in text.splitlines()]
 
 
-def _arguments(signature: Signature) -> str:
+def arguments_of(signature: Signature) -> str:
     if not any(isinstance(entry, list) for entry in signature.values()):
         return "*tensors"
     said, start = [], 0

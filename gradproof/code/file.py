@@ -53,18 +53,18 @@ class Order:
 def source_file(order: Order) -> str:
     """The whole file, as text that ruff leaves as it is."""
     plan, dialect = order.plan, order.dialect
-    ink = Ink(dialect, _size_names(plan), _turn_name(plan))
+    ink = Ink(dialect, size_names(plan), turn_name(plan))
     forward, backward = (
-        fitted(roll(lines), ink, WIDTH - 4, _names(plan) | set(ink.sizes.values()))
+        fitted(roll(lines), ink, WIDTH - 4, names_used(plan) | set(ink.sizes.values()))
         for lines in (plan.forward, plan.backward)
     )
     lines = [
         *_docstring(order),
         "",
-        *_imports(order),
+        *imports(order),
         "",
         "",
-        *_helpers([*plan.forward, *plan.backward], dialect),
+        *helpers([*plan.forward, *plan.backward], dialect),
         *_forward(order, forward, ink),
         "",
         "",
@@ -93,11 +93,11 @@ def parameters(order: Order) -> list[str]:
     found = []
     for name, entry in order.signature.items():
         variable = None if isinstance(entry, list) else order.plan.variables[name]
-        found.append(variable.name if isinstance(variable, Name) else _safe(name))
+        found.append(variable.name if isinstance(variable, Name) else safe(name))
     return found
 
 
-def _safe(name: str) -> str:
+def safe(name: str) -> str:
     return f"{name}_" if name in RESERVED or keyword.iskeyword(name) else name
 
 
@@ -128,13 +128,13 @@ def _docstring(order: Order) -> list[str]:
     lines = [
         f'"""{order.network}: {of} and the derived gradients, for {dialect.title}.',
         "",
-        *(part for line in usage for part in _wrapped(line, "        ")),
+        *(part for line in usage for part in wrapped(line, "        ")),
         "",
-        *_wrapped(f"Shapes: {_shapes(order)}.", ""),
-        *_wrapped(_words_on_data(order), ""),
+        *wrapped(f"Shapes: {_shapes(order)}.", ""),
+        *wrapped(_words_on_data(order), ""),
         "",
         f"Written by  {order.command}",
-        *_wrapped(
+        *wrapped(
             f"python FILE.py checks the gradients {_check_words(dialect)}; the bounds are derived.",
             "",
         ),
@@ -173,7 +173,7 @@ def shape_words(shape: Sequence[Size]) -> str:
     return f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
 
 
-def _wrapped(text: str, indent: str, width: int = WIDTH) -> list[str]:
+def wrapped(text: str, indent: str, width: int = WIDTH) -> list[str]:
     lead = text[: len(text) - len(text.lstrip())]
     return wrap(
         text.strip(),
@@ -185,7 +185,7 @@ def _wrapped(text: str, indent: str, width: int = WIDTH) -> list[str]:
     )
 
 
-def _imports(order: Order) -> list[str]:
+def imports(order: Order) -> list[str]:
     plan, dialect = order.plan, order.dialect
     nodes = [node for line in (*plan.forward, *plan.backward) for node in walk(line.value)]
     functions = _functions(nodes, dialect)
@@ -215,7 +215,7 @@ def _functions(nodes: Iterable[Array], dialect: Dialect) -> set[str]:
     return used
 
 
-def _helpers(lines: Sequence[Line], dialect: Dialect) -> list[str]:
+def helpers(lines: Sequence[Line], dialect: Dialect) -> list[str]:
     used = _functions((node for line in lines for node in walk(line.value)), dialect)
     found: list[str] = []
     for name, text in HELPERS[dialect.name].items():
@@ -224,7 +224,7 @@ def _helpers(lines: Sequence[Line], dialect: Dialect) -> list[str]:
     return found
 
 
-def _names(plan: Plan) -> set[str]:
+def names_used(plan: Plan) -> set[str]:
     """The names that are in use."""
     lines = (*plan.forward, *plan.backward)
     variables = (*plan.variables.values(), *(line.target for line in lines))
@@ -232,15 +232,15 @@ def _names(plan: Plan) -> set[str]:
     return found | RESERVED
 
 
-def _size_names(plan: Plan) -> dict[str, str]:
+def size_names(plan: Plan) -> dict[str, str]:
     """Variables for the size symbols; a tensor may have the name of one."""
-    taken = _names(plan)
+    taken = names_used(plan)
     symbols = {size for shape in plan.shapes.values() for size in shape if isinstance(size, str)}
     return {s: (s if s not in taken else f"size_{s}") for s in sorted(symbols)}
 
 
-def _turn_name(plan: Plan) -> str:
-    taken = _names(plan) | set(_size_names(plan).values())
+def turn_name(plan: Plan) -> str:
+    taken = names_used(plan) | set(size_names(plan).values())
     return next(name for name in ("t", "k", "turn", "turn_") if name not in taken)
 
 
@@ -254,13 +254,13 @@ def _forward(order: Order, lines: Sequence[Line | Loop], ink: Ink) -> list[str]:
         f'"""The {of}, and what backward needs."""'
         if _is_loss(plan)
         else (f'"""{of}, and what backward needs."""'),
-        *_entered(order),
-        *_sizes(plan.forward, ink, [t.name for t in plan.inputs], plan),
-        *_families(plan, plan.forward),
-        *_lines(lines, ink),
-        *_returned(f"return {code(plan.variables[plan.output], ink)}, ", _packed(plan, ink)),
+        *entered(order),
+        *sizes_read(plan.forward, ink, [t.name for t in plan.inputs], plan),
+        *families(plan, plan.forward),
+        *written(lines, ink),
+        *returned(f"return {code(plan.variables[plan.output], ink)}, ", _packed(plan, ink)),
     ]
-    return [*_def("forward", parameters(order)), *_indented(body)]
+    return [*definition("forward", parameters(order)), *indented(body)]
 
 
 def _is_loss(plan: Plan) -> bool:
@@ -287,26 +287,26 @@ def _backward(order: Order, lines: Sequence[Line | Loop], ink: Ink) -> list[str]
     body = [
         f'"""{words}."""',
         *_unpacked(plan),
-        *_sizes(plan.backward, ink, known, plan),
-        *_families(plan, plan.backward),
-        *_lines(lines, ink),
+        *sizes_read(plan.backward, ink, known, plan),
+        *families(plan, plan.backward),
+        *written(lines, ink),
         *_gradients(order, ink),
     ]
-    return [*_def("backward", names), *_indented(body)]
+    return [*definition("backward", names), *indented(body)]
 
 
-def _entered(order: Order) -> list[str]:
+def entered(order: Order) -> list[str]:
     """Lists as members, counted from 1; what starts a loop is its member 0."""
     lists = [name for name, entry in order.signature.items() if isinstance(entry, list)]
     found = []
     for name in lists:
         member = order.plan.variables[f"{name}[1]"]
         assert isinstance(member, Member)
-        found.append(f"{member.family} = dict(enumerate({_safe(name)}, 1))")
+        found.append(f"{member.family} = dict(enumerate({safe(name)}, 1))")
     return found
 
 
-def _sizes(lines: Sequence[Line], ink: Ink, known: Sequence[str], plan: Plan) -> list[str]:
+def sizes_read(lines: Sequence[Line], ink: Ink, known: Sequence[str], plan: Plan) -> list[str]:
     found = []
     for symbol in lengths(lines):
         name = next(n for n in known if symbol in _shape(plan, n))
@@ -316,12 +316,12 @@ def _sizes(lines: Sequence[Line], ink: Ink, known: Sequence[str], plan: Plan) ->
             said = _given(plan)
         elif lines is plan.forward and isinstance(plan.variables[name], Member):
             # A list, or what a loop starts from, comes in under its own name.
-            said = _safe(name) if name in plan.starts else said
+            said = safe(name) if name in plan.starts else said
         found.append(f"{ink.sizes[symbol]} = {said}.shape[{axis}]")
     return found
 
 
-def _families(plan: Plan, lines: Sequence[Line]) -> list[str]:
+def families(plan: Plan, lines: Sequence[Line]) -> list[str]:
     """Dictionaries for the members of loops, with what they start from."""
     made = dict.fromkeys(line.target.family for line in lines if isinstance(line.target, Member))
     forward = lines is plan.forward
@@ -332,7 +332,7 @@ def _families(plan: Plan, lines: Sequence[Line]) -> list[str]:
             if isinstance(variable, Member):
                 started[variable.family] = name
     given = plan.variables[plan.given] if plan.given else None
-    found = [f"{family} = {{0: {_safe(name)}}}" for family, name in started.items()]
+    found = [f"{family} = {{0: {safe(name)}}}" for family, name in started.items()]
     if not forward and isinstance(given, Member):
         started[given.family] = plan.given or ""
         found.append(f"{given.family} = {{{given.number}: {_given(plan)}}}")
@@ -345,14 +345,14 @@ def _families(plan: Plan, lines: Sequence[Line]) -> list[str]:
     return found
 
 
-def _lines(lines: Sequence[Line | Loop], ink: Ink) -> list[str]:
+def written(lines: Sequence[Line | Loop], ink: Ink) -> list[str]:
     found: list[str] = []
     for one in lines:
         if isinstance(one, Loop):
             head = f"for {ink.turn} in {turns(one.first, one.last, down=one.down)}:"
             # The head of the loop says for which turns it is.
             plain = (replace(line, formula=line.formula.partition(RANGE)[0]) for line in one.lines)
-            found += [head, *_indented([t for line in plain for t in _line(line, ink, 8)])]
+            found += [head, *indented([t for line in plain for t in _line(line, ink, 8)])]
         else:
             found += _line(one, ink, 4)
     return found
@@ -360,7 +360,7 @@ def _lines(lines: Sequence[Line | Loop], ink: Ink) -> list[str]:
 
 def _line(line: Line, ink: Ink, indent: int) -> list[str]:
     """An assignment below its formula; what is too long has a line for each of its parts."""
-    comment = _wrapped(f"# {line.formula}", "#     ", WIDTH - indent) if line.formula else []
+    comment = wrapped(f"# {line.formula}", "#     ", WIDTH - indent) if line.formula else []
     target, said = code(line.target, ink), code(line.value, ink)
     free = WIDTH - indent
     if len(target) + len(said) + 3 <= free:
@@ -372,7 +372,7 @@ def _line(line: Line, ink: Ink, indent: int) -> list[str]:
     if len(parts) == 1:
         return [*comment, f"{target} = {said}"]
     parts = [said] if len(said) <= free - 4 else parts
-    return [*comment, f"{target} = (", *_indented(parts), ")"]
+    return [*comment, f"{target} = (", *indented(parts), ")"]
 
 
 def _over_turns(value: Array, ink: Ink, width: int) -> list[str] | None:
@@ -382,7 +382,7 @@ def _over_turns(value: Array, ink: Ink, width: int) -> list[str] | None:
             inside = _over_turns(body, ink, width)
             return None if inside is None else [f"-{inside[0]}", *inside[1:]]
         case Plus((Series() as series,)):
-            return ["sum(", *_indented(_series(series, ink, width)), ")"]
+            return ["sum(", *indented(_series(series, ink, width)), ")"]
         case Stacked((Series() as series,), _):
             head, _, tail = code(value, ink).partition("[" + code(series, ink) + "]")
             rest = tail.removeprefix(", ").removesuffix(")")
@@ -392,9 +392,9 @@ def _over_turns(value: Array, ink: Ink, width: int) -> list[str] | None:
             one = (
                 [f"{line},"]
                 if len(line) < width
-                else ["[", *_indented(_series(series, ink, width - 4)), "],"]
+                else ["[", *indented(_series(series, ink, width - 4)), "],"]
             )
-            return [head, *_indented([*one, f"{rest},"]), ")"]
+            return [head, *indented([*one, f"{rest},"]), ")"]
         case _:
             return None
 
@@ -441,7 +441,7 @@ def _unpacked(plan: Plan) -> list[str]:
     if not single and not several:
         return []
     head = [*single, *(["*turns"] if several else [])]
-    found = _returned("", head, " = saved")
+    found = returned("", head, " = saved")
     start = 0
     for family, numbers in several.items():
         stop = start + len(numbers)
@@ -473,11 +473,11 @@ def _gradients(order: Order, ink: Ink) -> list[str]:
                 said[name] = f"[{', '.join(inside)}]"
     if order.dialect.name == "numpy":
         pairs = [f'"{name}": {value}' for name, value in said.items() if value != "None"]
-        return _returned("return {", pairs, "}", around=False)
-    return _returned("return ", list(said.values()))
+        return returned("return {", pairs, "}", around=False)
+    return returned("return ", list(said.values()))
 
 
-def _returned(head: str, parts: Sequence[str], tail: str = "", *, around: bool = True) -> list[str]:
+def returned(head: str, parts: Sequence[str], tail: str = "", *, around: bool = True) -> list[str]:
     """A tuple, or what stands in brackets already, on one line or one part a line."""
     comma = "," if len(parts) == 1 and around else ""
     plain = ", ".join(parts) + comma
@@ -493,14 +493,14 @@ def _returned(head: str, parts: Sequence[str], tail: str = "", *, around: bool =
     return [f"{head}{opened}", *(f"{INDENT}{part}," for part in parts), f"{closed}{tail}"]
 
 
-def _def(name: str, parameters: Sequence[str]) -> list[str]:
+def definition(name: str, parameters: Sequence[str]) -> list[str]:
     line = f"def {name}({', '.join(parameters)}):"
     if len(line) <= WIDTH - 4:
         return [line]
     return [f"def {name}(", *(f"{INDENT}{one}," for one in parameters), "):"]
 
 
-def _indented(lines: Iterable[str], by: str = INDENT) -> list[str]:
+def indented(lines: Iterable[str], by: str = INDENT) -> list[str]:
     return [f"{by}{line}" if line else line for line in lines]
 
 
@@ -520,29 +520,29 @@ def _idiom(order: Order) -> list[str]:
                 f'{INDENT}"""{_sentence(order)}"""',
                 "",
                 f"{INDENT}@staticmethod",
-                *_indented(_def("forward", ["ctx", *flat])),
-                *_indented(_call(f"{_out(plan)}, saved = forward", regrouped), INDENT * 2),
+                *indented(definition("forward", ["ctx", *flat])),
+                *indented(_call(f"{_out(plan)}, saved = forward", regrouped), INDENT * 2),
                 f"{INDENT * 2}ctx.save_for_backward(*saved)",
                 f"{INDENT * 2}return {_out(plan)}",
                 "",
                 f"{INDENT}@staticmethod",
                 f"{INDENT}@torch.autograd.function.once_differentiable",
                 f"{INDENT}def backward(ctx, {_given(plan)}):",
-                *_indented(_flattened(order, "ctx.saved_tensors"), INDENT * 2),
+                *indented(_flattened(order, "ctx.saved_tensors"), INDENT * 2),
                 "",
                 "",
-                *_def(name, own),
-                *_indented(docstring),
-                *_indented(_call(f"return {class_name(order.network)}.apply", spread)),
+                *definition(name, own),
+                *indented(docstring),
+                *indented(_call(f"return {class_name(order.network)}.apply", spread)),
                 "",
                 "",
             ]
         case "jax":
             return [
                 "@jax.custom_vjp",
-                *_def(name, own),
-                *_indented(docstring),
-                *_indented(_call("return forward", own, "[0]")),
+                *definition(name, own),
+                *indented(docstring),
+                *indented(_call("return forward", own, "[0]")),
                 "",
                 "",
                 f"{name}.defvjp(forward, backward)",
@@ -553,21 +553,21 @@ def _idiom(order: Order) -> list[str]:
             flat, regrouped, spread = _flat(order)
             inner = [
                 "@tf.custom_gradient",
-                *_def("with_gradient" if _has_list(order) else name, flat),
-                *_indented(docstring if not _has_list(order) else []),
-                *_indented(_call(f"{_out(plan)}, saved = forward", regrouped)),
+                *definition("with_gradient" if _has_list(order) else name, flat),
+                *indented(docstring if not _has_list(order) else []),
+                *indented(_call(f"{_out(plan)}, saved = forward", regrouped)),
                 "",
                 f"{INDENT}def pullback({_given(plan)}):",
-                *_indented(_flattened(order, "saved"), INDENT * 2),
+                *indented(_flattened(order, "saved"), INDENT * 2),
                 "",
                 f"{INDENT}return {_out(plan)}, pullback",
                 "",
                 "",
             ]
             outer = [
-                *_def(name, own),
-                *_indented(docstring),
-                *_indented(_call("return with_gradient", spread)),
+                *definition(name, own),
+                *indented(docstring),
+                *indented(_call("return with_gradient", spread)),
                 "",
                 "",
             ]
@@ -600,11 +600,11 @@ def _flat(order: Order) -> tuple[list[str], list[str], list[str]]:
     for name, entry in order.signature.items():
         if isinstance(entry, list):
             regrouped.append(f"tensors[{start}:{start + len(entry)}]")
-            spread.append(f"*{_safe(name)}")
+            spread.append(f"*{safe(name)}")
             start += len(entry)
         else:
             regrouped.append(f"tensors[{start}]")
-            spread.append(_safe(name))
+            spread.append(safe(name))
             start += 1
     return ["*tensors"], regrouped, spread
 
@@ -619,8 +619,8 @@ def _flattened(order: Order, saved: str) -> list[str]:
     ]
     plain = [name.strip("*") for name in names]
     return [
-        *_returned("", plain, f" = {call}"),
-        *_returned("return ", names),
+        *returned("", plain, f" = {call}"),
+        *returned("return ", names),
     ]
 
 

@@ -14,7 +14,7 @@ from gradproof.code.lay import lay_equation
 from gradproof.code.tensors import Bench
 from gradproof.core.errors import NotYet
 from gradproof.core.index import Index, Size, at
-from gradproof.core.program import Derivation, Equation, Program, Tensor, shapes
+from gradproof.core.program import DIFFERENTIAL, Derivation, Equation, Program, Tensor, shapes
 from gradproof.core.term import Along, Apply, Product, Read, Sum, reads
 from gradproof.ink.terminal import text
 from gradproof.prims.linalg import INVERSE
@@ -66,7 +66,7 @@ class Plan:
 def seeded(program: Program, output: str) -> Program:
     """The program whose loss is ``⟨upstream, output⟩``: what its output is used for, whatever
     that is, enters by its gradient."""
-    kept = _needed(program, output)
+    kept = needed(program, output)
     shape = shapes(program)[output]
     free = tuple(Index(k, size) for k, size in enumerate(shape))
     places = tuple(at(i) for i in free)
@@ -78,7 +78,7 @@ def seeded(program: Program, output: str) -> Program:
     return Program((*inputs, upstream), (*kept, total), (TOTAL,))
 
 
-def _needed(program: Program, output: str) -> tuple[Equation, ...]:
+def needed(program: Program, output: str) -> tuple[Equation, ...]:
     """The equations that an output is made of."""
     alive = {output}
     kept = []
@@ -132,17 +132,17 @@ def plan(
     program = derivation.forward
     known = {**shapes(program), **shapes(derivation.backward)}
     initial = initial_values(program.equations)
-    variables = _variables(known, initial)
+    variables = variables_of(known, initial)
     bench = Bench(
-        lambda name: _variable(name, variables, constants),
+        lambda name: variable_of(name, variables, constants),
         known,
-        _outputs(program.equations),
+        outputs_of(program.equations),
         frozenset(t.name for t in program.inputs if t.law.startswith("index ")) | {*constants},
     )
     page = page_of(derivation, convention)
-    written = _formulas(derivation, page)
+    written = formulas_of(derivation, page)
     forward = [e for e in program.equations if not (given and e.target == derivation.loss)]
-    forward = [e for e in forward if e in _needed(program, output)]
+    forward = [e for e in forward if e in needed(program, output)]
     backward = _backward(derivation, given)
     taken = RESERVED | {v.name if isinstance(v, Name) else "" for v in variables.values()}
 
@@ -151,7 +151,7 @@ def plan(
             Line(variables[e.target], lay_equation(e, bench), written[e.target])  # type: ignore[arg-type]
             for e in equations
         ]
-        return tuple(with_common_factors(_with_dtypes(laid, bench, program), {*taken}))
+        return tuple(with_common_factors(with_dtypes(laid, bench, program), {*taken}))
 
     first, second = lines(forward), lines(backward)
     used = {node for line in second for node in walk(line.value)}
@@ -201,7 +201,7 @@ def _backward(derivation: Derivation, given: str | None) -> list[Equation]:
     return list(reversed(kept))
 
 
-def _with_dtypes(lines: Sequence[Line], bench: Bench, program: Program) -> list[Line]:
+def with_dtypes(lines: Sequence[Line], bench: Bench, program: Program) -> list[Line]:
     """The lines with a tensor that has the dtype of constants, where their equation reads none."""
     read = {node for line in lines for node in walk(line.value)}
     floats = [t.name for t in program.inputs if t.name not in bench.whole and t.name != UPSTREAM]
@@ -221,7 +221,7 @@ def _put_for_any(like: Array) -> Callable[[Array], Array]:
     return lambda node: like if node == ANY else node
 
 
-def _formulas(derivation: Derivation, page: object) -> dict[str, str]:
+def formulas_of(derivation: Derivation, page: object) -> dict[str, str]:
     """The formula of each target, a loop's that of all its turns."""
     found: dict[str, str] = {}
     for program in (derivation.forward, derivation.backward):
@@ -236,10 +236,18 @@ def _formulas(derivation: Derivation, page: object) -> dict[str, str]:
     return found
 
 
-def _variables(known: Mapping[str, object], initial: Initial) -> dict[str, Array]:
+def variables_of(known: Mapping[str, object], initial: Initial) -> dict[str, Array]:
     """The variable of each tensor: ``dl_dW1`` for ``∂l/∂W1``, ``h[3]`` for a turn of a loop."""
-    families = {found[0] for name in known if (found := member(_spelled(name))) is not None}
-    plain = {_spelled(name) for name in known}
+    own = {_spelled(name).partition("[")[0] for name in known if DIFFERENTIAL not in name}
+
+    def spelled(name: str) -> str:
+        family, bracket, rest = _spelled(name).partition("[")
+        # A network may have a dW of its own.
+        again = "_" if DIFFERENTIAL in name and family in own else ""
+        return f"{family}{again}{bracket}{rest}"
+
+    families = {found[0] for name in known if (found := member(spelled(name))) is not None}
+    plain = {spelled(name) for name in known}
     taken = set(RESERVED)
     names: dict[str, str] = {}
 
@@ -255,22 +263,22 @@ def _variables(known: Mapping[str, object], initial: Initial) -> dict[str, Array
     found: dict[str, Array] = {}
     for name in known:
         one = (
-            initial.numbered(_spelled(name))
+            initial.numbered(spelled(name))
             if name in initial.names.values()
-            else (member(_spelled(name)))
+            else (member(spelled(name)))
         )
         if one is not None and one[0] in families:
             found[name] = Member(free(one[0]), one[1])
         else:
-            found[name] = Name(free(_spelled(name)))
+            found[name] = Name(free(spelled(name)))
     return found
 
 
 def _spelled(name: str) -> str:
-    return name.replace(SYMBOL, "dl_d").replace("'", "_")
+    return name.replace(DIFFERENTIAL, "d").replace(SYMBOL, "dl_d").replace("'", "_")
 
 
-def _variable(
+def variable_of(
     name: str, variables: Mapping[str, Array], constants: Mapping[str, np.ndarray]
 ) -> Array:
     if name in constants:
@@ -287,7 +295,7 @@ def _variable(
     return variables[name]
 
 
-def _outputs(equations: Sequence[Equation]) -> dict[tuple[str, str], str]:
+def outputs_of(equations: Sequence[Equation]) -> dict[tuple[str, str], str]:
     """The forward values that are a function of one other value, element by element, or the
     inverse of a matrix."""
     found: dict[tuple[str, str], str] = {}

@@ -199,6 +199,11 @@ def parts_of(node: Array, ink: Ink) -> list[str]:
     match node:
         case Plus(terms):
             return _terms(terms, ink)
+        case Minus(Plus(terms)) if not any(isinstance(_unsigned(t), Series) for t in terms):
+            # The sign is that of every part: there is no bracket around them.
+            return _terms(tuple(t.body if isinstance(t, Minus) else Minus(t) for t in terms), ink)
+        case Minus(Plus()):
+            return [code(node, ink)]
         case Minus(body):
             first, *rest = parts_of(body, ink)
             return [f"-{first}", *rest]
@@ -206,10 +211,16 @@ def parts_of(node: Array, ink: Ink) -> list[str]:
             return [code(first, ink, PRODUCT), *(f"* {code(f, ink, SIGN)}" for f in rest)]
         case Grid(_, _, None, _):
             return _positions(node, ink)
+        case Over(Plus() | Minus(Plus()) as above, below):
+            return [code(above, ink, PRODUCT), f"/ {code(below, ink, SIGN)}"]
         case Over(above, below):
             return [*parts_of(above, ink), f"/ {code(below, ink, SIGN)}"]
         case _:
             return [code(node, ink)]
+
+
+def _unsigned(node: Array) -> Array:
+    return node.body if isinstance(node, Minus) else node
 
 
 def _terms(terms: tuple[Array, ...], ink: Ink) -> list[str]:

@@ -63,11 +63,20 @@ _MATRIX_ROOM = 1 + 2.0**-30
 """It covers the roundings of float64 in what bounds a matrix of up to a thousand rows."""
 
 _ZERO = np.zeros(())
+_NOWHERE = np.zeros((), dtype=bool)
 
 
 def _up(x: np.ndarray) -> np.ndarray:
     """A little more than a nonnegative float64: it covers 16 roundings, and underflow."""
     return np.asarray(x * _ROOM + TINY)
+
+
+def _raised(x: np.ndarray) -> np.ndarray:
+    """`_up` of an array that is used up."""
+    x = np.asarray(x)
+    x *= _ROOM
+    x += TINY
+    return x
 
 
 def _line(sizes: tuple[np.ndarray, float, float], slope: float, more: float) -> np.ndarray:
@@ -79,10 +88,19 @@ def _line(sizes: tuple[np.ndarray, float, float], slope: float, more: float) -> 
 
 
 def _nothing(part: np.ndarray) -> bool:
-    """Whether all of it is zero; where one zero is only repeated, that is seen at once."""
-    if not any(part.strides):
-        return not part.size or not part.flat[0]
-    return not part.any()
+    """Whether all of a radius or an error is zero; mostly its first element tells."""
+    if not part.size:
+        return True
+    if part.flat[0] != 0:
+        return False
+    return not any(part.strides) or bool(part.max() == 0)
+
+
+def _sum(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The sum; where one is nothing, the other as it is."""
+    if _nothing(right) and right.ndim <= left.ndim:
+        return np.asarray(left)
+    return np.asarray(left + right)
 
 
 @final
@@ -157,14 +175,16 @@ class Ball(Arithmetic):
         middle, radius, inherited = values[0]
         for m, r, e in values[1:]:
             middle = middle + m
-            radius = _up(radius + r + U * np.abs(middle))
-            inherited = inherited + e
+            size = np.asarray(np.abs(middle))
+            radius = _raised(np.asarray(size * U + (radius + r)))
+            inherited = _sum(inherited, e)
         if len(values) == 2:
-            size = np.abs(middle) + radius + inherited
+            size = size + radius
+            size = _sum(size, inherited)
         else:  # partial sums in any order
             size = (len(values) - 1) * sum(np.abs(m) + r + e for m, r, e in values)
         lost = len(values) * self.lost_in_sum
-        return middle, radius, _up(inherited + self.u * size + lost)
+        return middle, radius, _raised(np.asarray(self.u * size + (inherited + lost)))
 
     def repeat(self, value: Value, count: int) -> Value:
         m, r, e = value
@@ -175,16 +195,39 @@ class Ball(Arithmetic):
         return middle, _up(count * r + U * np.abs(middle)), _up(error)
 
     def multiply(self, left: Value, right: Value) -> Value:
+        return self._multiplied(left, right)[0]
+
+    def _multiplied(self, left: Value, right: Value) -> tuple[Value, np.ndarray]:
+        """The product, and where it is not rounded, because a factor is 0, 1 or −1."""
         (m1, r1, e1), (m2, r2, e2) = left, right
-        middle = m1 * m2
+        middle = np.asarray(m1 * m2)
         a1, a2 = np.abs(m1), np.abs(m2)
-        radius = _up(a1 * r2 + a2 * r1 + r1 * r2 + U * np.abs(middle))
-        b1, b2 = a1 + r1, a2 + r2
-        inherited = b1 * e2 + b2 * e1 + e1 * e2
+        radius = np.asarray(U * np.abs(middle))
+        b1, b2 = a1, a2
+        if not _nothing(r2):
+            radius = radius + a1 * r2
+            b2 = a2 + r2
+        if not _nothing(r1):
+            radius = radius + r1 * b2
+            b1 = a1 + r1
         # 2u and not u: a product of many factors may be made of other partial products
-        error = inherited + 2 * self.u * (b1 + e1) * (b2 + e2) + self.lost_in_product
-        one = _is_sign(left) | _is_sign(right)
-        return middle, radius, _up(np.where(one, inherited, error))
+        inherited: np.ndarray | None = None
+        if not _nothing(e2):
+            inherited = np.asarray(b1 * e2)
+            b2 = b2 + e2
+        if not _nothing(e1):
+            own = e1 * b2
+            inherited = np.asarray(own if inherited is None else inherited + own)
+            b1 = b1 + e1
+        error = np.asarray(b1 * b2)
+        error *= 2 * self.u
+        error += self.lost_in_product
+        if inherited is not None:
+            error += inherited
+        one = np.asarray(_is_sign(left) | _is_sign(right))
+        if one.any():
+            error = np.where(one, _ZERO if inherited is None else inherited, error)
+        return (middle, _raised(radius), _raised(error)), one
 
     def product(self, values: Sequence[Value]) -> Value:
         """Products, of which an engine may make other partial products that underflow.
@@ -192,15 +235,19 @@ class Ball(Arithmetic):
         One that underflows is then multiplied by the other factors: of all of them at most
         ``Π max(1, |f|)``. A factor may itself be a product of two or three (σ′ is s·(1 − s)).
         """
-        result = super().product(values)
         if len(values) == 1:
-            return result
+            return values[0]
+        result, one = self._multiplied(values[0], values[1])
+        for value in values[2:]:
+            result = self.multiply(result, value)
         amplified = np.ones(())
         for m, r, e in values:
-            amplified = amplified * np.maximum(np.abs(m) + r + e, 1.0)
+            most = _sum(_sum(np.abs(m), r), e)
+            if not most.max(initial=0.0) <= 1:
+                amplified = amplified * np.maximum(most, 1.0)
         lost = _up((len(values) + 2) * self.lost_in_product * amplified)
-        if len(values) == 2:
-            lost = np.where(_is_sign(values[0]) | _is_sign(values[1]), 0.0, lost)
+        if len(values) == 2 and one.any():
+            lost = np.where(one, 0.0, lost)
         return *result[:2], result[2] + lost
 
     # --- powers -----------------------------------------------------------------------------------
@@ -612,7 +659,14 @@ def _factored(m: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _is_sign(value: Value) -> np.ndarray:
     """Where a factor is exactly 0, 1 or −1: such a product is not rounded."""
     m, r, e = value
-    return np.asarray(((m == 0) | (np.abs(m) == 1)) & (r <= TINY) & (e <= TINY))
+    for part in (r, e):
+        if part.min(initial=np.inf) > TINY:
+            return _NOWHERE
+    sign = (m == 0) | (np.abs(m) == 1)
+    for part in (r, e):
+        if not _nothing(part):
+            sign = sign & (part <= TINY)
+    return np.asarray(sign)
 
 
 def _by_arb(function: Callable[[flint.arb], flint.arb], x: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ numbers below 2^53 exactly, in whatever order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from math import factorial
 from typing import final
@@ -36,12 +37,26 @@ BITS = 128
 
 SLICES = 5
 
+BLOCK = 2**15
+"""Elements of an operand that are sliced together, and of a product."""
+
 _ROOM = 1 + 2.0**-40
+
+_ZERO = np.zeros(())
 
 
 def _up(x: np.ndarray) -> np.ndarray:
     """A little more than a nonnegative float64."""
     return np.asarray(x * _ROOM + TINY)
+
+
+def _nothing(radius: np.ndarray) -> bool:
+    """Whether all of a radius is zero; mostly its first element tells."""
+    if not radius.size:
+        return True
+    if radius.flat[0] != 0:
+        return False
+    return not any(radius.strides) or bool(radius.max() == 0)
 
 
 def _two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +96,8 @@ class Double(Arithmetic):
 
     def lift(self, array: np.ndarray) -> Value:
         exact = np.asarray(array, dtype=np.float64)
-        return exact, np.zeros_like(exact), np.zeros_like(exact)
+        nothing = np.broadcast_to(_ZERO, exact.shape)
+        return exact, nothing, nothing
 
     def number(self, value: Fraction) -> Value:
         with precision(BITS):
@@ -120,30 +136,27 @@ class Double(Arithmetic):
         return value
 
     def matmul(self, left: Value, right: Value) -> Value:
-        (h1, l1, r1), (h2, l2, r2) = left, right
-        count = h1.shape[-1]
-        pieces1, rest1 = _sliced(h1, l1, -1)
-        pieces2, rest2 = _sliced(h2, l2, -2)
-        a1 = [np.abs(p).max(axis=-1, keepdims=True, initial=0.0) for p in pieces1]
-        a2 = [np.abs(p).max(axis=-2, keepdims=True, initial=0.0) for p in pieces2]
-        shape = np.broadcast_shapes((*h1.shape[:-1], 1), (*h2.shape[:-2], 1, h2.shape[-1]))
-        result: Value = (np.zeros(shape), np.zeros(shape), np.zeros(shape))
-        dropped = np.zeros(shape)
-        for i, first in enumerate(pieces1):
-            for j, second in enumerate(pieces2):
-                if i + j < SLICES:
-                    exact = first @ second
-                    result = _add(result, (exact, np.zeros_like(exact), np.zeros_like(exact)))
-                else:
-                    dropped = dropped + a1[i] * a2[j]
-        b1, b2 = np.abs(h1) + np.abs(l1), np.abs(h2) + np.abs(l2)
-        most1 = b1.max(axis=-1, keepdims=True, initial=0.0)
-        most2 = b2.max(axis=-2, keepdims=True, initial=0.0)
-        dropped = dropped + rest1 * (most2 + rest2) + most1 * rest2
-        radius = result[2] + count * dropped
-        if r1.any() or r2.any():
-            radius = radius + (b1 @ r2 + r1 @ (b2 + r2)) * (1 + 4 * (count + 8) * U)
-        return result[0], result[1], _up(radius) + count * TINY
+        """The smaller operand is sliced once, and the larger one a few rows or columns at a time:
+        slices are several times as large as what they are made of."""
+        rows, columns = left[0].shape[-2], right[0].shape[-1]
+        outer = np.broadcast_shapes(left[0].shape[:-2], right[0].shape[:-2])
+        result = tuple(np.empty((*outer, rows, columns)) for _ in range(3))
+        by_rows = left[0].size > right[0].size
+        larger, length = (left, rows) if by_rows else (right, columns)
+        elements = max(larger[0].size, result[0].size, 1)
+        each = max(1, BLOCK * length // elements)
+        whole = _sliced(right, -2) if by_rows else _sliced(left, -1)
+        for start in range(0, length, each):
+            span = slice(start, start + each)
+            if by_rows:
+                pair = _sliced(tuple(part[..., span, :] for part in left), -1), whole
+                place: tuple[object, ...] = (..., span, slice(None))
+            else:
+                pair = whole, _sliced(tuple(part[..., span] for part in right), -2)
+                place = (..., span)
+            for part, found in zip(result, _product(*pair), strict=True):
+                part[place] = found
+        return result
 
     def pi(self) -> Value:
         with precision(BITS):
@@ -302,25 +315,97 @@ def _total(value: Value, axis: int) -> Value:
     return tuple(part[0] for part in value)
 
 
-def _sliced(high: np.ndarray, low: np.ndarray, axis: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """Slices that add up to ``high + low``, and the most that is left of each row or column.
+@dataclass(frozen=True, slots=True)
+class _Sliced:
+    """The operand of a product: its slices side by side along the axis that is summed over, what
+    is at most in each row or column of each slice and of what they leave, and the same of the
+    operand with its radius. A left operand has its first slice first, a right one last; those
+    after so many that are `used` are zero."""
 
-    Of each row the slices are multiples of one power of two, and so short that a scalar product of
-    two slices is a whole number of units below 2^53: adding and subtracting `grid` rounds to it.
+    slices: np.ndarray
+    used: int
+    most: np.ndarray
+    rest: np.ndarray
+    size: np.ndarray
+    radius: np.ndarray | None
+
+
+def _sliced(value: Value, axis: int) -> _Sliced:
+    """Slices that add up to ``high + low``, but for what is left.
+
+    Of each row slice number k is a whole number of units ``2^(exponent − (k+1)·bits + 1)``, and at
+    most ``2^(bits − 1)`` of them. So what the pairs of slices whose numbers add up to the same give
+    is, all added up, a whole number of units below 2^53, and exact in any order: adding and
+    subtracting `grid` rounds to units.
     """
+    high, low, radius = value
     count = high.shape[axis]
-    bits = (53 - max(1, count).bit_length()) // 2
-    pieces = []
-    for _ in range(SLICES):
-        most = np.abs(high).max(axis=axis, keepdims=True, initial=0.0)
-        _, exponent = np.frexp(most)
-        # |piece| <= 2^exponent and a multiple of 2^(exponent − bits + 1)
-        grid = np.ldexp(1.5, exponent - bits + 53)
-        piece = (high + grid) - grid
-        pieces.append(piece)
-        high, low = _two_sum(high - piece, low)
-    left = np.abs(high) + np.abs(low)
-    return pieces, left.max(axis=axis, keepdims=True, initial=0.0)
+    bits = (53 - max(1, count * SLICES).bit_length()) // 2
+    size = np.abs(high)
+    most = size.max(axis=axis, keepdims=True, initial=0.0)
+    size += np.abs(low)
+    _, exponent = np.frexp(most)
+    spot, exact = high.ndim + axis, not low.any()
+    slices = np.zeros((*high.shape[:spot], SLICES, *high.shape[spot:]))
+    tops = [most]
+    for k in range(SLICES):
+        grid = np.ldexp(1.5, exponent - (k + 1) * bits + 53)
+        place = (*[slice(None)] * spot, k if axis == -1 else SLICES - 1 - k)
+        piece = np.add(high, grid, out=slices[place])
+        piece -= grid
+        high = high - piece
+        if not exact:
+            high, low = _two_sum(high, low)
+        tops.append(np.abs(high).max(axis=axis, keepdims=True, initial=0.0))
+        if exact and not tops[-1].any():
+            break
+    left = np.abs(high)
+    left += np.abs(low)
+    # A slice is at most what was there before it, and that rounded up to a unit.
+    used = min(len(tops) - 1, SLICES)
+    most = np.concatenate([2 * top for top in tops[:SLICES]], axis=axis)
+    if most.shape[axis] < SLICES:
+        lacking = [(0, 0)] * most.ndim
+        lacking[axis] = (0, SLICES - most.shape[axis])
+        most = np.pad(most, lacking)
+    shape = list(high.shape)
+    shape[axis] *= SLICES
+    return _Sliced(
+        slices.reshape(shape),
+        used,
+        most,
+        left.max(axis=axis, keepdims=True, initial=0.0),
+        size,
+        None if _nothing(radius) else radius,
+    )
+
+
+def _product(left: _Sliced, right: _Sliced) -> Value:
+    """A matrix product, from slices whose numbers add up to the same first."""
+    count = left.size.shape[-1]
+    high, low, radius = (np.zeros(()) for _ in range(3))
+    for level in range(min(SLICES, left.used + right.used - 1) - 1, -1, -1):
+        first, last = max(0, level - right.used + 1), min(level, left.used - 1)
+        mine = left.slices[..., first * count : (last + 1) * count]
+        # The slices of the right operand stand the other way round.
+        ends = (SLICES - 1 - level + first) * count, (SLICES - level + last) * count
+        exact = mine @ right.slices[..., ends[0] : ends[1], :]
+        high, t = _two_sum(exact, high)
+        low = t + low
+        radius = radius + U * np.abs(low)
+    high, low = _two_sum(high, low)
+    dropped = left.most[..., 1:] @ np.cumsum(right.most[..., :0:-1, :], axis=-2)
+    most1 = left.size.max(axis=-1, keepdims=True, initial=0.0)
+    most2 = right.size.max(axis=-2, keepdims=True, initial=0.0)
+    dropped = dropped + left.rest * (most2 + right.rest) + most1 * right.rest
+    radius = radius + count * dropped
+    room = 1 + 4 * (count + 8) * U
+    if right.radius is not None:
+        radius = radius + (left.size @ right.radius) * room
+    if left.radius is not None:
+        far = right.size if right.radius is None else right.size + right.radius
+        radius = radius + (left.radius @ far) * room
+    return high, low, _up(radius) + count * TINY
 
 
 def to_arb(value: Value) -> Value:

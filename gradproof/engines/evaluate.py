@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 
@@ -621,7 +622,7 @@ def _flattened(
         moved = np.transpose(array, order)
         lengths = moved.shape
         b, r = len(batch), len(batch) + len(rows)
-        return moved.reshape((*lengths[:b], int(np.prod(lengths[b:r])), int(np.prod(lengths[r:]))))
+        return moved.reshape((*lengths[:b], prod(lengths[b:r]), prod(lengths[r:])))
 
     return structural(part.value, change)
 
@@ -730,7 +731,7 @@ def _full_last(inside: Labelled, axes: tuple[Index, ...], count: int, room: Room
 
     def full(part: np.ndarray) -> np.ndarray:
         kept = part.shape[: len(axes) - count]
-        return np.broadcast_to(part, (*kept, *lengths)).reshape((*kept, int(np.prod(lengths))))
+        return np.broadcast_to(part, (*kept, *lengths)).reshape((*kept, prod(lengths)))
 
     return structural(value, full)
 

@@ -45,11 +45,11 @@ def find(name: str) -> Source:
     Raises:
         NetworkError: neither exists, or the file holds no network.
     """
-    known = names()
-    if name in known:
-        return read_module(name, importlib.import_module(f"gradproof.gallery.{name}"))
-    if name in errata():
-        return read_module(name, importlib.import_module(f"{ERRATA}.{name}"))
+    if name.isidentifier():  # the others are not read for it
+        for folder, package in ((_HERE, "gradproof.gallery"), (_HERE / "errata", ERRATA)):
+            path = folder / f"{name}.py"
+            if path.is_file() and _is_network(path):
+                return read_module(name, importlib.import_module(f"{package}.{name}"))
     path = Path(name)
     if path.suffix == ".py" or path.exists():
         return read_file(path)
@@ -57,7 +57,7 @@ def find(name: str) -> Source:
         told("There is no network called {name!r}.", name=name),
         advice=told(
             "The gallery has {known}; a file of your own is named with its .py.",
-            known=", ".join(known),
+            known=", ".join(names()),
         ),
     )
 

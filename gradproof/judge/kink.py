@@ -51,9 +51,9 @@ def kinks(
         contract: of the engine that made them.
     """
     found: dict[str, Kink] = {}
-    room = _room(values, values, sizes, contract)
     for equation in program.equations:
         for function, node, argument, read in _kinked(equation.term):
+            room = _room(read, values, sizes, contract)
             hits = _ties(argument, room) if isinstance(argument, Fold) else _zeros(argument, room)
             if not np.any(hits):
                 continue

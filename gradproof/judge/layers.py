@@ -107,6 +107,16 @@ def enclosed(
         return evaluate(program, lifted, sizes, ball)
 
 
+def compared(layers: Layers | None, derivation: Derivation) -> frozenset[str]:
+    """The tensors and gradients that layers gave, whose true values tell about them."""
+    if layers is None:
+        return frozenset()
+    values = {*layers.shown.run.values, *layers.exact.run.values.keys()}
+    gradients = {*layers.shown.run.gradients, *layers.exact.run.gradients}
+    known = derivation.gradients
+    return frozenset(values | {known[of] for of in gradients if of in known})
+
+
 def judge_layer(
     name: str, equation: Equation, layers: Layers, truth: Value | None, *, gradient: bool
 ) -> tuple[np.ndarray | None, EngineVerdict | None]:

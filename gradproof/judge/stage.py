@@ -5,7 +5,7 @@ So the bound of a stage is tight, does not grow with depth, and a wrong stage is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
 from gradproof.engines.double import Double
 from gradproof.engines.evaluate import Room, evaluate_equation
+from gradproof.judge.rows import in_rows
 from gradproof.judge.truth import LARGE, digits_in_common, farthest
 from gradproof.judge.verdict import EngineVerdict, Kind
 
@@ -74,17 +75,22 @@ def judge_stage(
         because = told("the engine's numbers are not finite")
         return EngineVerdict("undecided", float("inf"), 0.0, 0.0, (), because)
     grain = LITTLE[contract.dtype]
+    arithmetic, tallies = Ball(contract), []
     with np.errstate(all="ignore"):
-        middle, radius, bound = evaluated(equation, operands, sizes, Ball(contract))
-        found = _compared(computed, middle, _from_a_ball, radius, bound, grain)
-        if not found.share <= 1:
-            exact = computed.astype(np.float64)
-            sharp = _sharp_difference(equation, exact, operands, sizes, bound)
-            found = _compared(exact, middle, _known, sharp, bound, grain)
-            coarse = Ball(contract, coarse=True)
-            if not found.share <= 1 and coarse.in_parts:
-                bound = evaluated(equation, operands, sizes, coarse)[2]
-                found = _compared(exact, middle, _known, sharp, bound, grain)
+        for rows in in_rows(equation, computed.shape, operands):
+            mine = rows.of(computed) if computed.ndim else computed
+            middle, radius, bound = evaluated(rows.equation, rows.operands, sizes, arithmetic)
+            tally = _tallied(mine, middle, _from_a_ball, radius, bound, grain)
+            if not tally.share <= 1:
+                exact = mine.astype(np.float64)
+                sharp = _sharp_difference(rows.equation, exact, rows.operands, sizes, bound)
+                tally = _tallied(exact, middle, _known, sharp, bound, grain)
+                coarse = Ball(contract, coarse=True)
+                if not tally.share <= 1 and coarse.in_parts:
+                    bound = evaluated(rows.equation, rows.operands, sizes, coarse)[2]
+                    tally = _tallied(exact, middle, _known, sharp, bound, grain)
+            tallies.append(tally.moved(rows.axis, rows.start))
+    found = _found(tallies, grain)
     return _verdict(found, grain, computed.shape, digits_in_common(computed, truth))
 
 
@@ -202,7 +208,7 @@ class _Compared:
 
 def _from_a_ball(computed: np.ndarray, middle: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """At most so far from any number of a ball, but for the roundings here."""
-    distance = computed - middle
+    distance = np.subtract(computed, middle, dtype=np.float64)
     np.abs(distance, out=distance)
     distance += radius
     return distance
@@ -210,6 +216,29 @@ def _from_a_ball(computed: np.ndarray, middle: np.ndarray, radius: np.ndarray) -
 
 def _known(computed: np.ndarray, middle: np.ndarray, distance: np.ndarray) -> np.ndarray:
     return distance.copy()
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """What some elements of a tensor say: see `_Compared`. ``largest`` is the largest of their
+    exact values, ``seen`` counts those other than zero that would have shown a small error, and
+    ``at_zero`` are the bounds of those that are zero."""
+
+    share: float
+    worst: tuple[int, ...]
+    largest: float
+    finite: bool
+    seen: int
+    at_zero: tuple[np.ndarray, ...]
+    size: int
+
+    def moved(self, axis: int, start: int) -> _Tally:
+        """The same of a block that begins elsewhere."""
+        if not self.worst or not start:
+            return self
+        index = list(self.worst)
+        index[axis] += start
+        return replace(self, worst=tuple(index))
 
 
 def _compared(
@@ -220,26 +249,37 @@ def _compared(
     bound: np.ndarray,
     grain: float,
 ) -> _Compared:
-    """Every element's distance from the exact stage, beside its bound.
+    """Every element's distance from the exact stage, beside its bound."""
+    return _found([_tallied(computed, middle, distance, radius, bound, grain)], grain)
 
-    A zero has no relative error: it is measured by the largest element, and where all are zero
-    any other number would not have passed but for underflows. Block by block, because a dozen
-    passes over a large tensor cost more than its matrix product when they leave the cache; so what
-    `distance` returns is used up.
+
+def _tallied(
+    computed: np.ndarray,
+    middle: np.ndarray,
+    distance: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    radius: np.ndarray,
+    bound: np.ndarray,
+    grain: float,
+) -> _Tally:
+    """The distances of some elements from the exact stage, beside their bounds.
+
+    Block by block, because a dozen passes over a large tensor cost more than its matrix product
+    when they leave the cache; so what `distance` returns is used up.
     """
     # The axes in the order of memory: a product may be that of the transposed matrices.
     order = np.argsort([-abs(stride) for stride in middle.strides], kind="stable")
     flat = [part.transpose(order).reshape(-1) for part in (computed, middle, radius, bound)]
     share, worst, largest, finite, seen = 0.0, 0, 0.0, True, 0
     at_zero = []
+    space = np.empty(min(BLOCK, computed.size))
     for start in range(0, computed.size, BLOCK):
-        e, m, r, b = (part[start : start + BLOCK].astype(np.float64, copy=False) for part in flat)
+        e, m, r, b = (part[start : start + BLOCK] for part in flat)
         d = distance(e, m, r)
-        shares = d / b
-        spot = int(np.argmax(shares))
+        shares = np.divide(d, b, out=space[: d.size])
+        spot = int(shares.argmax())
         if not np.isfinite(shares[spot]):  # values that are only copied or selected
             shares[(b == 0) & (d <= 2.0**-950)] = 0.0
-            spot = int(np.argmax(shares))
+            spot = int(shares.argmax())
         top = float("inf") if np.isnan(shares[spot]) else float(shares[spot])
         if top > share:
             share, worst = top, start + spot
@@ -248,18 +288,31 @@ def _compared(
         size = np.abs(m, out=shares)
         largest = max(largest, float(size.max()))
         d += b
-        if not size.all():
+        if not size.min() > 0:
             at_zero.append(b[(size == 0) & (e == 0)])
         size *= grain
         seen += int(np.count_nonzero(d < size))
     share *= 1 + 2.0**-50  # subtracting, adding and dividing were rounded: all by less than this
-    for b in at_zero:
-        seen += int(np.count_nonzero(b < (grain * largest if largest else 2.0**-20)))
     lengths = [computed.shape[axis] for axis in order]
     moved = np.unravel_index(worst, lengths) if computed.size else ()
     index = tuple(int(moved[list(order).index(axis)]) for axis in range(len(moved)))
-    power = seen / max(1, computed.size)
-    return _Compared(share, index, finite, power)
+    return _Tally(share, index, largest, finite, seen, tuple(at_zero), computed.size)
+
+
+def _found(tallies: Sequence[_Tally], grain: float) -> _Compared:
+    """What all elements say together.
+
+    A zero has no relative error: it is measured by the largest element, and where all are zero
+    any other number would not have passed but for underflows.
+    """
+    top = max(tallies, key=lambda tally: tally.share)
+    largest = max(tally.largest for tally in tallies)
+    seen = sum(tally.seen for tally in tallies)
+    for b in (bounds for tally in tallies for bounds in tally.at_zero):
+        seen += int(np.count_nonzero(b < (grain * largest if largest else 2.0**-20)))
+    finite = all(tally.finite for tally in tallies)
+    power = seen / max(1, sum(tally.size for tally in tallies))
+    return _Compared(top.share, top.worst, finite, power)
 
 
 def _verdict(

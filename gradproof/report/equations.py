@@ -158,8 +158,10 @@ class Equations:
         sign = differential_sign(shapes(self.derivation.forward))
         lines = []
         for part, title in SECOND_PARTS.items():
-            lines += ["", say(title, lang)]
             found = self._part(order.lines(part), {}, order.convention, lang)
+            if not found:
+                continue
+            lines += ["", say(title, lang)]
             lines += [line.replace(DIFFERENTIAL, sign) for line in found]
         return [*lines, "", *(p for said in order.checked(lang, sign) for p in wrap(said, WIDTH))]
 

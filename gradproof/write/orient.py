@@ -28,14 +28,16 @@ def oriented(derivation: Derivation, convention: Convention) -> Convention:
     backward = set(derivation.gradients.values())
     vectors = {n for n, shape in known_shapes.items() if len(shape) == 1 and shape[0] != 1}
     groups = _groups(equations, vectors, derivation.gradients)
-    near = {
-        number: [e for e in range(len(equations)) if _vectors(equations[e], vectors) & group]
-        for number, group in enumerate(groups)
-    }
+    named = [_vectors(equation, vectors) for equation in equations]
+    group_of = {name: number for number, group in enumerate(groups) for name in group}
+    near: dict[int, list[int]] = {number: [] for number in range(len(groups))}
+    for e, names in enumerate(named):
+        for number in {group_of[name] for name in names}:
+            near[number].append(e)
     known: dict[tuple[int, frozenset[str]], int] = {}
 
     def transposes(number: int, turned: frozenset[str]) -> int:
-        key = (number, turned & _vectors(equations[number], vectors))
+        key = (number, turned & named[number])
         if key not in known:
             how = replace(convention, turned=key[1])
             # ``z = x w`` and ``∂l/∂w = xᵀ ∂l/∂z``, not the other way round.
@@ -65,9 +67,9 @@ def _moves(
         yield from ((number,) for number in near)
 
 
-def _vectors(equation: Equation, vectors: Iterable[str]) -> frozenset[str]:
+def _vectors(equation: Equation, vectors: set[str]) -> frozenset[str]:
     named = {equation.target, *(read.tensor for read in reads(equation.term))}
-    return frozenset(named & set(vectors))
+    return frozenset(named & vectors)
 
 
 def _groups(
@@ -96,8 +98,5 @@ def _groups(
                 beside.setdefault(the_index(read.at[0]), []).append(read.tensor)
         for names in beside.values():
             join(names)
-    unique: list[frozenset[str]] = []
-    for members in group.values():
-        if frozenset(members) not in unique:
-            unique.append(frozenset(members))
-    return unique
+    different = {id(members): members for members in group.values()}
+    return [frozenset(members) for members in different.values()]

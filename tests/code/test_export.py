@@ -18,9 +18,10 @@ from gradproof.code.dialect import DIALECTS
 from gradproof.core.errors import NotYet
 from gradproof.core.program import shapes
 from gradproof.engines.engine import installed, load
+from gradproof.exporting import export_source
 from gradproof.gallery import catalogue
 from gradproof.judge.generic import by_parameter
-from gradproof.workbench import export_source, read
+from gradproof.workbench import read
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "code"
 

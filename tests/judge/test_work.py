@@ -1,0 +1,79 @@
+"""How much work a judgement takes: products and elements are counted, no time is measured."""
+
+import numpy as np
+import pytest
+
+import gradproof as gp
+from gradproof.core.program import Equation
+from gradproof.derivation import derive
+from gradproof.engines.ball import Ball
+from gradproof.engines.contract import contract
+from gradproof.engines.double import Double
+from gradproof.judge import stage, truth
+from gradproof.judge.stage import evaluated, judge_stage
+from gradproof.trace.paper import trace
+from gradproof.trace.signature import read_signature
+
+PERMITTED = contract("numpy", "float32")
+
+
+def network(x: "40 30", W: "30 50", b: "50", V: "50 20", y: "40 20, data"):
+    z = x @ W + b
+    a = np.tanh(z)
+    s = a @ V
+    return np.sum((s - y) ** 2)
+
+
+PRODUCTS = 6
+"""x W, a V, and for each the product that goes to the weight and the one that goes back."""
+
+
+@pytest.fixture(scope="module")
+def stages():
+    paper = trace(network, None, read_signature(network), {})
+    derivation = derive(paper.forward)
+    random = np.random.default_rng(2)
+    known = {t.name: random.normal(size=t.shape).astype(np.float32) for t in paper.forward.inputs}
+    equations = [
+        *paper.forward.equations,
+        *(Equation(s.equation.target, s.equation.free, s.raw) for s in derivation.steps),
+    ]
+    for equation in equations:
+        middle = evaluated(equation, known, {}, Ball(PERMITTED))[0]
+        known[equation.target] = middle.astype(np.float32)
+    return equations, known
+
+
+def test_each_product_of_the_network_is_made_once_for_a_judgement(stages, monkeypatch):
+    equations, known = stages
+    products, elements = [], []
+    own, tallied = Ball.matmul, stage._tallied
+
+    def counted(self, left, right):
+        products.append(1)
+        return own(self, left, right)
+
+    def seen(computed, *others):
+        elements.append(computed.size)
+        return tallied(computed, *others)
+
+    monkeypatch.setattr(Ball, "matmul", counted)
+    monkeypatch.setattr(stage, "_tallied", seen)
+    for equation in equations:
+        judge_stage(equation, known[equation.target], known, {}, PERMITTED, None)
+    assert len(products) == PRODUCTS
+    assert sum(elements) == sum(known[e.target].size for e in equations)
+
+
+def test_each_product_is_made_once_for_the_true_values(monkeypatch):
+    monkeypatch.setattr(truth, "LARGE", 0)
+    products = []
+    own = Double.matmul
+
+    def counted(self, left, right):
+        products.append(1)
+        return own(self, left, right)
+
+    monkeypatch.setattr(Double, "matmul", counted)
+    assert gp.verify(network, engine="numpy").ok
+    assert len(products) == PRODUCTS
