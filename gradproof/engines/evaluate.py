@@ -753,5 +753,5 @@ def _along(name: str, over: Index, inside: Labelled, position: Affine, room: Roo
         spot = kept.index(index)  # the diagonal: the axis stands in the body too
         diagonal = structural(result, lambda p: np.diagonal(p, axis1=spot, axis2=len(kept)))
         return Labelled(diagonal, (*(k for k in kept if k != index), index))
-    places = _positions(position, (), room)
-    return Labelled(structural(result, lambda p: p[..., int(places)]), kept)
+    named = Room({"#": result}, room.sizes, a)
+    return _read(Read("#", (*map(at, kept), position)), named)
