@@ -408,3 +408,43 @@ def test_a_certificates_function_does_not_read_what_depends_on_the_tapped_elemen
     }
     with pytest.raises(Unreadable, match="z is read"):
         work_out(document, 128)
+
+
+X = {"x": {"shape": [4], "values": ["0x0p+0"] * 4}}
+
+
+@pytest.mark.parametrize(
+    ("functions", "term"),
+    [
+        # An index that is read as an argument would be a number of Python, and 1/3 a float.
+        (
+            {},
+            [
+                *("sum", {"#0": 4}),
+                [
+                    "product",
+                    ["bracket", "==", {"#0": 1, "1": -3}],
+                    ["read", "x", "#0"],
+                    ["power", ["argument", 0], -1],
+                ],
+            ],
+        ),
+        # A bracket of an argument would have a kink that nothing sees.
+        (
+            {"is 0": [1, ["bracket", "==", {"#0": 1}]]},
+            ["sum", {"i0": 4}, ["apply", "is 0", ["read", "x", "i0"]]],
+        ),
+    ],
+)
+def test_a_certificates_indices_and_arguments_are_not_mistaken_for_one_another(functions, term):
+    document = {
+        "claim": {"of": "x", "name": "dx", "index": [3]},
+        "loss": "loss",
+        "sizes": {},
+        "functions": functions,
+        "inputs": X,
+        "forward": [["loss", {}, term]],
+        "formula": [["dx", {"i0": 4}, "1/3"]],
+    }
+    with pytest.raises(Unreadable, match="index|indices"):
+        work_out(document, 128)
