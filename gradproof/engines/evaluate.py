@@ -154,6 +154,8 @@ def _worked_out(term: Term, room: Room) -> Labelled:
         case Sum():
             summed = _evaluated(term, room)
             return _scattered((term,), summed, room) if a.adds_finely else summed
+        case Power(base, Fraction(numerator=1, denominator=1)):  # a number that stands for itself
+            return evaluate_term(base, room)
         case Power(base, exponent):
             inside = evaluate_term(base, room)
             return Labelled(a.power(inside.value, exponent), inside.axes)

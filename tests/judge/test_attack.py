@@ -446,5 +446,5 @@ def test_a_certificates_indices_and_arguments_are_not_mistaken_for_one_another(f
         "forward": [["loss", {}, term]],
         "formula": [["dx", {"i0": 4}, "1/3"]],
     }
-    with pytest.raises(Unreadable, match="index|indices"):
+    with pytest.raises(Unreadable, match=r"index|indices"):
         work_out(document, 128)
