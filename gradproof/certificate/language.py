@@ -120,8 +120,13 @@ def size(said: Any, room: Room) -> int:
 
 
 def binders(said: Any, scope: Scope, room: Room) -> dict[str, int]:
-    """New indices with their sizes; none of them may stand in the scope already."""
-    if not isinstance(said, dict) or set(said) & set(scope):
+    """New indices with their sizes; none of them may stand in the scope already, or be called as
+    an argument is: an argument is a ball, and an index a whole number of Python."""
+    if (
+        not isinstance(said, dict)
+        or set(said) & set(scope)
+        or any(name.startswith("#") for name in said)
+    ):
         raise Unreadable(f"{said!r} does not bind new indices")
     return {name: size(length, room) for name, length in said.items()}
 
@@ -139,7 +144,7 @@ def position(said: Any, scope: Scope, room: Room) -> Callable[[Environment], int
             constant += coefficient
         elif name.startswith("size "):
             constant += coefficient * size(name.removeprefix("size "), room)
-        elif name in scope:
+        elif name in scope and not name.startswith("#"):
             moving.append((name, coefficient))
         else:
             raise Unreadable(f"nothing binds the index {name}")

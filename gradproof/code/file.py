@@ -327,9 +327,11 @@ def families(plan: Plan, lines: Sequence[Line]) -> list[str]:
     forward = lines is plan.forward
     started = {}
     if forward:
+        given_to_forward = {tensor.name for tensor in plan.inputs}
         for name in plan.starts:
             variable = plan.variables[name]
-            if isinstance(variable, Member):
+            # A value that forward works out becomes member 0 on the line that does so.
+            if isinstance(variable, Member) and name in given_to_forward:
                 started[variable.family] = name
     given = plan.variables[plan.given] if plan.given else None
     found = [f"{family} = {{0: {safe(name)}}}" for family, name in started.items()]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 
 from gradproof.core.errors import NotYet
 from gradproof.core.index import Affine, Index, at, is_index, the_index
@@ -25,6 +26,7 @@ from gradproof.core.normal import (
 )
 from gradproof.core.program import Equation
 from gradproof.core.term import (
+    ZERO,
     Add,
     Along,
     Apply,
@@ -62,11 +64,36 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class _Here:
-    """A place in the term: what multiplies it, and the indices that are summed around it."""
+    """A place in the term: what multiplies it, and the indices that are summed around it.
+
+    ``numbers`` are those that ``seed`` has one product of: an engine multiplies by each of them.
+    """
 
     term: Term
     seed: Term
     scope: frozenset[Index]
+    numbers: tuple[Fraction, ...] = ()
+
+    def below(self, term: Term, *factors: Term, scope: frozenset[Index] | None = None) -> _Here:
+        """A subterm, which these factors multiply besides."""
+        return _Here(
+            term,
+            product(self.seed, *factors),
+            self.scope if scope is None else scope,
+            (*self.numbers, *_numbers(factors)),
+        )
+
+
+def _numbers(factors: tuple[Term, ...]) -> Iterator[Fraction]:
+    """The numbers among factors, and factors of factors, that are more than a sign."""
+    for factor in factors:
+        match factor:
+            case Number(value) if abs(value) != 1:
+                yield value
+            case Product(inner):
+                yield from _numbers(inner)
+            case _:
+                pass
 
 
 def pull(
@@ -93,26 +120,26 @@ def pull(
 
 def _below(here: _Here, equation: Equation, first: int) -> Iterator[_Here]:
     """The subterms, each with what multiplies it: the chain rule, node by node."""
-    term, seed, scope = here.term, here.seed, here.scope
+    term = here.term
     match term:
         case Number() | SizeOf() | Pi() | Bracket() | Compare() | Read():
             return
         case Add(terms):
             for part in terms:
-                yield _Here(part, seed, scope)
+                yield here.below(part)
         case Product(factors):
             for spot, factor in enumerate(factors):
                 others = factors[:spot] + factors[spot + 1 :]
-                yield _Here(factor, product(seed, *others), scope)
+                yield here.below(factor, *others)
         case Sum(over, body):
-            yield _Here(body, seed, scope | set(over))
+            yield here.below(body, scope=here.scope | set(over))
         case Power(base, exponent):
             # The base stands in the seed and on the path: without new indices they capture.
             copy, _ = apart(base, first + 1000)
             slope = product(Number(exponent), power(copy, exponent - 1))
-            yield _Here(base, product(seed, slope), scope)
+            yield here.below(base, slope)
         case Apply(_, _, order) if order == 1:
-            yield _Here(_slope_written_out(term), seed, scope)
+            yield here.below(_slope_written_out(term))
         case Apply():
             yield from _apply(here, term, equation)
         case Fold("logdet", (i, j), body):
@@ -152,7 +179,7 @@ def _apply(here: _Here, term: Apply, equation: Equation) -> Iterator[_Here]:
             slope: Term = Apply(term.function, term.arguments, 1)
         else:
             slope = rule(output, *arguments).term
-        yield _Here(argument, product(here.seed, slope), here.scope)
+        yield here.below(argument, slope)
 
 
 def _fold(here: _Here, term: Fold, equation: Equation, first: int) -> Iterator[_Here]:
@@ -165,7 +192,7 @@ def _fold(here: _Here, term: Fold, equation: Equation, first: int) -> Iterator[_
         return Formula(Along(name, copy, body, at(index)))
 
     slope = record.slope(_output(term, equation, first), Formula(term.body), along).term
-    yield _Here(term.body, product(here.seed, slope), here.scope | set(term.over))
+    yield here.below(term.body, slope, scope=here.scope | set(term.over))
 
 
 def _along(here: _Here, term: Along, equation: Equation, first: int) -> Iterator[_Here]:
@@ -188,13 +215,14 @@ def _along(here: _Here, term: Along, equation: Equation, first: int) -> Iterator
 
     pulled = record.pullback(_output(term, equation, first), Formula(here.seed), over_axis).term
     seed = substitute(pulled, {output_index: at(term.over)})
-    yield _Here(term.body, seed, (here.scope - {output_index}) | {term.over})
+    scope = (here.scope - {output_index}) | {term.over}
+    yield _Here(term.body, seed, scope, here.numbers)
 
 
 def _of_logdet(here: _Here, i: Index, j: Index, body: Term, first: int) -> _Here:
     """The slope of log|det A| by A[i,j] is A⁻¹[j,i] (Giles 2008, section 2.2.4)."""
     copy = _inverse_at(i, j, body, (at(j), at(i)), first + 3000)
-    return _Here(body, product(here.seed, copy), here.scope | {i, j})
+    return here.below(body, copy, scope=here.scope | {i, j})
 
 
 def _of_inverse(here: _Here, term: Along, equation: Equation, first: int) -> _Here:
@@ -215,8 +243,8 @@ def _of_inverse(here: _Here, term: Along, equation: Equation, first: int) -> _He
     i, j = term.over, inner.over
     left = _inverse_at(i, j, inner.body, (places[0], at(i)), first + 3000)
     right = _inverse_at(i, j, inner.body, (at(j), places[1]), first + 4000)
-    seed = product(Number(Fraction(-1)), here.seed, left, right)
-    return _Here(inner.body, seed, here.scope | {i, j})
+    minus = Number(Fraction(-1))
+    return here.below(inner.body, minus, left, right, scope=here.scope | {i, j})
 
 
 def _inverse_at(i: Index, j: Index, body: Term, places: tuple[Affine, Affine], new: int) -> Term:
@@ -238,7 +266,24 @@ def _contribution(
     factors = inside.factors if isinstance(inside, Product) else (inside,)
     raw = decided(without_brackets(tuple(summed), factors))
     tidy = total(raw.over, raw.body) if isinstance(raw, Sum) else raw
-    return Contribution(read.tensor, targets, tidy, raw)
+    return Contribution(read.tensor, targets, tidy, _with_each(raw, here.numbers))
+
+
+def _with_each(raw: Term, numbers: tuple[Fraction, ...]) -> Term:
+    """The term with each of the numbers as a factor of its own, ``3·x²/3`` for ``x²``.
+
+    A first power of a number is one that no product takes in.
+    """
+    if len(numbers) < 2 or raw == ZERO:
+        return raw
+    if isinstance(raw, Sum):
+        return Sum(raw.over, _with_each(raw.body, numbers))
+    factors = raw.factors if isinstance(raw, Product) else (raw,)
+    left = prod((f.value for f in factors if isinstance(f, Number)), start=Fraction(1))
+    left /= prod(numbers, start=Fraction(1))
+    others = tuple(f for f in factors if not isinstance(f, Number))
+    front = () if left == 1 else (Number(left),)
+    return Product((*front, *(Power(Number(n), Fraction(1)) for n in numbers), *others))
 
 
 def _substituted(position: Affine, solution: dict[Index, Affine]) -> Affine:

@@ -151,7 +151,11 @@ class Ball(Arithmetic):
             return exact, nothing, nothing
         small, size = size < self.tiny, np.abs(exact)
         flushed = self.contract.flush_to_zero
-        return exact, nothing, np.where(small & (size > 0), size if flushed else self.unit, 0.0)
+        return (
+            exact,
+            nothing,
+            np.where(small & (size > 0), _up(size) if flushed else self.unit, 0.0),
+        )
 
     def number(self, value: Fraction) -> Value:
         middle = float(value)

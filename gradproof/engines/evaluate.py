@@ -155,6 +155,8 @@ def _worked_out(term: Term, room: Room) -> Labelled:
         case Sum():
             summed = _evaluated(term, room)
             return _scattered((term,), summed, room) if a.adds_finely else summed
+        case Power(base, Fraction(numerator=1, denominator=1)):  # a number that stands for itself
+            return evaluate_term(base, room)
         case Power(base, exponent):
             inside = evaluate_term(base, room)
             return Labelled(a.power(inside.value, exponent), inside.axes)
@@ -754,5 +756,5 @@ def _along(name: str, over: Index, inside: Labelled, position: Affine, room: Roo
         spot = kept.index(index)  # the diagonal: the axis stands in the body too
         diagonal = structural(result, lambda p: np.diagonal(p, axis1=spot, axis2=len(kept)))
         return Labelled(diagonal, (*(k for k in kept if k != index), index))
-    places = _positions(position, (), room)
-    return Labelled(structural(result, lambda p: p[..., int(places)]), kept)
+    named = Room({"#": result}, room.sizes, a)
+    return _read(Read("#", (*map(at, kept), position)), named)

@@ -17,6 +17,7 @@ from gradproof.judge.kink import Kink
 from gradproof.judge.tied import touched
 from gradproof.judge.truth import TrueValues
 from gradproof.judge.verdict import CounterExample, FormulaVerdict
+from gradproof.judge.wide import VALUE
 
 
 def judge_formula(
@@ -45,7 +46,7 @@ def judge_formula(
     """
     right = truth.balls[derivation.gradients[claim.of]]
     found = first_disjoint(truth.balls[claim.name], right, truth.bits)
-    if proof.chain and found is not None and proof.hypotheses:
+    if proof.chain and found is not None and any(h != VALUE for h in proof.hypotheses):
         # A proof under hypotheses says nothing where they fail; against one without, certified
         # intervals have the last word.
         return FormulaVerdict(

@@ -47,7 +47,8 @@ class Ground:
 def ground(
     paper: Paper, derivation: Derivation, sizes: Mapping[str, int], seed: bytes
 ) -> Ground | None:
-    """Everything at one random point, or `None` where that cannot be had.
+    """Everything at one random point, or `None` where that cannot be had: an array that the code
+    brings along, as ``np.arange(n)``, is of one size only.
 
     Args:
         paper: the traced paper.
@@ -55,7 +56,7 @@ def ground(
         sizes: a number for each size symbol.
         seed: the point is the same for the same seed.
     """
-    if _elements(paper, derivation, sizes) > MOST_ELEMENTS:
+    if _elements(paper, derivation, sizes) > MOST_ELEMENTS or not _fit(paper, derivation, sizes):
         return None
     rooted = any(_has_root(e.term) for e in all_equations(paper, derivation))
     with_one = {**sizes, str(POINT.size): 1}
@@ -84,6 +85,16 @@ def _elements(paper: Paper, derivation: Derivation, sizes: Mapping[str, int]) ->
     return sum(
         int(np.prod([s if isinstance(s, int) else sizes[s] for s in shape], dtype=np.int64))
         for shape in known.values()
+    )
+
+
+def _fit(paper: Paper, derivation: Derivation, sizes: Mapping[str, int]) -> bool:
+    """Whether the arrays of the code have these sizes."""
+    return all(
+        np.shape(paper.constants[tensor.name])
+        == tuple(s if isinstance(s, int) else sizes[s] for s in tensor.shape)
+        for tensor in _inputs(paper, derivation)
+        if tensor.name in paper.constants
     )
 
 

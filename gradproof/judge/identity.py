@@ -20,6 +20,7 @@ from gradproof.judge.normal_form import Stage, equal, named_functions, stages
 from gradproof.judge.pieces import TIES, piecewise_values
 from gradproof.judge.points import Answer, Question, answer
 from gradproof.judge.ties import Ties
+from gradproof.judge.wide import VALUE, far_away
 
 WINDOWS = (3, 6, 1_000_000)
 """How many equations back the forward values of a stage are worked out; older ones are atoms."""
@@ -81,9 +82,23 @@ def prove(paper: Paper, derivation: Derivation, seed: bytes | None = None) -> di
         found = _chained(found, links)
         _whole_by_points(found, paper, derivation, ties, assumed, seed)
         found = _chained(found, links)
+    found = _looked_at(found, paper, derivation)
     if paper.fixed:  # the code asks for numbers: at others it may be another program
         found = {of: replace(proof, numbers=True) for of, proof in found.items()}
     return _with_needs(found, paper, derivation, laws, seed)
+
+
+def _looked_at(found: dict[str, Proof], paper: Paper, derivation: Derivation) -> dict[str, Proof]:
+    """The proofs after a look at inputs far away: with the hypothesis that a claim has a value,
+    and without those that certified numbers contradict."""
+    far = far_away(paper, derivation, [of for of, proof in found.items() if proof.chain])
+    result = dict(found)
+    for of in far.undefined:
+        result[of] = replace(found[of], hypotheses=(*found[of].hypotheses, VALUE))
+    for of in far.wrong:
+        if not found[of].hypotheses:
+            result[of] = Proof(of)
+    return result
 
 
 def _said(laws: Iterable[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from fractions import Fraction
 from math import ceil, floor, trunc
+from operator import and_, lshift, or_, rshift, xor
 from pathlib import Path
 from typing import Any, final
 
@@ -69,6 +70,12 @@ class _Arithmetic:
 
     def __rtruediv__(self, other: Any) -> Any:
         return _carried(lambda a, b: b / a, self, other, lambda a, b: product(b, _inverse(a)))
+
+    def __neg__(self) -> Any:
+        return _made(-float(_plain(self)), negate(self.term))
+
+    def __pos__(self) -> Any:
+        return self
 
     def __pow__(self, exponent: Any) -> Any:
         fraction = rational(float(exponent))
@@ -138,6 +145,35 @@ class _Arithmetic:
 
     def __rmod__(self, other: Any) -> Any:
         return _cut(self, other, lambda a, b: b % a)
+
+    def __divmod__(self, other: Any) -> Any:
+        return _cut(self, other, divmod)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return _cut(self, other, lambda a, b: divmod(b, a))
+
+    # A text is compared as a number is.
+
+    def __str__(self) -> str:
+        return str(_turned(self))
+
+    def __repr__(self) -> str:
+        return repr(_turned(self))
+
+    def __format__(self, how: str) -> str:
+        return format(_turned(self), how)
+
+    def __complex__(self) -> complex:
+        return complex(_turned(self))
+
+    def as_integer_ratio(self) -> Any:
+        return _turned(self).as_integer_ratio()
+
+    def is_integer(self) -> bool:
+        return bool(_turned(self).as_integer_ratio()[1] == 1)
+
+    def conjugate(self) -> Any:
+        return self
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **extra: Any) -> Any:
         if ufunc is np.sqrt and method == "__call__" and not extra:
@@ -242,6 +278,56 @@ class SizeNumber(_Arithmetic, int):
         made.term = term
         return made
 
+    @property
+    def real(self) -> int:
+        return self
+
+    @property
+    def numerator(self) -> int:
+        return self
+
+    def __and__(self, other: Any) -> Any:
+        return _cut(self, other, and_)
+
+    def __rand__(self, other: Any) -> Any:
+        return _cut(self, other, and_)
+
+    def __or__(self, other: Any) -> Any:
+        return _cut(self, other, or_)
+
+    def __ror__(self, other: Any) -> Any:
+        return _cut(self, other, or_)
+
+    def __xor__(self, other: Any) -> Any:
+        return _cut(self, other, xor)
+
+    def __rxor__(self, other: Any) -> Any:
+        return _cut(self, other, xor)
+
+    def __lshift__(self, other: Any) -> Any:
+        return _cut(self, other, lshift)
+
+    def __rlshift__(self, other: Any) -> Any:
+        return _cut(self, other, lambda a, b: b << a)
+
+    def __rshift__(self, other: Any) -> Any:
+        return _cut(self, other, rshift)
+
+    def __rrshift__(self, other: Any) -> Any:
+        return _cut(self, other, lambda a, b: b >> a)
+
+    def __invert__(self) -> int:
+        return ~int(_turned(self))
+
+    def bit_length(self) -> int:
+        return int(_turned(self)).bit_length()
+
+    def bit_count(self) -> int:
+        return int(_turned(self)).bit_count()
+
+    def to_bytes(self, *how: Any, **more: Any) -> bytes:
+        return int(_turned(self)).to_bytes(*how, **more)
+
 
 @final
 class SizeRatio(_Arithmetic, float):
@@ -251,6 +337,13 @@ class SizeRatio(_Arithmetic, float):
         made = float.__new__(cls, value)
         made.term = term
         return made
+
+    @property
+    def real(self) -> float:
+        return self
+
+    def hex(self) -> str:
+        return float(_turned(self)).hex()
 
 
 def number_of(size: Size, sizes: dict[str, int]) -> int:

@@ -99,12 +99,17 @@ def _outside(writer: Writer, node: Node, axes: tuple[Index, ...], term: Term) ->
     if not spot.conditions:
         return
     old = tuple(_conditions(term))
+    if set(spot.conditions) <= set(old):
+        return
     mine, theirs = _ranges(spot.conditions, axes), _ranges(old, axes)
     beside = any(a.stop <= b.start or b.stop <= a.start for a, b in zip(mine, theirs, strict=True))
     if beside or any(_never_meet(_steps(spot.conditions, i), _steps(old, i)) for i in axes):
         yield term
-    elif spot.steps or any(
-        b.start < a.start or b.stop > a.stop for a, b in zip(mine, theirs, strict=True)
+    elif (
+        spot.steps
+        # A range that a symbol ends, as of ``x[-1]``, is less than `_ranges` says.
+        or not all(_ends_at_a_number(condition) for condition in spot.conditions)
+        or any(b.start < a.start or b.stop > a.stop for a, b in zip(mine, theirs, strict=True))
     ):
         yield product(term, plus(ONE, negate(spot.holds())))
 
@@ -139,6 +144,14 @@ def _never_meet(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> boo
     """Whether two sequences of steps have no position in common, as the even and the odd ones."""
     pairs = [(gcd(s, t), a - b) for s, a in one for t, b in other]
     return any(difference % step if step else difference for step, difference in pairs)
+
+
+def _ends_at_a_number(condition: Bracket) -> bool:
+    match condition.position:
+        case Affine(((Index(), 1 | -1),), _):
+            return True
+        case _:
+            return False
 
 
 def _ranges(conditions: tuple[Bracket, ...], axes: tuple[Index, ...]) -> list[range]:

@@ -438,3 +438,15 @@ def test_shapes_stand_in_the_docstring():
     for name, shape in shapes(paper_of.paper.forward).items():
         if name in paper_of.signature:
             assert f"{name} ({', '.join(map(str, shape))}" in said
+
+
+@pytest.mark.parametrize("to", EVERYWHERE)
+def test_a_loop_may_start_from_a_value_that_forward_works_out(to):
+    def forward(x: "n d", A: "d d"):
+        start = np.tanh(x)
+        h = start
+        for _ in range(3):
+            h = np.tanh(h @ A + start)
+        return np.sum(h**2)
+
+    run(gp.export(forward, to=to), "started")["check"]()

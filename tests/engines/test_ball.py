@@ -249,3 +249,9 @@ def test_whole_numbers_such_as_indices_are_exact():
         exact, radius, error = Ball(CONTRACTS["numpy", "float32"]).lift(array)
         assert np.array_equal(exact, array)
         assert not np.any(radius) and not np.any(error)
+
+
+def test_a_subnormal_number_may_count_as_zero_to_the_last_bit():
+    numbers = np.array([4.460095e-40, -1.335404e-39, 2.0**-140])
+    _, _, error = Ball(CONTRACTS["jax", "float32"]).lift(numbers.astype(np.float32))
+    assert np.all(error > np.abs(numbers.astype(np.float32)).astype(np.float64))

@@ -7,6 +7,9 @@ import gradproof as gp
 from gradproof.certificate.check import work_out
 from gradproof.certificate.numbers import Unreadable
 from gradproof.judge.pieces import TIES
+from gradproof.judge.wide import VALUE, far_away
+from gradproof.trace.source import Source
+from gradproof.workbench import read
 
 ATTACKS = []
 
@@ -291,6 +294,41 @@ def test_a_verdict_does_not_lie(make, deserved):
     assert found == deserved
 
 
+LACKING = [
+    lambda x, u: u * np.exp(np.log(x + 9)) / (x + 9),
+    lambda x, u: u * np.sqrt(x + 9) ** 2 / (x + 9),
+    lambda x, u: u * gp.relu(x + 3) / gp.relu(x + 3),
+    lambda x, u: u * (1 - (x > 3)) / (1 - (x > 3)),
+]
+
+
+@pytest.mark.parametrize("claimed", LACKING)
+def test_a_formula_without_a_value_on_a_whole_region_is_proved_where_it_has_one(claimed):
+    def forward(x: "n", u: "n, data"):
+        return np.sum(x * u)
+
+    report = gp.verify(forward, lambda x, u: {"dx": claimed(x, u)}, engine="numpy", seed=3)
+    verdict = report["x"].formula_verdict
+    assert (verdict.kind, verdict.hypotheses) == ("proved", (VALUE,))
+
+
+@pytest.mark.parametrize(
+    ("claimed", "wrong"),
+    [
+        (lambda x, u: np.where(x > 6, 2 * u, u), {"x"}),
+        (lambda x, u: u * np.sqrt((x + 9) ** 2) / (x + 9), {"x"}),
+        (lambda x, u: u * np.abs(x + 9) / np.abs(x + 9), set()),
+        (lambda x, u: u, set()),
+    ],
+)
+def test_no_proof_stands_against_certified_numbers_far_away(claimed, wrong):
+    def forward(x: "n", u: "n, data"):
+        return np.sum(x * u)
+
+    traced, _ = read(Source("far", forward, lambda x, u: {"dx": claimed(x, u)}), {}, {})
+    assert far_away(traced.paper, traced.derivation, {"x"}).wrong == wrong
+
+
 def right_at_size_3(value, claimed):
     """A gradient that is right where the second axis has the size 3, as the data's has."""
 
@@ -369,4 +407,44 @@ def test_a_certificates_function_does_not_read_what_depends_on_the_tapped_elemen
         "formula": [["dx", {"i0": 1}, 3]],
     }
     with pytest.raises(Unreadable, match="z is read"):
+        work_out(document, 128)
+
+
+X = {"x": {"shape": [4], "values": ["0x0p+0"] * 4}}
+
+
+@pytest.mark.parametrize(
+    ("functions", "term"),
+    [
+        # An index that is read as an argument would be a number of Python, and 1/3 a float.
+        (
+            {},
+            [
+                *("sum", {"#0": 4}),
+                [
+                    "product",
+                    ["bracket", "==", {"#0": 1, "1": -3}],
+                    ["read", "x", "#0"],
+                    ["power", ["argument", 0], -1],
+                ],
+            ],
+        ),
+        # A bracket of an argument would have a kink that nothing sees.
+        (
+            {"is 0": [1, ["bracket", "==", {"#0": 1}]]},
+            ["sum", {"i0": 4}, ["apply", "is 0", ["read", "x", "i0"]]],
+        ),
+    ],
+)
+def test_a_certificates_indices_and_arguments_are_not_mistaken_for_one_another(functions, term):
+    document = {
+        "claim": {"of": "x", "name": "dx", "index": [3]},
+        "loss": "loss",
+        "sizes": {},
+        "functions": functions,
+        "inputs": X,
+        "forward": [["loss", {}, term]],
+        "formula": [["dx", {"i0": 4}, "1/3"]],
+    }
+    with pytest.raises(Unreadable, match=r"index|indices"):
         work_out(document, 128)

@@ -273,3 +273,24 @@ def test_every_record_makes_a_mutant_somewhere():
 def test_names_of_mistakes_are_told_apart():
     names = [mistake.name for mistake in MISTAKES]
     assert len(set(names)) == len(names)
+
+
+def test_a_mistake_that_moves_a_position_inside_softmax_is_evaluated():
+    def forward(x: "n k", y: "n k, data"):
+        return -np.sum(y * (x - gp.logsumexp(x, axis=1, keepdims=True)))
+
+    def backward(x, y):
+        return {"dx": gp.softmax(x) - y}  # the rows of y do not sum to 1
+
+    assert gp.verify(forward, backward, engine="numpy")["x"].formula_verdict.kind == "refuted"
+
+
+def test_a_wrong_shape_is_an_error_also_where_integers_pick_from_an_axis_of_any_size():
+    def forward(x: "n d", idx: "m, index n"):
+        return np.sum(x[idx] ** 2)
+
+    def backward(x, idx):
+        return {"dx": np.sum(x, axis=0)}
+
+    with pytest.raises(ClaimShape, match="is n×d"):
+        gp.verify(forward, backward, engine="numpy")

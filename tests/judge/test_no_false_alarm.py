@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 import gradproof as gp
 from gradproof.core.program import Equation
@@ -214,3 +215,38 @@ def test_a_gradient_of_another_shape_is_refuted_and_never_broadcast():
 def test_a_gradient_that_is_not_finite_is_undecided():
     verdicts = dict(judged("numpy", "float32", 5, range(1), planted("W1", (0, 0), np.inf)))
     assert verdicts["W1"].kind == "undecided"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x: np.sum(x**3) / 3,
+        lambda x: np.sum(np.mean(x**3, axis=0)),
+        lambda x: 0.005 * np.sum((10 * x) ** 2),
+    ],
+)
+def test_numbers_that_cancel_in_a_gradient_are_multiplied_with_by_an_engine(loss, dtype):
+    def forward(x: "3 100"):
+        return loss(x)
+
+    report = gp.verify(forward, engine="torch", dtype=dtype)
+    assert report["x"].engine_verdict.kind == "agrees"
+
+
+def test_numbers_that_cancel_make_no_room_for_a_wrong_one():
+    def forward(x: "40"):
+        return np.sum(x**3) / 3
+
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return (x**3).sum() / 3
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * x**2 * (1 + 2**-15)
+
+    assert gp.check(Cube.apply, reference=forward, engine="torch")["x"].kind == "refuted"

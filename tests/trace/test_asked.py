@@ -1,6 +1,7 @@
 """Code that asks for the number behind a size is never said to be right at all sizes."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -33,6 +34,14 @@ HIDDEN = {
     "a distance": lambda x: x if abs(x.shape[0] - 7) < 500_000 else 2 * x,
     "a power": lambda x: x if 2 ** x.shape[0] < 2**9999 else 2 * x,
     "a small size in an array": lambda x: x if np.array(x.shape[0]) > 4 else 2 * x,
+    "the opposite": lambda x: x if -x.shape[0] > -500_000 else 2 * x,
+    "bits": lambda x: x * (1 + (x.shape[0] >> 20)),
+    "the number of bits": lambda x: x if x.shape[0].bit_length() < 20 else 2 * x,
+    "a quotient and a remainder": lambda x: x * (1 + divmod(x.shape[0], 500_000)[0]),
+    "a text": lambda x: x if len(f"{x.shape[0]}") < 6 else 2 * x,
+    "a shape as a text": lambda x: x if len(str(x.shape)) < 10 else 2 * x,
+    "a numerator": lambda x: x if Fraction(x.shape[0]).numerator < 500_000 else 2 * x,
+    "whether a ratio is whole": lambda x: 2 * x if (x.shape[0] / 777_777).is_integer() else x,
     "an odd size in an array": lambda x: x if np.array(x.shape[0]) % 2 else 2 * x,
 }
 
@@ -55,6 +64,7 @@ def test_a_condition_on_a_size_is_seen_wherever_it_would_come_true(name):
         lambda x: x * x.shape[0] / x.shape[0],
         lambda x: x if x.shape == (2 * x).shape else None,
         lambda x: x * np.sqrt(x.shape[0]) ** 2 / x.shape[0],
+        lambda x: x * -x.shape[0] / -x.shape[0],
     ],
 )
 def test_what_asks_for_no_number_is_proved_for_all_sizes(right):

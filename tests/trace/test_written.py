@@ -160,3 +160,29 @@ def test_plain_arrays_stay_plain():
     report = gp.verify(forward, engine="numpy", seed=0)
     assert report.ok
     assert np.zeros is original
+
+
+FROM_THE_END = [
+    "h[-1] *= 2",
+    "h[:, -1] = 0",
+    "h[-1] = h[0]; h[0] = h[-1] + h[-2]",
+    "h[-1] = 0; h[-2] = 3; h[-1] = 2 * h[0]",
+    "h[0, -1] = 1; h[-1] -= h[0]",
+]
+
+
+@pytest.mark.parametrize("shape", ["n d", "n 3", "5 d"])
+@pytest.mark.parametrize("lines", FROM_THE_END)
+def test_what_is_written_at_the_end_of_an_axis_of_any_size_leaves_the_rest(lines, shape):
+    body = "".join(f"    {line}\n" for line in lines.split("; "))
+    space = {"np": np}
+    exec(f"def forward(x: '{shape}'):\n    h = x * 1\n{body}    return np.sum(h**3)\n", space)
+    forward = space["forward"]
+    report = gp.verify(forward, engine="numpy", dtype="float64")
+    assert report.ok, report
+    data = report.batches[-1].inputs["x"]
+    direction = np.random.default_rng(1).normal(size=data.shape)
+    # A cubic: the differences of two steps, by Richardson, are exact but for rounding.
+    one, two = (forward(data + t * direction) - forward(data - t * direction) for t in (0.5, 1.0))
+    slope = (8 * one - two) / 6
+    assert np.sum(np.asarray(report["x"].true, dtype=float) * direction) == pytest.approx(slope)
