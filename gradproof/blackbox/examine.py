@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -101,11 +101,15 @@ def examine(
             for row in rows
         )
         if diagnose and isinstance(case.reference, PaperReference):
-            named = name_mistakes(rows, case.reference, _finest(case, case.reference, exactly))
+            finest = _finest(case, case.reference, exactly)
+            # A program of the second order is long: making each mistake in it takes a minute.
+            named = name_mistakes(rows, case.reference, finest, further=not case.first)
             rows = tuple(
-                row if row.why == (PILED,) else other
+                row if row.why == (PILED,) or _is_no_second(row, case, heard) else other
                 for row, other in zip(rows, named, strict=True)
             )
+    if case.first and case.machine.name == "torch":
+        noticed.update((one, None) for one in _saved_in_forward(rows, case))
     tried: list[str] = []
     if battery and heard and not case.caller.stuck:
         agreeing = {row.name for row in rows if row.kind == "agrees"}
@@ -163,13 +167,36 @@ def returned(case: Case, answer: Answer, frozen: str = "") -> dict[str, Returned
 
 
 def symbol(case: Case, name: str) -> str:
-    """How a page writes a tensor: a value by its name, a gradient as ∂l/∂x."""
+    """How a page writes a tensor: a value by its name, a gradient as ∂l/∂x; of the second order
+    the values are gradients, and the gradients are those of s."""
     count = len(case.reference.outputs())
     if name in case.wanted:
-        return f"∂l/∂{name}"
+        return f"∂s/∂{name}" if case.first else f"∂l/∂{name}"
+    if case.first:
+        return f"∂l/∂{case.first[int(name[2:-1])]}"
     if count == 1:
         return told("value")
     return told("value {number}", number=int(name[2:-1]) + 1)
+
+
+def _is_no_second(row: CheckRow, case: Case, heard: Sequence[Heard]) -> bool:
+    """Whether nothing comes back for a second gradient: terms that cancel explain nothing then."""
+    found = [returned(case, one.answer)[row.name].array for one in heard]
+    return bool(case.first) and not any(a is not None and np.any(a) for a in found)
+
+
+def _saved_in_forward(rows: Sequence[CheckRow], case: Case) -> Iterator[Observation]:
+    """What is nearly always the reason where only the second gradients of inputs are wrong."""
+    wrong = {row.name for row in rows if row.kind == "refuted"}
+    if wrong and wrong <= set(case.first):
+        yield Observation(
+            "note",
+            told(
+                "PyTorch differentiates a backward pass as a function of the upstream gradient and "
+                "of the inputs and outputs that forward saved. Whatever else forward saved is a "
+                "constant there: compute it again in backward, or return it from forward too."
+            ),
+        )
 
 
 # --- the draws ------------------------------------------------------------------------------------

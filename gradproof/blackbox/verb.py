@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradproof.blackbox.case import Case, build, drawn
+from gradproof.blackbox.again import second_case
+from gradproof.blackbox.build import build, drawn
+from gradproof.blackbox.case import Case
 from gradproof.blackbox.examine import examine
 from gradproof.blackbox.power import power_of
 from gradproof.core.errors import DataError
 from gradproof.core.told import told
 from gradproof.judge.generic import check_seed
+from gradproof.judge.reference import output
 from gradproof.report.checked import CheckReport, Observation
 
 
@@ -35,6 +38,7 @@ def check(
     diagnose: bool = True,
     full: bool = False,
     power: bool = False,
+    order: int = 1,
 ) -> CheckReport:
     """Checks the backward pass of a function of which nothing is seen but what it returns.
 
@@ -75,12 +79,17 @@ def check(
         power: whether the report says which known mistakes these data could not have shown in this
             precision, and which data would (`CheckReport.power`); the reference must be a paper, or
             a callable that can be read as one.
+        order: 2 to differentiate the backward pass again and check the gradients of
+            ``s = Σ ⟨v, ∂l/∂x⟩``, with random v, with respect to the inputs and the upstream
+            gradients (`CheckReport.second`). Not with NumPy, whose backward passes return arrays.
 
     Raises:
         GradproofError: the call is wrong. What the *function* does wrong stands in the report.
     """
     if draws < 1:
         raise DataError(told("draws must be at least 1, not {draws}.", draws=draws))
+    if order not in (1, 2):
+        raise DataError(told("order must be 1 or 2, not {order}.", order=order))
     check_seed(seed)
     options = {
         "engine": engine,
@@ -92,6 +101,9 @@ def check(
     case = build(
         function, arguments, reference, dtype=dtype, seed=seed or 0, sizes=sizes or {}, **options
     )
+    again = _again(function, arguments, reference, case.machine.name, case.dtype, seed or 0, order)
+    # Made first: an engine that cannot differentiate twice says so before anything is judged.
+    second = second_case(case, seed or 0) if order == 2 else None
     report = examine(
         case,
         draws=draws,
@@ -101,8 +113,10 @@ def check(
         battery=battery,
         diagnose=diagnose,
         full=full,
-        again=_again(function, arguments, reference, case.machine.name, case.dtype, seed or 0),
+        again=again,
     )
+    if second is not None:
+        report = replace(report, second=_differentiated(second, report, diagnose))
     if not power:
         return report
 
@@ -119,13 +133,33 @@ def check(
     return replace(report, power=found)
 
 
+def _differentiated(case: Case, first: CheckReport, diagnose: bool) -> CheckReport:
+    """The report on a backward pass differentiated again, at the data of the first order. First
+    gradients that agree stand in the report on the first order."""
+    report = examine(
+        case,
+        draws=first.draws,
+        seed=first.seed,
+        allow_ulps=first.allow_ulps,
+        may_overwrite=(),
+        battery=False,
+        diagnose=diagnose,
+        full=False,
+        again=first.again,
+    )
+    again = {output(k) for k in range(len(case.first))}
+    rows = tuple(r for r in report.rows if r.name not in again or r.kind == "refuted")
+    return replace(report, rows=rows)
+
+
 def _again(
-    function: Any, arguments: Any, reference: Any, engine: str, dtype: str, seed: int
+    function: Any, arguments: Any, reference: Any, engine: str, dtype: str, seed: int, order: int
 ) -> tuple[str, ...]:
     """Three lines that check the same again."""
     name = spoken(function)
     given = ", arguments" if arguments is not None else ""
     framework = f'engine="{engine}", dtype="{dtype}", seed={seed}'
+    framework += f", order={order}" if order > 1 else ""
     right = spoken(reference)
     right = "reference" if right == "function" else right
     return (

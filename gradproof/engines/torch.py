@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -353,6 +353,29 @@ def _changed(now: list[torch.Tensor], before: list[torch.Tensor]) -> tuple[int, 
     )
 
 
+def _refuse_once(gradients: Sequence[torch.Tensor | None]) -> None:
+    """That no gradient comes through a backward pass that may not be differentiated again: where
+    nothing is found behind it, PyTorch gives no gradient and does not raise.
+
+    Raises:
+        BoxFailed: one does.
+    """
+    waiting = [g.grad_fn for g in gradients if g is not None and g.grad_fn is not None]
+    met = set(waiting)
+    while waiting:
+        node = waiting.pop()
+        if node.name() == "torch::autograd::Error":
+            raise BoxFailed(
+                told(
+                    "the backward pass is marked once_differentiable: PyTorch does not "
+                    "differentiate it again"
+                )
+            )
+        new = {one for one, _ in node.next_functions if one is not None} - met
+        met |= new
+        waiting.extend(new)
+
+
 @final
 class TorchEngine(Engine):
     """PyTorch on the CPU, differentiated by its autograd."""
@@ -485,6 +508,32 @@ class TorchEngine(Engine):
             _changed(upstream, kept),
             lambda: tuple(map(_returned, found)),
         )
+
+    def backward(self, box: Callable[..., Any], question: Question) -> Callable[..., Any]:
+        """`torch.autograd.grad` with ``create_graph=True``."""
+        count = len(question.arguments)
+
+        def pulled(*entered: Any) -> tuple[torch.Tensor, ...]:
+            arguments, upstream = entered[:count], entered[count:]
+            flat = [t for a in arguments for t in (a if isinstance(a, list) else [a])]
+            with torch.enable_grad():
+                natives = [
+                    t.detach().requires_grad_() if wanted and not t.requires_grad else t
+                    for t, wanted in zip(flat, question.wanted, strict=True)
+                ]
+                leaves = [t for t, w in zip(natives, question.wanted, strict=True) if w]
+                outputs = several(box(*question.arranged(natives)))
+                found = torch.autograd.grad(
+                    outputs, leaves, upstream, create_graph=True, allow_unused=True
+                )
+                _refuse_once(found)
+                # A gradient that is cut off from what it is made of has a gradient of zero.
+                return tuple(
+                    0 * t if g is None else g if g.requires_grad else g + 0 * t
+                    for g, t in zip(found, leaves, strict=True)
+                )
+
+        return pulled
 
     def forward_alone(self, function: Callable[..., Any], question: Question) -> Callable[..., Any]:
         """The aten operations that `make_fx` sees in the forward pass alone."""
