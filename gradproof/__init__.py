@@ -10,6 +10,8 @@ __version__ = "0.1.0"
 _WHERE = {
     **dict.fromkeys(("derive", "verify", "export"), "gradproof.workbench"),
     "check": "gradproof.blackbox.verb",
+    "instrument": "gradproof.blackbox.instrument",
+    "named": "gradproof.blackbox.watching",
     "power": "gradproof.unseen.verb",
     "show": "gradproof.report.console",
     "verify_all": "gradproof.gallery.survey",

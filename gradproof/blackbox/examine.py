@@ -12,6 +12,7 @@ from gradproof.blackbox.battery import Trial, trials
 from gradproof.blackbox.case import Case
 from gradproof.blackbox.jacobian import check_size, jacobian
 from gradproof.blackbox.mistaken import Seen, name_mistakes, seen
+from gradproof.blackbox.nodes import Inside, first_wrong, nodes, right_inside
 from gradproof.core.told import told, told_all, told_sentence
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Answer, BoxFailed, Returned
@@ -23,6 +24,7 @@ from gradproof.judge.layers import OTHER_ALGORITHM
 from gradproof.judge.reference import Data, PaperReference, Unbounded, output
 from gradproof.judge.truth import LARGE
 from gradproof.report.checked import CheckReport, CheckRow, Observation
+from gradproof.report.nodes import lost, where
 from gradproof.workbench import contract_words
 
 EXACTLY = "float64"
@@ -56,6 +58,7 @@ def examine(
     battery: bool,
     diagnose: bool,
     full: bool,
+    inside: bool,
     again: tuple[str, ...],
 ) -> CheckReport:
     """The report on a case.
@@ -69,6 +72,7 @@ def examine(
         battery: whether it is tried in other conditions, too.
         diagnose: whether known mistakes are looked for.
         full: whether the Jacobian is looked at column by column.
+        inside: whether all that the function names inside is told, and not only where it is wrong.
         again: the lines that repeat the check.
     """
     if full:
@@ -108,6 +112,14 @@ def examine(
                 row if row.why == (PILED,) or _is_no_second(row, case, heard) else other
                 for row, other in zip(rows, named, strict=True)
             )
+    looked = Inside((), ())
+    wrong = any(row.kind == "refuted" and row.why != (PILED,) for row in rows)
+    paper = case.reference
+    if heard and isinstance(paper, PaperReference) and not case.first and (inside or wrong):
+        looked = nodes(case, paper)
+        kinds = {row.name: row.kind for row in rows}
+        noticed.update((where(*one), None) for one in first_wrong(looked, kinds, paper))
+        noticed.update((lost(one), None) for one in right_inside(looked, kinds, paper))
     if case.first and case.machine.name == "torch":
         noticed.update((one, None) for one in _saved_in_forward(rows, case))
     tried: list[str] = []
@@ -140,6 +152,7 @@ def examine(
         tuple(noticed),
         tuple(tried),
         again,
+        nodes=(*looked.values, *looked.gradients) if inside else (),
     )
 
 

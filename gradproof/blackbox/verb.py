@@ -10,11 +10,12 @@ from gradproof.blackbox.again import second_case
 from gradproof.blackbox.build import build, drawn
 from gradproof.blackbox.case import Case
 from gradproof.blackbox.examine import examine
+from gradproof.blackbox.instrument import Instrumented
 from gradproof.blackbox.power import power_of
 from gradproof.core.errors import DataError
 from gradproof.core.told import told
 from gradproof.judge.generic import check_seed
-from gradproof.judge.reference import output
+from gradproof.judge.reference import PaperReference, output
 from gradproof.report.checked import CheckReport, Observation
 
 
@@ -50,7 +51,8 @@ def check(
             backward pass is what the framework's autodiff calls (`torch.autograd.Function`,
             `jax.custom_vjp`, `tf.custom_gradient`). With NumPy it returns ``(value, pullback)``,
             where ``pullback(upstream)`` gives the gradients of the inputs in order, or it is an
-            object with the methods ``forward(*inputs)`` and ``backward(upstream)``.
+            object with the methods ``forward(*inputs)`` and ``backward(upstream)``. Of a function
+            that `gradproof.instrument` returns the report also has what it names inside.
         arguments: arrays or tensors of the framework, in order or by the reference's names; also
             shapes as tuples. What is missing is drawn from the reference's annotations.
         reference: a paper's forward, in NumPy with annotated shapes, which returns the value; then
@@ -91,6 +93,9 @@ def check(
     if order not in (1, 2):
         raise DataError(told("order must be 1 or 2, not {order}.", order=order))
     check_seed(seed)
+    inside = isinstance(function, Instrumented)
+    if inside:
+        function = function.function
     options = {
         "engine": engine,
         "upstream": upstream,
@@ -102,6 +107,11 @@ def check(
         function, arguments, reference, dtype=dtype, seed=seed or 0, sizes=sizes or {}, **options
     )
     again = _again(function, arguments, reference, case.machine.name, case.dtype, seed or 0, order)
+    if inside and not isinstance(case.reference, PaperReference):
+        raise DataError(
+            told("The reference is not read as equations, so that its tensors have no names."),
+            advice=told("Give a paper as reference, or check the function without instrument."),
+        )
     # Made first: an engine that cannot differentiate twice says so before anything is judged.
     second = second_case(case, seed or 0) if order == 2 else None
     report = examine(
@@ -113,6 +123,7 @@ def check(
         battery=battery,
         diagnose=diagnose,
         full=full,
+        inside=inside,
         again=again,
     )
     if second is not None:
@@ -145,6 +156,7 @@ def _differentiated(case: Case, first: CheckReport, diagnose: bool) -> CheckRepo
         battery=False,
         diagnose=diagnose,
         full=False,
+        inside=False,
         again=first.again,
     )
     again = {output(k) for k in range(len(case.first))}

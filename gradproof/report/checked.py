@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import numpy as np
 from rich.cells import set_cell_size
@@ -14,13 +13,13 @@ from rich.text import Text
 from gradproof.core.told import told, told_clauses, told_row
 from gradproof.judge.box import BoxKind, Finding
 from gradproof.report.console import COLOURS, MARKS, digits
+from gradproof.report.nodes import Node
+from gradproof.report.observation import Observation
 from gradproof.report.report import WORDS, RefutedError, plain
 from gradproof.report.table import Column, Row, Table, lay_out, wrapped
 from gradproof.report.unseen import PowerReport
 from gradproof.words import in_language, say, sentence
 from gradproof.words.say import ENGLISH
-
-ObservationKind = Literal["fault", "undecided", "note"]
 
 WIDTH = 100
 
@@ -49,20 +48,13 @@ class CheckRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """Something that was seen of the function beside the numbers of its first calls."""
-
-    kind: ObservationKind
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class CheckReport:
     """Everything that was checked of one black box.
 
     ``power`` is what the data could not have shown, and ``second`` what the backward pass gives
     when it is differentiated again, where that was asked for: its values are the first gradients,
     and its gradients those of ``s = Σ ⟨v, ∂l/∂x⟩`` with respect to inputs and upstream gradients.
+    ``nodes`` are the tensors that an instrumented function names inside.
     """
 
     function: str
@@ -80,6 +72,7 @@ class CheckReport:
     again: tuple[str, ...]
     power: PowerReport | None = None
     second: CheckReport | None = None
+    nodes: tuple[Node, ...] = ()
 
     def __getitem__(self, name: str) -> CheckRow:
         """The gradient with respect to an input, or a value by its name."""
@@ -135,6 +128,9 @@ class CheckReport:
         yield from _head(report, width, lang)
         yield Text()
         yield from lay_out(_table(report, lang), width)
+        if report.nodes:
+            yield Text()
+            yield from lay_out(_inside(report, lang), width)
         yield from _wrapped_details(report, width, lang)
         if report.second is not None:
             yield Text()
@@ -255,6 +251,36 @@ def _table(report: CheckReport, lang: str) -> Table:
         rows.append(Row(cells))
     title = say("Largest difference, at the element that uses most of its bound", lang)
     return Table(title, columns, tuple(rows))
+
+
+def _inside(report: CheckReport, lang: str) -> Table:
+    columns = (
+        Column(say("tensor", lang)),
+        Column(say("name", lang)),
+        Column(say("in", lang)),
+        Column(say("line", lang)),
+        Column(say("difference", lang), "right"),
+        Column(say("permitted", lang), "right"),
+        Column(say("verdict", lang)),
+    )
+    rows = tuple(
+        Row(
+            (
+                Text(node.symbol),
+                Text(node.name),
+                Text(node.function),
+                Text(node.line),
+                Text(_ulp(node.finding.ulps)),
+                Text(_ulp(node.finding.permitted)),
+                Text(
+                    f"{MARKS[node.finding.kind]} {say(WORDS[node.finding.kind], lang)}",
+                    COLOURS[node.finding.kind],
+                ),
+            )
+        )
+        for node in report.nodes
+    )
+    return Table(say("Inside, by the names in its code", lang), columns, rows)
 
 
 def _ulp(count: float) -> str:
