@@ -226,7 +226,7 @@ def _spy_on_calls(module: Any, name: str, spies: Spies) -> None:
     spies.put(module, name, spied)
 
 
-# --- what is named ----------------------------------------------------------------------------------
+# --- what is named --------------------------------------------------------------------------------
 
 
 def spy_on(target: str, spies: Spies) -> None:
@@ -301,7 +301,7 @@ def _spy_on_function(owner: Any, name: str, function: Any, spies: Spies) -> None
                 spies.put(module, other, spied)
 
 
-# --- whose it is ------------------------------------------------------------------------------------
+# --- whose it is ----------------------------------------------------------------------------------
 
 
 def _code(function: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Audits of gradient tests: loose tests let wrong gradients pass, and strict ones catch them all."""
+"""Audits of gradient tests: loose ones let wrong gradients pass, strict ones catch them all."""
 
 import os
 import subprocess
