@@ -95,9 +95,8 @@ class AuditReport:
 
 
 def _function(one: Audited, width: int, lang: str) -> Iterator[Text]:
-    said = say("gradproof audit {name}", lang, name=one.name)
     place = f" ({one.place})" if one.place else ""
-    yield Text(said, style="bold").append(place, "not bold dim")
+    yield Text(one.name, style="bold").append(place, "not bold dim")
     tests = say("run by {tests}", lang, tests=told_list(list(one.tests)))
     yield from wrapped(Text(tests, "dim"), width)
     names = [change.name for change in CHANGES if any(t.change == change.name for t in one.tried)]

@@ -112,6 +112,13 @@ def check(
             told("The reference is not read as equations, so that its tensors have no names."),
             advice=told("Give a paper as reference, or check the function without instrument."),
         )
+
+    def rebuilt(sizes: Mapping[str, int], dtype: str, seed: int) -> Case:
+        given = drawn(arguments, reference, upstream)
+        named = {**options, "engine": case.machine.name}
+        return build(function, given, reference, dtype=dtype, seed=seed, sizes=sizes, **named)
+
+    annotated = bool(getattr(reference, "__annotations__", {}))
     # Made first: an engine that cannot differentiate twice says so before anything is judged.
     second = second_case(case, seed or 0) if order == 2 else None
     report = examine(
@@ -125,16 +132,12 @@ def check(
         full=full,
         inside=inside,
         again=again,
+        resized=(lambda sizes: rebuilt(sizes, case.dtype, seed or 0)) if annotated else None,
     )
     if second is not None:
         report = replace(report, second=_differentiated(second, report, diagnose))
     if not power:
         return report
-
-    def rebuilt(sizes: Mapping[str, int], dtype: str, seed: int) -> Case:
-        given = drawn(arguments, reference, upstream)
-        options["engine"] = case.machine.name
-        return build(function, given, reference, dtype=dtype, seed=seed, sizes=sizes, **options)
 
     found = power_of(case, report, rebuilt)
     if found is None:

@@ -327,7 +327,10 @@ def _laid(array: np.ndarray, dtype: torch.dtype | None, layout: Layout, device: 
     """A tensor of these numbers whose memory has this layout; integers keep their dtype."""
     if layout == "expanded":
         return torch.tensor(once(array), dtype=dtype, device=device).expand(array.shape)
-    if layout == "contiguous" or not array.ndim:
+    if layout == "transposed" and array.ndim > 1:
+        turned = np.ascontiguousarray(array.swapaxes(-1, -2))
+        return torch.tensor(turned, dtype=dtype, device=device).transpose(-1, -2)
+    if layout != "strided" or not array.ndim:
         return torch.tensor(array, dtype=dtype, device=device)
     # torch.tensor copies in order: the strides of the whole are kept by cutting it after.
     whole = laid_out(array, layout).base

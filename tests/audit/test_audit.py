@@ -1,6 +1,7 @@
 """Audits of gradient tests: loose ones let wrong gradients pass, strict ones catch them all."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -129,8 +130,8 @@ def rows(text):
     found, function, names = {}, "", []
     for line in text.splitlines():
         words = line.split()
-        if line.startswith("gradproof audit "):
-            function = words[2]
+        if re.fullmatch(r"\S+ \(\S+:\d+\)", line):
+            function = words[0]
         elif words[:1] == ["gradient"]:
             names = words[1:]
         elif words and words[0].startswith("∂l/∂"):
