@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,8 +11,11 @@ import numpy as np
 
 from gradproof.blackbox.case import Case
 from gradproof.core.errors import GradproofError
+from gradproof.core.index import Index
 from gradproof.core.program import Tensor
+from gradproof.core.term import Term, bound, walk
 from gradproof.core.told import told
+from gradproof.engines.evaluate import number_of
 from gradproof.judge.reference import Data, PaperReference
 from gradproof.trace.signature import positions_of
 
@@ -30,8 +34,8 @@ LONG = 129
 LADDER = (1, 2, 3, 5, 9, 17, 33, 65)
 """Sizes that are tried when a fault is to be seen at the smallest."""
 
-MOST = 100_000
-"""Numbers in the inputs of a case up to which it is tried at other sizes."""
+MOST = 3_000_000
+"""Products that are added up in a case, up to which it is tried at other sizes: about a second."""
 
 LARGE = 128
 """By so much numbers grow so that what saturates does, and probabilities are 0 or 1."""
@@ -236,14 +240,16 @@ def _most_likely(a: np.ndarray) -> np.ndarray:
 
 def _sizes(case: Case, resized: Resized) -> Iterator[Trial]:
     reference = case.reference
-    small = sum(a.size for a in case.data(0).inputs.values()) <= MOST
-    if not isinstance(reference, PaperReference) or not small:
+    if not isinstance(reference, PaperReference):
         return
     generic = dict(reference.sizes)
-    if not generic:
+    # What code loops over or cuts is another program at another size, and often another function.
+    asked = reference.paper.asked | reference.paper.fixed
+    free = [symbol for symbol in generic if symbol not in asked]
+    if not free:
         return
-    first, last = next(iter(generic)), list(generic)[-1]
-    above = {s: ABOVE[k % len(ABOVE)] + 16 * (k // len(ABOVE)) for k, s in enumerate(generic)}
+    first, last = free[0], free[-1]
+    above = {s: ABOVE[k % len(ABOVE)] + 16 * (k // len(ABOVE)) for k, s in enumerate(free)}
     yield from _at({first: 1}, generic, resized)
     yield from _at(above, generic, resized)
     for symbol in dict.fromkeys((first, last)):
@@ -253,10 +259,13 @@ def _sizes(case: Case, resized: Resized) -> Iterator[Trial]:
 def _at(
     changed: Mapping[str, int], generic: Mapping[str, int], resized: Resized
 ) -> Iterator[Trial]:
-    """The check at other sizes, where the paper has a program for them; and smaller ones."""
+    """The check at other sizes, where the paper has a program for them that is small enough; and
+    at smaller ones."""
     try:
         other = resized({**generic, **changed})
     except GradproofError:  # a size that the paper cannot have
+        return
+    if _work(other) > MOST:
         return
 
     def smaller() -> Iterator[Trial]:
@@ -274,3 +283,22 @@ def _at(
         may_refuse=True,
         smaller=smaller,
     )
+
+
+def _work(case: Case) -> int:
+    """How many terms the reference's equations have, over all their indices."""
+    reference = case.reference
+    if not isinstance(reference, PaperReference):
+        return 0
+    equations = [
+        *((e.free, e.term) for e in reference.paper.forward.equations),
+        *((s.equation.free, s.raw) for s in reference.derivation.steps),
+    ]
+    return sum(
+        math.prod(number_of(i.size, reference.sizes) for i in {*free, *_summed(term)})
+        for free, term in equations
+    )
+
+
+def _summed(term: Term) -> Iterator[Index]:
+    yield from (index for node in walk(term) for index in bound(node))
