@@ -111,7 +111,8 @@ def _layouts(case: Case, data: Data) -> Iterator[Trial]:
     }
     if broadcast:
         whole = Data({**data.inputs, **broadcast}, data.upstream)
-        yield Trial(told("with broadcast inputs"), whole, {"layout": "expanded"})
+        words = told("with broadcast inputs")
+        yield Trial(words, whole, {"layout": "expanded"}, may_refuse=True)  # as singular matrices
 
 
 def _arriving(case: Case, data: Data) -> Iterator[Trial]:
