@@ -271,7 +271,9 @@ def _read_module(
     numbers = {node.name: number for number, node in enumerate(nodes)}
     entered = [numbers[node.name] for node in nodes if node.op == "placeholder"]
     written = tuple(
-        _operation(node, numbers, module) for node in nodes if node.op == "call_function"
+        _operation(node, numbers, module)
+        for node in nodes
+        if node.op == "call_function" and not _only_places(node)
     )
     (results,) = (node.args[0] for node in nodes if node.op == "output")
     return entered, written, [_operand(result, numbers, module) for result in results]
@@ -279,6 +281,8 @@ def _read_module(
 
 def _operation(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
     """A call of an aten operator: tensors and numbers apart from sizes, axes and settings."""
+    if str(node.target) in _CHOOSING:
+        return _choosing(node, numbers, module)
     given = dict(node.kwargs)
     names = [argument.name for argument in node.target._schema.arguments]
     given.update(zip(names, node.args, strict=False))
@@ -303,6 +307,98 @@ def _operation(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
         operands = []
     shape = tuple(int(size) for size in meta.shape)
     return Operation(name, tuple(operands), attributes, numbers[node.name], shape)
+
+
+_CHOOSING = {
+    "aten.index.Tensor": 1,
+    "aten.embedding.default": 1,
+    "aten.gather.default": 2,
+    "aten.index_put.default": 1,
+    "aten.embedding_dense_backward.default": 1,
+    "aten.scatter_add.default": 2,
+}
+"""Operators that read or add where integers say, and which argument has these."""
+
+_ADDED = {
+    "aten.index_put.default": 2,
+    "aten.embedding_dense_backward.default": 0,
+    "aten.scatter_add.default": 3,
+}
+"""Those that add, and which argument is added."""
+
+
+def _choosing(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
+    """An operator whose places are constants: reading there, or adding there.
+
+    Raises:
+        Unattempted: they are not, or what is there is replaced, padded or scaled.
+    """
+    name = str(node.target)
+    given = node.args[_CHOOSING[name]]
+    indices = [_integers(one, module) for one in (given if isinstance(given, list) else [given])]
+    shape = _shape_of(node)
+    added = _ADDED.get(name)
+    inside = _shape_of(node.args[0]) if added is None else shape
+    numbered = torch.arange(int(np.prod(inside))).reshape(inside)
+    if name in ("aten.gather.default", "aten.scatter_add.default"):
+        places = torch.gather(numbered, node.args[1], indices[0]).numpy()
+    else:
+        places = torch.ops.aten.index.Tensor(numbered, indices).numpy()
+    chosen = {"places": places}
+    if added is None:
+        read = _operand(node.args[0], numbers, module)
+        return Operation("take", (read,), chosen, numbers[node.name], shape)
+    dense = name == "aten.embedding_dense_backward.default"
+    replaces = name == "aten.index_put.default" and node.args[3:] != (True,)
+    if replaces or (dense and (node.args[3] >= 0 or node.args[4])):
+        raise Unattempted(told("operation {target}", target=node.target))
+    if _shape_of(node.args[added]) != places.shape:
+        raise Unattempted(told("operation {target}", target=node.target))
+    target = Table(np.zeros(shape)) if dense else _operand(node.args[0], numbers, module)
+    operands = (target, _operand(node.args[added], numbers, module))
+    return Operation("put_add", operands, chosen, numbers[node.name], shape)
+
+
+def _shape_of(node: Any) -> tuple[int, ...]:
+    meta = node.meta.get("val", node.meta.get("tensor_meta"))
+    return tuple(int(size) for size in meta.shape)
+
+
+def _integers(value: Any, module: Any) -> torch.Tensor | None:
+    """Integers that depend on no input.
+
+    Raises:
+        Unattempted: they do, or are no integers.
+    """
+    found = _worked_out(value, module)
+    if found is not None and found.dtype not in (torch.int64, torch.int32):
+        raise Unattempted(told("places that are no integers"))
+    return None if found is None else found.long()
+
+
+def _worked_out(value: Any, module: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_worked_out(one, module) for one in value]
+    if not isinstance(value, torch.fx.Node):
+        return value
+    match value.op:
+        case "get_attr":
+            return getattr(module, value.target)
+        case "call_function" if not getattr(value.target, "_schema", None) or (
+            not value.target._schema.is_mutable
+        ):
+            given = {name: _worked_out(one, module) for name, one in value.kwargs.items()}
+            return value.target(*_worked_out(value.args, module), **given)
+        case _:
+            raise Unattempted(told("integers that depend on the inputs"))
+
+
+def _only_places(node: Any) -> bool:
+    """Whether nothing but operators that choose reads a tensor of integers: they work it out."""
+    meta = node.meta.get("val", node.meta.get("tensor_meta"))
+    if not isinstance(meta, torch.Tensor) or meta.dtype != torch.int64 or not node.users:
+        return False
+    return all(str(user.target) in _CHOOSING or _only_places(user) for user in node.users)
 
 
 def _operand(value: Any, numbers: Mapping[str, int], module: Any) -> Operand:
