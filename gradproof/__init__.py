@@ -11,6 +11,8 @@ _WHERE = {
     **dict.fromkeys(("derive", "verify"), "gradproof.workbench"),
     "export": "gradproof.exporting",
     "check": "gradproof.blackbox.verb",
+    "instrument": "gradproof.blackbox.instrument",
+    "named": "gradproof.blackbox.watching",
     "power": "gradproof.unseen.verb",
     "show": "gradproof.report.console",
     "verify_all": "gradproof.gallery.survey",

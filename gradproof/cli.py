@@ -92,6 +92,7 @@ def _parser(lang: str) -> argparse.ArgumentParser:
     _verify_parser(commands, lang)
     _check_parser(commands, lang)
     _power_parser(commands, lang)
+    _audit_parser(commands, lang)
     _derive_parser(commands, lang)
     _certificate_parser(commands, lang)
     _explain_parser(commands, lang)
@@ -240,6 +241,34 @@ def _check_parser(commands: Any, lang: str) -> None:
     _size_argument(parser, lang)
     parser.add_argument("--json", action="store_true", help=say("print the report as JSON", lang))
     parser.set_defaults(run=_check)
+
+
+def _audit_parser(commands: Any, lang: str) -> None:
+    parser = commands.add_parser(
+        "audit",
+        help=say("say which wrong gradients your existing tests let pass", lang),
+        description=say(
+            "Run tests, and run those that pass again while the gradients of the project's own "
+            "backward passes are made wrong: zero, the wrong sign, twice, a row dropped, "
+            "transposed, swapped, one element off. The report says which wrong gradients pass. "
+            "Exit codes: 0 all are caught, 1 some pass or tests fail as they are, 2 the call is "
+            "wrong or nothing is audited.",
+            lang,
+        ),
+    )
+    parser.add_argument(
+        "command",
+        metavar="COMMAND",
+        help=say('as in a shell: "pytest tests/test_layer.py"', lang),
+    )
+    parser.add_argument(
+        "--of",
+        action="append",
+        default=[],
+        metavar="MODULE:NAME",
+        help=say("audit this function or class, as NumPy's, which cannot be found", lang),
+    )
+    parser.set_defaults(run=_audit)
 
 
 def _power_parser(commands: Any, lang: str) -> None:
@@ -721,6 +750,12 @@ def _check(options: argparse.Namespace) -> int:
         _sizes(options),
     )
     return _lines_or_json(report, options)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from gradproof.audit.command import audit_command
+
+    return audit_command(options.command, options.of, options.lang)
 
 
 def _lines_or_json(report: CheckReport | PowerReport, options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""A pytest plugin: the fixture and the marker `gradproof`, and `--gradproof-seed`.
+"""A pytest plugin: the fixture and the marker `gradproof`, `--gradproof-seed`, and audits.
 
 Nothing of gradproof is imported until a test uses the fixture.
 """
@@ -29,11 +29,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SEED",
         help="the seed of what gradproof draws, for tests that do not say one (0 if not given)",
     )
+    group.addoption(
+        "--gradproof-audit",
+        action="store_true",
+        help="run the passing tests again with the gradients of the project's own backward passes "
+        "made wrong, one way after another, and say which wrong gradients they let pass",
+    )
+    group.addoption(
+        "--gradproof-audit-of",
+        action="append",
+        default=[],
+        metavar="MODULE:NAME",
+        help="audit this function or class, as NumPy's, which cannot be found by themselves",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers the marker."""
+    """Registers the marker, and the audit where one is asked for.
+
+    Raises:
+        UsageError: the audit is to run in several processes.
+    """
     config.addinivalue_line("markers", MARKER)
+    targets = config.getoption("--gradproof-audit-of")
+    if not (config.getoption("--gradproof-audit") or targets):
+        return
+    if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
+        raise pytest.UsageError("--gradproof-audit runs in one process: leave -n out.")
+    from gradproof.audit.plugin import AuditPlugin
+
+    config.pluginmanager.register(AuditPlugin(targets), "gradproof-audit")
 
 
 @final

@@ -92,24 +92,80 @@ def gradcheck(
         GradproofError: the call is wrong.
     """
     __tracebackhide__ = True
-    asked = {
-        "check_batched_grad": check_batched_grad,
-        "check_batched_forward_grad": check_batched_forward_grad,
-        "check_forward_ad": check_forward_ad,
-    }
+    _refuse(
+        {
+            "check_batched_grad": check_batched_grad,
+            "check_batched_forward_grad": check_batched_forward_grad,
+            "check_forward_ad": check_forward_ad,
+        }
+    )
+    if not check_backward_ad:
+        raise DataError("With check_backward_ad=False there is nothing to check.")
+    return _passed(_of_torch(func, inputs, seed, order=1), raising=raise_exception)
+
+
+def gradgradcheck(
+    func: Callable[..., Any],
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
+    fast_mode: bool = False,
+    masked: bool = False,
+    seed: int = 0,
+) -> bool:
+    """`torch.autograd.gradgradcheck` with bounds in the place of differences.
+
+    As `gradcheck`, and the backward pass is differentiated again, with respect to the inputs and
+    the upstream gradients. These are drawn: ``grad_outputs`` is taken and not used.
+
+    Args:
+        func: takes the inputs and returns a tensor or several.
+        inputs: a tensor or a tuple; gradients are checked of those that require one.
+        raise_exception: whether what does not hold raises, or only returns `False`.
+        seed: of the upstream gradients and of the weights of the first gradients.
+
+    Returns:
+        `True` where everything agrees.
+
+    Raises:
+        AssertionError: a gradient is refuted or undecided; the message tells the whole story.
+        NotYet: the forward pass cannot be read, or a check is asked for that is not there.
+        GradproofError: the call is wrong.
+    """
+    __tracebackhide__ = True
+    if not check_rev_over_rev:
+        raise DataError("With check_rev_over_rev=False there is nothing to check.")
+    _refuse({"check_batched_grad": check_batched_grad, "check_fwd_over_rev": check_fwd_over_rev})
+    return _passed(_of_torch(func, inputs, seed, order=2), raising=raise_exception)
+
+
+def _refuse(asked: Mapping[str, bool]) -> None:
     for name, wanted in asked.items():
         if wanted:
             raise NotYet(f"{name} is not there: vector–Jacobian products are checked, one by one.")
-    if not check_backward_ad:
-        raise DataError("With check_backward_ad=False there is nothing to check.")
+
+
+def _of_torch(func: Callable[..., Any], inputs: Any, seed: int, *, order: int) -> CheckReport:
+    """The report on a function at PyTorch's tensors, of which those count that require a
+    gradient."""
     given = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
     call = call_of(func, given)
     wrt = [name for name, one in call.tensors.items() if getattr(one, "requires_grad", False)]
     if not wrt:
         raise DataError("None of the inputs requires a gradient.", advice="Say  x.requires_grad_()")
     plain = {name: _detached(one) for name, one in call.tensors.items()}
-    report = check_own(func, replace(call, tensors=plain), wrt, UNUSED, seed)
-    return _passed(report, raising=raise_exception)
+    return check_own(func, replace(call, tensors=plain), wrt, UNUSED, seed, order=order)
 
 
 def _detached(one: Any) -> Any:
@@ -137,7 +193,7 @@ def check_grads(
     Args:
         f: takes the arguments and returns an array or several.
         args: arrays, and lists of arrays.
-        order: 1.
+        order: 1, or 2 for the gradient of the gradient as well.
         modes: ``"fwd"`` and ``"rev"``. A `custom_jvp` rule is checked by its transpose, which is
             what reverse mode makes of it.
         seed: of the upstream gradients.
@@ -147,16 +203,17 @@ def check_grads(
 
     Raises:
         AssertionError: a gradient is refuted or undecided; the message tells the whole story.
-        NotYet: the forward pass cannot be read, or the order is above 1.
+        NotYet: the forward pass cannot be read, or the order is above 2.
         GradproofError: the call is wrong.
     """
     __tracebackhide__ = True
-    if order != 1:
-        raise NotYet(f"Order {order} is not there: first derivatives are checked.")
+    if order not in (1, 2):
+        raise NotYet(f"Order {order} is not there: first and second derivatives are checked.")
     if not modes or set(modes) - {"fwd", "rev"}:
         raise DataError(f"modes are 'fwd' and 'rev', not {', '.join(map(str, modes)) or 'none'}.")
     arrays = [np.float32(one) if isinstance(one, float) else one for one in args]
-    return _passed(check_own(f, call_of(f, arrays), None, UNUSED, seed), raising=True)
+    report = check_own(f, call_of(f, arrays), None, UNUSED, seed, order=order)
+    return _passed(report, raising=True)
 
 
 def _passed(report: CheckReport, *, raising: bool) -> bool:

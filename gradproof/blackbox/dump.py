@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.blackbox.case import paper_reference
+from gradproof.blackbox.build import paper_reference
 from gradproof.blackbox.mistaken import name_mistakes, seen
 from gradproof.core.errors import DataError
 from gradproof.core.told import told

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 
-from gradproof.blackbox.battery import Trial, trials
+from gradproof.blackbox.battery import Resized, Trial, trials
 from gradproof.blackbox.case import Case
 from gradproof.blackbox.jacobian import check_size, jacobian
+from gradproof.blackbox.leading import Led, led_by
 from gradproof.blackbox.mistaken import Seen, name_mistakes, seen
+from gradproof.blackbox.nodes import Inside, first_wrong, nodes, right_inside
 from gradproof.core.told import told, told_all, told_sentence
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Answer, BoxFailed, Returned
@@ -23,6 +26,7 @@ from gradproof.judge.layers import OTHER_ALGORITHM
 from gradproof.judge.reference import Data, PaperReference, Unbounded, output
 from gradproof.judge.truth import LARGE
 from gradproof.report.checked import CheckReport, CheckRow, Observation
+from gradproof.report.nodes import lost, where
 from gradproof.workbench import contract_words
 
 EXACTLY = "float64"
@@ -56,7 +60,9 @@ def examine(
     battery: bool,
     diagnose: bool,
     full: bool,
+    inside: bool,
     again: tuple[str, ...],
+    resized: Resized | None = None,
 ) -> CheckReport:
     """The report on a case.
 
@@ -69,7 +75,9 @@ def examine(
         battery: whether it is tried in other conditions, too.
         diagnose: whether known mistakes are looked for.
         full: whether the Jacobian is looked at column by column.
+        inside: whether all that the function names inside is told, and not only where it is wrong.
         again: the lines that repeat the check.
+        resized: the case at other sizes, for the battery.
     """
     if full:
         check_size(case)
@@ -101,17 +109,35 @@ def examine(
             for row in rows
         )
         if diagnose and isinstance(case.reference, PaperReference):
-            named = name_mistakes(rows, case.reference, _finest(case, case.reference, exactly))
+            finest = _finest(case, case.reference, exactly)
+            # A program of the second order is long: making each mistake in it takes a minute.
+            named = name_mistakes(rows, case.reference, finest, further=not case.first)
             rows = tuple(
-                row if row.why == (PILED,) else other
+                row if row.why == (PILED,) or _is_no_second(row, case, heard) else other
                 for row, other in zip(rows, named, strict=True)
             )
+    looked = Inside((), ())
+    wrong = any(row.kind == "refuted" and row.why != (PILED,) for row in rows)
+    paper = case.reference
+    if heard and isinstance(paper, PaperReference) and not case.first and (inside or wrong):
+        looked = nodes(case, paper)
+        kinds = {row.name: row.kind for row in rows}
+        noticed.update((where(*one), None) for one in first_wrong(looked, kinds, paper))
+        noticed.update((lost(one), None) for one in right_inside(looked, kinds, paper))
+    if case.first and case.machine.name == "torch":
+        noticed.update((one, None) for one in _saved_in_forward(rows, case))
     tried: list[str] = []
     if battery and heard and not case.caller.stuck:
         agreeing = {row.name for row in rows if row.kind == "agrees"}
-        for trial in trials(case, heard[0].data):
+        for trial in trials(case, heard[0].data, resized):
             tried.append(trial.words)
-            noticed.update((o, None) for o in _tried(trial, case, heard[0], agreeing, allow_ulps))
+            found = _tried(trial, case, heard[0], agreeing, allow_ulps)
+            if any(one.kind == "fault" for one in found):
+                found = _smallest(trial, case, heard[0], agreeing, allow_ulps) or found
+            noticed.update((one, None) for one in found)
+        for led in led_by(case, resized):
+            tried.append(led.words)
+            noticed.update((o, None) for o in _refuted_there(led, case, agreeing))
     if full and heard and not case.caller.stuck:
         noticed.update((one, None) for one in jacobian(case, heard[0].data, allow_ulps))
     noticed.update((one, None) for one in _overwritten(case, heard))
@@ -136,15 +162,16 @@ def examine(
         tuple(noticed),
         tuple(tried),
         again,
+        nodes=(*looked.values, *looked.gradients) if inside else (),
     )
 
 
-def _heard(case: Case, data: Data, answer: Answer) -> Heard:
+def _heard(case: Case, data: Data, answer: Answer, *, sharp: bool = True) -> Heard:
     """The answer with what it is judged by. Of large data in less than float64 the enclosure is
-    narrow enough, and true values are not worked out."""
+    narrow enough, and true values are not worked out; nor where they need not be `sharp`."""
     reference = case.reference
     size = sum(array.size for array in data.inputs.values())
-    sharp = case.dtype == EXACTLY or size < LARGE
+    sharp = sharp and (case.dtype == EXACTLY or size < LARGE)
     return Heard(
         data,
         answer,
@@ -163,13 +190,36 @@ def returned(case: Case, answer: Answer, frozen: str = "") -> dict[str, Returned
 
 
 def symbol(case: Case, name: str) -> str:
-    """How a page writes a tensor: a value by its name, a gradient as ∂l/∂x."""
+    """How a page writes a tensor: a value by its name, a gradient as ∂l/∂x; of the second order
+    the values are gradients, and the gradients are those of s."""
     count = len(case.reference.outputs())
     if name in case.wanted:
-        return f"∂l/∂{name}"
+        return f"∂s/∂{name}" if case.first else f"∂l/∂{name}"
+    if case.first:
+        return f"∂l/∂{case.first[int(name[2:-1])]}"
     if count == 1:
         return told("value")
     return told("value {number}", number=int(name[2:-1]) + 1)
+
+
+def _is_no_second(row: CheckRow, case: Case, heard: Sequence[Heard]) -> bool:
+    """Whether nothing comes back for a second gradient: terms that cancel explain nothing then."""
+    found = [returned(case, one.answer)[row.name].array for one in heard]
+    return bool(case.first) and not any(a is not None and np.any(a) for a in found)
+
+
+def _saved_in_forward(rows: Sequence[CheckRow], case: Case) -> Iterator[Observation]:
+    """What is nearly always the reason where only the second gradients of inputs are wrong."""
+    wrong = {row.name for row in rows if row.kind == "refuted"}
+    if wrong and wrong <= set(case.first):
+        yield Observation(
+            "note",
+            told(
+                "PyTorch differentiates a backward pass as a function of the upstream gradient and "
+                "of the inputs and outputs that forward saved. Whatever else forward saved is a "
+                "constant there: compute it again in backward, or return it from forward too."
+            ),
+        )
 
 
 # --- the draws ------------------------------------------------------------------------------------
@@ -412,38 +462,94 @@ def _tried(
     trial: Trial, case: Case, first: Heard, agreeing: set[str], allow_ulps: float
 ) -> list[Observation]:
     """What one more call shows that the first ones did not."""
+    case = trial.case or case
     try:
         answer = case.ask(trial.data, frozen=trial.frozen, **trial.changes)
     except BoxFailed as problem:
         text = told("{trial}: {problem}", trial=trial.words, problem=problem.args[0])
-        return [Observation("fault", told_sentence(text))]
+        # A function may refuse sizes and numbers, but not go back where it went forward.
+        refused = trial.may_refuse and not problem.values
+        return [Observation("note" if refused else "fault", told_sentence(text))]
     heard = replace(first, data=trial.data, answer=answer)
     if trial.data is not first.data:
-        heard = _heard(case, trial.data, answer)
+        heard = _heard(case, trial.data, answer, sharp=trial.case is None)
     noticed: list[Observation] = []
     for name in sorted(agreeing, key=list(returned(case, first.answer)).index):
         found = _finding(name, case, heard, allow_ulps, trial.frozen)
+        if trial.gross and found is not None and not _is_gross(name, case, heard):
+            continue
         if found is not None and found.kind == "refuted":
-            at = f"[{', '.join(map(str, found.worst))}]" if found.worst else ""
-            text = told(
-                "{trial}: {tensor} is refuted, {because}",
-                trial=trial.words,
-                tensor=symbol(case, name),
-                because=found.because,
-            )
-            if np.isfinite(found.true):
-                text = told(
-                    "{text}; {element} = {value:.6g}, true {true:.6g}",
-                    text=text,
-                    element=told("{tensor}{index}", tensor=symbol(case, name), index=at),
-                    value=found.value,
-                    true=found.true,
-                )
-            noticed.append(Observation("fault", told_sentence(text)))
+            noticed.append(_fault(trial.words, symbol(case, name), found))
     if trial.repeats:
         noticed = [_accumulated(one, case, first, heard) for one in noticed]
         noticed += _repeated(case, first, heard)
     return noticed
+
+
+def _fault(words: str, tensor: str, found: Finding) -> Observation:
+    """The sentence about a tensor that is refuted in other conditions."""
+    at = f"[{', '.join(map(str, found.worst))}]" if found.worst else ""
+    text = told(
+        "{trial}: {tensor} is refuted, {because}",
+        trial=words,
+        tensor=tensor,
+        because=found.because,
+    )
+    if np.isfinite(found.true):
+        text = told(
+            "{text}; {element} = {value:.6g}, true {true:.6g}",
+            text=text,
+            element=told("{tensor}{index}", tensor=tensor, index=at),
+            value=found.value,
+            true=found.true,
+        )
+    return Observation("fault", told_sentence(text))
+
+
+def _refuted_there(led: Led, case: Case, agreeing: set[str]) -> list[Observation]:
+    """What is wrong with another number of axes: the paper does not say that it must be right."""
+    return [
+        replace(_fault(led.words, symbol(case, name), found), kind="note")
+        for name, found in led.refuted.items()
+        if name in agreeing
+    ]
+
+
+def _smallest(
+    trial: Trial, case: Case, first: Heard, agreeing: set[str], allow_ulps: float
+) -> list[Observation]:
+    """What the smallest trial of the same kind shows, if a smaller one shows anything."""
+    for one in trial.smaller():
+        found = _tried(one, case, first, agreeing, allow_ulps)
+        if any(o.kind == "fault" for o in found):
+            return found
+    return []
+
+
+GROSS = 2.0**-6
+"""A difference, as a share of a tensor's largest element, that no right algorithm has where terms
+cancel or functions saturate."""
+
+
+def _is_gross(name: str, case: Case, heard: Heard) -> bool:
+    """Whether what came back is no number where the right one is, or far off."""
+    array = returned(case, heard.answer)[name].array
+    if array is None or name not in heard.enclosure:
+        return False
+    # Where some result is huge, what the others are made of may well overflow.
+    huge = math.sqrt(float(case.contract.largest))
+    if not all(np.all(np.abs(one[0]) < huge) for one in heard.enclosure.values()):
+        return False
+    m, r, e = (np.asarray(part, dtype=np.float64) for part in heard.enclosure[name])
+    if array.shape != m.shape:
+        return True
+    known = np.isfinite(r) & np.isfinite(e)
+    scale = float(np.max(np.abs(m), where=known, initial=0.0))
+    if not scale > float(case.contract.tiny):
+        return bool(np.any(known & ~np.isfinite(array)))
+    with np.errstate(all="ignore"):
+        off = np.abs(array.astype(np.float64) - m) - r > GROSS * scale
+    return bool(np.any(known & (off | ~np.isfinite(array))))
 
 
 def _overwritten(case: Case, heard: Sequence[Heard]) -> list[Observation]:

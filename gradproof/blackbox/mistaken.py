@@ -57,7 +57,11 @@ def seen(
 
 
 def name_mistakes(
-    rows: tuple[CheckRow, ...], reference: PaperReference, draws: Sequence[Seen]
+    rows: tuple[CheckRow, ...],
+    reference: PaperReference,
+    draws: Sequence[Seen],
+    *,
+    further: bool = True,
 ) -> tuple[CheckRow, ...]:
     """The rows, those refuted with what was done.
 
@@ -65,6 +69,7 @@ def name_mistakes(
         rows: of values and gradients.
         reference: the paper.
         draws: in the finest precision in which the box answers.
+        further: whether mistakes are made in the gradients of values on the way, too.
     """
     wrong = [row.name for row in rows if row.kind == "refuted" and row.name in draws[0].returned]
     if draws[0].contract.dtype not in PRECISE:
@@ -89,7 +94,7 @@ def name_mistakes(
         if found is not None:
             found_for[of] = sentences(found, clinic.shapes)
     left = [of for of in wrong if of not in found_for]
-    if left:
+    if left and further:
         found_for |= _further_up(left, reference, clinic, draws)
     return tuple(replace(row, why=(*row.why, *found_for.get(row.name, ()))) for row in rows)
 

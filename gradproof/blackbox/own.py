@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.blackbox.case import engine_of, read_arrays
+from gradproof.blackbox.build import engine_of, read_arrays
 from gradproof.blackbox.verb import check, spoken
 from gradproof.core.errors import DataError, NotYet
 from gradproof.engines.backward_program import Unattempted

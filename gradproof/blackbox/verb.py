@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradproof.blackbox.case import Case, build, drawn
+from gradproof.blackbox.again import second_case
+from gradproof.blackbox.build import build, drawn
+from gradproof.blackbox.case import Case
 from gradproof.blackbox.examine import examine
+from gradproof.blackbox.instrument import Instrumented
 from gradproof.blackbox.power import power_of
 from gradproof.core.errors import DataError
 from gradproof.core.told import told
 from gradproof.judge.generic import check_seed
+from gradproof.judge.reference import PaperReference, output
 from gradproof.report.checked import CheckReport, Observation
 
 
@@ -35,6 +39,7 @@ def check(
     diagnose: bool = True,
     full: bool = False,
     power: bool = False,
+    order: int = 1,
 ) -> CheckReport:
     """Checks the backward pass of a function of which nothing is seen but what it returns.
 
@@ -46,7 +51,8 @@ def check(
             backward pass is what the framework's autodiff calls (`torch.autograd.Function`,
             `jax.custom_vjp`, `tf.custom_gradient`). With NumPy it returns ``(value, pullback)``,
             where ``pullback(upstream)`` gives the gradients of the inputs in order, or it is an
-            object with the methods ``forward(*inputs)`` and ``backward(upstream)``.
+            object with the methods ``forward(*inputs)`` and ``backward(upstream)``. Of a function
+            that `gradproof.instrument` returns the report also has what it names inside.
         arguments: arrays or tensors of the framework, in order or by the reference's names; also
             shapes as tuples. What is missing is drawn from the reference's annotations.
         reference: a paper's forward, in NumPy with annotated shapes, which returns the value; then
@@ -75,13 +81,21 @@ def check(
         power: whether the report says which known mistakes these data could not have shown in this
             precision, and which data would (`CheckReport.power`); the reference must be a paper, or
             a callable that can be read as one.
+        order: 2 to differentiate the backward pass again and check the gradients of
+            ``s = Σ ⟨v, ∂l/∂x⟩``, with random v, with respect to the inputs and the upstream
+            gradients (`CheckReport.second`). Not with NumPy, whose backward passes return arrays.
 
     Raises:
         GradproofError: the call is wrong. What the *function* does wrong stands in the report.
     """
     if draws < 1:
         raise DataError(told("draws must be at least 1, not {draws}.", draws=draws))
+    if order not in (1, 2):
+        raise DataError(told("order must be 1 or 2, not {order}.", order=order))
     check_seed(seed)
+    inside = isinstance(function, Instrumented)
+    if inside:
+        function = function.function
     options = {
         "engine": engine,
         "upstream": upstream,
@@ -92,6 +106,21 @@ def check(
     case = build(
         function, arguments, reference, dtype=dtype, seed=seed or 0, sizes=sizes or {}, **options
     )
+    again = _again(function, arguments, reference, case.machine.name, case.dtype, seed or 0, order)
+    if inside and not isinstance(case.reference, PaperReference):
+        raise DataError(
+            told("The reference is not read as equations, so that its tensors have no names."),
+            advice=told("Give a paper as reference, or check the function without instrument."),
+        )
+
+    def rebuilt(sizes: Mapping[str, int], dtype: str, seed: int) -> Case:
+        given = drawn(arguments, reference, upstream)
+        named = {**options, "engine": case.machine.name}
+        return build(function, given, reference, dtype=dtype, seed=seed, sizes=sizes, **named)
+
+    annotated = bool(getattr(reference, "__annotations__", {}))
+    # Made first: an engine that cannot differentiate twice says so before anything is judged.
+    second = second_case(case, seed or 0) if order == 2 else None
     report = examine(
         case,
         draws=draws,
@@ -101,15 +130,14 @@ def check(
         battery=battery,
         diagnose=diagnose,
         full=full,
-        again=_again(function, arguments, reference, case.machine.name, case.dtype, seed or 0),
+        inside=inside,
+        again=again,
+        resized=(lambda sizes: rebuilt(sizes, case.dtype, seed or 0)) if annotated else None,
     )
+    if second is not None:
+        report = replace(report, second=_differentiated(second, report, diagnose))
     if not power:
         return report
-
-    def rebuilt(sizes: Mapping[str, int], dtype: str, seed: int) -> Case:
-        given = drawn(arguments, reference, upstream)
-        options["engine"] = case.machine.name
-        return build(function, given, reference, dtype=dtype, seed=seed, sizes=sizes, **options)
 
     found = power_of(case, report, rebuilt)
     if found is None:
@@ -119,13 +147,34 @@ def check(
     return replace(report, power=found)
 
 
+def _differentiated(case: Case, first: CheckReport, diagnose: bool) -> CheckReport:
+    """The report on a backward pass differentiated again, at the data of the first order. First
+    gradients that agree stand in the report on the first order."""
+    report = examine(
+        case,
+        draws=first.draws,
+        seed=first.seed,
+        allow_ulps=first.allow_ulps,
+        may_overwrite=(),
+        battery=False,
+        diagnose=diagnose,
+        full=False,
+        inside=False,
+        again=first.again,
+    )
+    again = {output(k) for k in range(len(case.first))}
+    rows = tuple(r for r in report.rows if r.name not in again or r.kind == "refuted")
+    return replace(report, rows=rows)
+
+
 def _again(
-    function: Any, arguments: Any, reference: Any, engine: str, dtype: str, seed: int
+    function: Any, arguments: Any, reference: Any, engine: str, dtype: str, seed: int, order: int
 ) -> tuple[str, ...]:
     """Three lines that check the same again."""
     name = spoken(function)
     given = ", arguments" if arguments is not None else ""
     framework = f'engine="{engine}", dtype="{dtype}", seed={seed}'
+    framework += f", order={order}" if order > 1 else ""
     right = spoken(reference)
     right = "reference" if right == "function" else right
     return (

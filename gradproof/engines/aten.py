@@ -15,6 +15,7 @@ from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.known import Real, Truth
+from gradproof.engines.places import put, take
 
 Meaning = Callable[..., Any]
 """``meaning(interpreter, operation, *operands)``: tensors and numbers are operands, in the order of
@@ -334,6 +335,8 @@ ATEN: Mapping[str, Meaning] = {
     "aten.alias": _same,
     "aten.clone": _same,
     "aten.lift_fresh_copy": _same,
+    "take": take,
+    "put_add": put,
     "aten.sigmoid_backward": _sigmoid_backward,
     "aten.tanh_backward": _tanh_backward,
     "aten.threshold_backward": _threshold_backward,

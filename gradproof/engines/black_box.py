@@ -16,8 +16,9 @@ from gradproof.engines.engine import Argument
 
 _HOUSE = str(Path(__file__).parent.parent)
 
-Layout = Literal["contiguous", "strided", "expanded"]
-"""How numbers lie in memory: in order, every second place, or repeated elements once (stride 0)."""
+Layout = Literal["contiguous", "strided", "expanded", "transposed"]
+"""How numbers lie in memory: in order, every second place, repeated elements once (stride 0), or
+with the last two axes exchanged."""
 
 
 @runtime_checkable
@@ -187,6 +188,10 @@ def laid_out(array: np.ndarray, layout: Layout) -> np.ndarray:
             return np.array(array)
         case "expanded":
             return np.broadcast_to(np.array(once(array)), array.shape)
+        case "transposed":
+            if array.ndim < 2:
+                return np.array(array)
+            return np.ascontiguousarray(array.swapaxes(-1, -2)).swapaxes(-1, -2)
         case "strided":
             if not array.ndim:
                 return np.array(array)

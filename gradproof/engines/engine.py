@@ -161,6 +161,30 @@ class Engine(ABC):
             BoxFailed: it raises, or its values are not those that were asked about.
         """
 
+    def backward(self, box: Callable[..., Any], question: Question) -> Callable[..., Any]:
+        """The backward pass of a black box as a black box of its own: it takes the arguments and
+        then the upstream gradients, and returns the wanted gradients, as zeros where the box gives
+        none. Its own backward pass is what the framework makes of the box's.
+
+        Args:
+            box: takes the arguments and returns the values.
+            question: which arguments there are, and which gradients are wanted.
+
+        Raises:
+            EngineError: this engine's backward passes cannot be differentiated.
+        """
+        raise EngineError(
+            told(
+                "{title}'s backward passes return plain arrays, which nothing can differentiate "
+                "again: order=2 is for PyTorch, JAX and TensorFlow.",
+                title=self.title,
+            ),
+            advice=told(
+                "Check the second derivative as a function of its own: its value is the first "
+                "gradient, and the reference is a paper that returns that."
+            ),
+        )
+
     def forward_alone(
         self, function: Callable[..., Any], question: Question
     ) -> Callable[..., Any] | None:

@@ -507,6 +507,21 @@ class JaxEngine(Engine):
             lambda: tuple(map(_returned, found)),
         )
 
+    def backward(self, box: Callable[..., Any], question: Question) -> Callable[..., Any]:
+        """The pullback of `jax.vjp`, which JAX differentiates as any function."""
+        count = len(question.arguments)
+        floats = [k for k, wanted in enumerate(question.wanted) if wanted]
+
+        def pulled(*entered: Any) -> tuple[Any, ...]:
+            arguments, upstream = entered[:count], entered[count:]
+            natives = [t for a in arguments for t in (a if isinstance(a, list) else [a])]
+            _, pullback = jax.vjp(
+                _of_floats(box, question, natives, floats), *(natives[k] for k in floats)
+            )
+            return tuple(pullback(tuple(upstream)))
+
+        return pulled
+
     def forward_alone(self, function: Callable[..., Any], question: Question) -> Callable[..., Any]:
         """The operations of the jaxpr, those of custom rules in the place of the calls."""
         one: list[bool] = []

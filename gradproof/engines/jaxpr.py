@@ -17,6 +17,7 @@ from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.known import Real, Truth
+from gradproof.engines.places import put, take
 
 Meaning = Callable[..., Any]
 """``meaning(interpreter, operation, *operands)``."""
@@ -128,22 +129,6 @@ def _cumsum(i: Interpreter, o: Operation, x: Real) -> Real:
     return i.transpose(summed, np.argsort((*order, axis)).tolist())  # type: ignore[no-any-return]
 
 
-def _take(i: Interpreter, o: Operation, x: Real) -> Real:
-    """Elements by their places in the flattened tensor."""
-    places = np.asarray(o.attributes["places"]).reshape(-1)
-    flat = i.reshape(x, (prod(x.shape),))
-    return i.reshape(i.take(flat, (places,)), o.shape)  # type: ignore[no-any-return]
-
-
-def _put(i: Interpreter, o: Operation, x: Real, updates: Real) -> Real:
-    """Elements added at their places in the flattened tensor, as often as a place occurs."""
-    places = np.asarray(o.attributes["places"]).reshape(-1)
-    hits = (places[:, None] == np.arange(prod(o.shape))).astype(np.float64)
-    table = Real(tuple(part[None] for part in i.arithmetic.lift(hits)))
-    row = i.reshape(updates, (1, len(places)))
-    return i.add(x, i.reshape(i.matmul(row, table), o.shape))
-
-
 def _logical(i: Interpreter, o: Operation, *truths: Any) -> Truth:
     if not all(isinstance(t, Truth) for t in truths):
         return _no(told("{name} of numbers", name=o.name))  # type: ignore[no-any-return]
@@ -237,8 +222,8 @@ JAXPR: Mapping[str, Meaning] = {
     "rev": _reverse,
     "pad": _pad,
     "concatenate": _concatenate,
-    "take": _take,
-    "put_add": _put,
+    "take": take,
+    "put_add": put,
 }
 """What each operation means; ``take`` and ``put_add`` are gathers and scatters whose places do not
 depend on the data."""

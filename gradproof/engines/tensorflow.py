@@ -406,6 +406,23 @@ class TensorFlowEngine(Engine):
             lambda: tuple(map(_returned, found)),
         )
 
+    def backward(self, box: Callable[..., Any], question: Question) -> Callable[..., Any]:
+        """A tape inside the one that is differentiated."""
+        count = len(question.arguments)
+
+        def pulled(*entered: Any) -> tuple[Any, ...]:
+            arguments, upstream = entered[:count], entered[count:]
+            natives = [t for a in arguments for t in (a if isinstance(a, list) else [a])]
+            leaves = [t for t, w in zip(natives, question.wanted, strict=True) if w]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(leaves)
+                outputs = several(box(*arguments))
+            none = tf.UnconnectedGradients.ZERO
+            found = tape.gradient(list(outputs), leaves, list(upstream), none)
+            return tuple(tf.convert_to_tensor(g) for g in found)
+
+        return pulled
+
 
 def _returned(one: Any) -> Returned:
     if one is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -271,7 +271,9 @@ def _read_module(
     numbers = {node.name: number for number, node in enumerate(nodes)}
     entered = [numbers[node.name] for node in nodes if node.op == "placeholder"]
     written = tuple(
-        _operation(node, numbers, module) for node in nodes if node.op == "call_function"
+        _operation(node, numbers, module)
+        for node in nodes
+        if node.op == "call_function" and not _only_places(node)
     )
     (results,) = (node.args[0] for node in nodes if node.op == "output")
     return entered, written, [_operand(result, numbers, module) for result in results]
@@ -279,6 +281,8 @@ def _read_module(
 
 def _operation(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
     """A call of an aten operator: tensors and numbers apart from sizes, axes and settings."""
+    if str(node.target) in _CHOOSING:
+        return _choosing(node, numbers, module)
     given = dict(node.kwargs)
     names = [argument.name for argument in node.target._schema.arguments]
     given.update(zip(names, node.args, strict=False))
@@ -305,6 +309,98 @@ def _operation(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
     return Operation(name, tuple(operands), attributes, numbers[node.name], shape)
 
 
+_CHOOSING = {
+    "aten.index.Tensor": 1,
+    "aten.embedding.default": 1,
+    "aten.gather.default": 2,
+    "aten.index_put.default": 1,
+    "aten.embedding_dense_backward.default": 1,
+    "aten.scatter_add.default": 2,
+}
+"""Operators that read or add where integers say, and which argument has these."""
+
+_ADDED = {
+    "aten.index_put.default": 2,
+    "aten.embedding_dense_backward.default": 0,
+    "aten.scatter_add.default": 3,
+}
+"""Those that add, and which argument is added."""
+
+
+def _choosing(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
+    """An operator whose places are constants: reading there, or adding there.
+
+    Raises:
+        Unattempted: they are not, or what is there is replaced, padded or scaled.
+    """
+    name = str(node.target)
+    given = node.args[_CHOOSING[name]]
+    indices = [_integers(one, module) for one in (given if isinstance(given, list) else [given])]
+    shape = _shape_of(node)
+    added = _ADDED.get(name)
+    inside = _shape_of(node.args[0]) if added is None else shape
+    numbered = torch.arange(int(np.prod(inside))).reshape(inside)
+    if name in ("aten.gather.default", "aten.scatter_add.default"):
+        places = torch.gather(numbered, node.args[1], indices[0]).numpy()
+    else:
+        places = torch.ops.aten.index.Tensor(numbered, indices).numpy()
+    chosen = {"places": places}
+    if added is None:
+        read = _operand(node.args[0], numbers, module)
+        return Operation("take", (read,), chosen, numbers[node.name], shape)
+    dense = name == "aten.embedding_dense_backward.default"
+    replaces = name == "aten.index_put.default" and node.args[3:] != (True,)
+    if replaces or (dense and (node.args[3] >= 0 or node.args[4])):
+        raise Unattempted(told("operation {target}", target=node.target))
+    if _shape_of(node.args[added]) != places.shape:
+        raise Unattempted(told("operation {target}", target=node.target))
+    target = Table(np.zeros(shape)) if dense else _operand(node.args[0], numbers, module)
+    operands = (target, _operand(node.args[added], numbers, module))
+    return Operation("put_add", operands, chosen, numbers[node.name], shape)
+
+
+def _shape_of(node: Any) -> tuple[int, ...]:
+    meta = node.meta.get("val", node.meta.get("tensor_meta"))
+    return tuple(int(size) for size in meta.shape)
+
+
+def _integers(value: Any, module: Any) -> torch.Tensor | None:
+    """Integers that depend on no input.
+
+    Raises:
+        Unattempted: they do, or are no integers.
+    """
+    found = _worked_out(value, module)
+    if found is not None and found.dtype not in (torch.int64, torch.int32):
+        raise Unattempted(told("places that are no integers"))
+    return None if found is None else found.long()
+
+
+def _worked_out(value: Any, module: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_worked_out(one, module) for one in value]
+    if not isinstance(value, torch.fx.Node):
+        return value
+    match value.op:
+        case "get_attr":
+            return getattr(module, value.target)
+        case "call_function" if not getattr(value.target, "_schema", None) or (
+            not value.target._schema.is_mutable
+        ):
+            given = {name: _worked_out(one, module) for name, one in value.kwargs.items()}
+            return value.target(*_worked_out(value.args, module), **given)
+        case _:
+            raise Unattempted(told("integers that depend on the inputs"))
+
+
+def _only_places(node: Any) -> bool:
+    """Whether nothing but operators that choose reads a tensor of integers: they work it out."""
+    meta = node.meta.get("val", node.meta.get("tensor_meta"))
+    if not isinstance(meta, torch.Tensor) or meta.dtype != torch.int64 or not node.users:
+        return False
+    return all(str(user.target) in _CHOOSING or _only_places(user) for user in node.users)
+
+
 def _operand(value: Any, numbers: Mapping[str, int], module: Any) -> Operand:
     if not isinstance(value, torch.fx.Node):
         return read_back(float(value))
@@ -327,7 +423,10 @@ def _laid(array: np.ndarray, dtype: torch.dtype | None, layout: Layout, device: 
     """A tensor of these numbers whose memory has this layout; integers keep their dtype."""
     if layout == "expanded":
         return torch.tensor(once(array), dtype=dtype, device=device).expand(array.shape)
-    if layout == "contiguous" or not array.ndim:
+    if layout == "transposed" and array.ndim > 1:
+        turned = np.ascontiguousarray(array.swapaxes(-1, -2))
+        return torch.tensor(turned, dtype=dtype, device=device).transpose(-1, -2)
+    if layout != "strided" or not array.ndim:
         return torch.tensor(array, dtype=dtype, device=device)
     # torch.tensor copies in order: the strides of the whole are kept by cutting it after.
     whole = laid_out(array, layout).base
@@ -351,6 +450,29 @@ def _changed(now: list[torch.Tensor], before: list[torch.Tensor]) -> tuple[int, 
         for k, (a, b) in enumerate(zip(now, before, strict=True))
         if not torch.allclose(a.detach(), b, rtol=0, atol=0, equal_nan=True)
     )
+
+
+def _refuse_once(gradients: Sequence[torch.Tensor | None]) -> None:
+    """That no gradient comes through a backward pass that may not be differentiated again: where
+    nothing is found behind it, PyTorch gives no gradient and does not raise.
+
+    Raises:
+        BoxFailed: one does.
+    """
+    waiting = [g.grad_fn for g in gradients if g is not None and g.grad_fn is not None]
+    met = set(waiting)
+    while waiting:
+        node = waiting.pop()
+        if node.name() == "torch::autograd::Error":
+            raise BoxFailed(
+                told(
+                    "the backward pass is marked once_differentiable: PyTorch does not "
+                    "differentiate it again"
+                )
+            )
+        new = {one for one, _ in node.next_functions if one is not None} - met
+        met |= new
+        waiting.extend(new)
 
 
 @final
@@ -485,6 +607,32 @@ class TorchEngine(Engine):
             _changed(upstream, kept),
             lambda: tuple(map(_returned, found)),
         )
+
+    def backward(self, box: Callable[..., Any], question: Question) -> Callable[..., Any]:
+        """`torch.autograd.grad` with ``create_graph=True``."""
+        count = len(question.arguments)
+
+        def pulled(*entered: Any) -> tuple[torch.Tensor, ...]:
+            arguments, upstream = entered[:count], entered[count:]
+            flat = [t for a in arguments for t in (a if isinstance(a, list) else [a])]
+            with torch.enable_grad():
+                natives = [
+                    t.detach().requires_grad_() if wanted and not t.requires_grad else t
+                    for t, wanted in zip(flat, question.wanted, strict=True)
+                ]
+                leaves = [t for t, w in zip(natives, question.wanted, strict=True) if w]
+                outputs = several(box(*question.arranged(natives)))
+                found = torch.autograd.grad(
+                    outputs, leaves, upstream, create_graph=True, allow_unused=True
+                )
+                _refuse_once(found)
+                # A gradient that is cut off from what it is made of has a gradient of zero.
+                return tuple(
+                    0 * t if g is None else g if g.requires_grad else g + 0 * t
+                    for g, t in zip(found, leaves, strict=True)
+                )
+
+        return pulled
 
     def forward_alone(self, function: Callable[..., Any], question: Question) -> Callable[..., Any]:
         """The aten operations that `make_fx` sees in the forward pass alone."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import numpy as np
 from rich.cells import set_cell_size
@@ -14,13 +13,13 @@ from rich.text import Text
 from gradproof.core.told import told, told_clauses, told_row
 from gradproof.judge.box import BoxKind, Finding
 from gradproof.report.console import COLOURS, MARKS, digits
+from gradproof.report.nodes import Node
+from gradproof.report.observation import Observation
 from gradproof.report.report import WORDS, RefutedError, plain
 from gradproof.report.table import Column, Row, Table, lay_out, wrapped
 from gradproof.report.unseen import PowerReport
 from gradproof.words import in_language, say, sentence
 from gradproof.words.say import ENGLISH
-
-ObservationKind = Literal["fault", "undecided", "note"]
 
 WIDTH = 100
 
@@ -49,18 +48,13 @@ class CheckRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """Something that was seen of the function beside the numbers of its first calls."""
-
-    kind: ObservationKind
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class CheckReport:
     """Everything that was checked of one black box.
 
-    ``power`` is what the data could not have shown, where that was asked for.
+    ``power`` is what the data could not have shown, and ``second`` what the backward pass gives
+    when it is differentiated again, where that was asked for: its values are the first gradients,
+    and its gradients those of ``s = Σ ⟨v, ∂l/∂x⟩`` with respect to inputs and upstream gradients.
+    ``nodes`` are the tensors that an instrumented function names inside.
     """
 
     function: str
@@ -77,6 +71,8 @@ class CheckReport:
     tried: tuple[str, ...]
     again: tuple[str, ...]
     power: PowerReport | None = None
+    second: CheckReport | None = None
+    nodes: tuple[Node, ...] = ()
 
     def __getitem__(self, name: str) -> CheckRow:
         """The gradient with respect to an input, or a value by its name."""
@@ -87,20 +83,26 @@ class CheckReport:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Every verdict, in order."""
-        return tuple(row.kind for row in self.rows)
+        """Every verdict, in order; those of the second order last."""
+        return tuple(row.kind for row in self._all_rows())
 
     @property
     def faults(self) -> tuple[str, ...]:
         """What is wrong with the function beside its numbers."""
-        return tuple(one.text for one in self.observations if one.kind == "fault")
+        return tuple(one.text for one in self._all_seen() if one.kind == "fault")
+
+    def _all_rows(self) -> tuple[CheckRow, ...]:
+        return self.rows + (self.second.rows if self.second else ())
+
+    def _all_seen(self) -> tuple[Observation, ...]:
+        return self.observations + (self.second.observations if self.second else ())
 
     @property
     def exit_code(self) -> int:
         """0 all hold, 1 something refuted or at fault, 3 something undecided."""
         if "refuted" in self.kinds or self.faults:
             return 1
-        open_ = any(one.kind == "undecided" for one in self.observations)
+        open_ = any(one.kind == "undecided" for one in self._all_seen())
         return 3 if open_ or "undecided" in self.kinds else 0
 
     @property
@@ -126,10 +128,15 @@ class CheckReport:
         yield from _head(report, width, lang)
         yield Text()
         yield from lay_out(_table(report, lang), width)
-        for line in _details(report, lang):
-            margin = " " * (len(line) - len(line.lstrip()))
-            for part in wrapped(Text(line.lstrip()), width - len(margin)):
-                yield Text(margin).append_text(part)
+        if report.nodes:
+            yield Text()
+            yield from lay_out(_inside(report, lang), width)
+        yield from _wrapped_details(report, width, lang)
+        if report.second is not None:
+            yield Text()
+            yield from wrapped(Text(say(TWICE, lang)), width)
+            yield from lay_out(_table(report.second, lang), width)
+            yield from _wrapped_details(report.second, width, lang)
         yield Text()
         yield from wrapped(Text(report.summary(lang), style="bold"), width)
         if report.power is not None:
@@ -139,12 +146,16 @@ class CheckReport:
     def story(self) -> str:
         """What does not hold, and how to see it again: short, for an exception."""
         again = ["", *self.again] if self.again else []
-        return "\n".join([self.summary(), *_details(self, ENGLISH), *again])
+        twice = list(_details(self.second, ENGLISH)) if self.second else []
+        if twice:
+            twice = ["", say(TWICE, ENGLISH), *twice]
+        return "\n".join([self.summary(), *_details(self, ENGLISH), *twice, *again])
 
     def summary(self, lang: str = ENGLISH) -> str:
         """One sentence: what holds, and what does not."""
-        wrong = [row.symbol for row in self.rows if row.kind == "refuted"]
-        open_ = [row.symbol for row in self.rows if row.kind == "undecided"]
+        rows = self._all_rows()
+        wrong = list(dict.fromkeys(row.symbol for row in rows if row.kind == "refuted"))
+        open_ = list(dict.fromkeys(row.symbol for row in rows if row.kind == "undecided"))
         said: list[str] = []
         if wrong:
             said.append(told("refuted: {tensors}", tensors=told_row(wrong)))
@@ -154,10 +165,8 @@ class CheckReport:
             said.append(told("{count} faults", count=len(self.faults)))
         if open_:
             said.append(told("undecided: {tensors}", tensors=told_row(open_)))
-        agreeing = len(self.rows) - len(wrong) - len(open_)
-        said.append(
-            told("{agreeing} of {count} tensors agree", agreeing=agreeing, count=len(self.rows))
-        )
+        agreeing = sum(row.kind == "agrees" for row in rows)
+        said.append(told("{agreeing} of {count} tensors agree", agreeing=agreeing, count=len(rows)))
         return say(
             "{function} in {dtype}: {found}.",
             lang,
@@ -165,6 +174,18 @@ class CheckReport:
             dtype=self.dtype,
             found=told_clauses(said),
         )
+
+
+TWICE = sentence(
+    "Differentiated again, with random v for each gradient and s the sum of all ⟨v, ∂l/∂x⟩:"
+)
+
+
+def _wrapped_details(report: CheckReport, width: int, lang: str) -> Iterator[Text]:
+    for line in _details(report, lang):
+        margin = " " * (len(line) - len(line.lstrip()))
+        for part in wrapped(Text(line.lstrip()), width - len(margin)):
+            yield Text(margin).append_text(part)
 
 
 def _details(report: CheckReport, lang: str) -> Iterator[str]:
@@ -230,6 +251,36 @@ def _table(report: CheckReport, lang: str) -> Table:
         rows.append(Row(cells))
     title = say("Largest difference, at the element that uses most of its bound", lang)
     return Table(title, columns, tuple(rows))
+
+
+def _inside(report: CheckReport, lang: str) -> Table:
+    columns = (
+        Column(say("tensor", lang)),
+        Column(say("name", lang)),
+        Column(say("in", lang)),
+        Column(say("line", lang)),
+        Column(say("difference", lang), "right"),
+        Column(say("permitted", lang), "right"),
+        Column(say("verdict", lang)),
+    )
+    rows = tuple(
+        Row(
+            (
+                Text(node.symbol),
+                Text(node.name),
+                Text(node.function),
+                Text(node.line),
+                Text(_ulp(node.finding.ulps)),
+                Text(_ulp(node.finding.permitted)),
+                Text(
+                    f"{MARKS[node.finding.kind]} {say(WORDS[node.finding.kind], lang)}",
+                    COLOURS[node.finding.kind],
+                ),
+            )
+        )
+        for node in report.nodes
+    )
+    return Table(say("Inside, by the names in its code", lang), columns, rows)
 
 
 def _ulp(count: float) -> str:

@@ -40,7 +40,7 @@ def checked(backward=gradients, forward=torch.matmul, **options):
 def test_a_right_function_has_no_faults_in_any_condition():
     report = checked()
     assert report.ok and report.exit_code == 0 and not report.observations
-    assert len(report.tried) == 8
+    assert len(report.tried) == len(set(report.tried)) > 15
     report.raise_if_refuted()
 
 
@@ -195,7 +195,7 @@ def test_a_buffer_that_the_next_call_overwrites():
     buffers = {}
 
     def buffered(x, W, g):
-        whole = buffers.setdefault(W.dtype, torch.empty_like(W))
+        whole = buffers.setdefault((W.dtype, W.shape), torch.empty_like(W))
         torch.mm(x.t(), g, out=whole)
         return g @ W.t(), whole
 
@@ -213,7 +213,11 @@ def test_memory_read_as_if_it_were_contiguous():
 
     report = checked(blind)
     assert report.kinds == ("agrees",) * 3
-    assert all("not contiguous: ∂l/∂" in fault for fault in report.faults) and report.faults
+    assert all(
+        "not contiguous: ∂l/∂" in fault or "transposed upstream gradient: ∂l/∂" in fault
+        for fault in report.faults
+    )
+    assert report.faults
 
 
 def test_an_expanded_upstream_gradient_read_past_its_end():

@@ -102,6 +102,33 @@ def test_the_upstream_gradient_may_be_a_parameter_of_the_paper():
     assert report.ok and [row.name for row in report.rows] == ["y[0]", "x", "gamma", "beta"]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_integers_choose_rows_in_a_callable_of_pytorch(dtype):
+    written = WRITTEN["embedding"]
+    idx = torch.tensor([0, 2, 2, 4, 3, 0])
+    E = torch.tensor(X).to(getattr(torch, dtype))
+    for reference in (
+        lambda E, idx: E[idx],
+        lambda E, idx: torch.gather(E, 0, idx[:, None].expand(-1, 6)),
+        lambda E, idx: torch.nn.functional.embedding(idx, E),
+    ):
+        right = gp.check(in_torch(written), (E, idx), reference=reference, battery=False)
+        assert right.ok and "bounds from the program" in right.reference, str(right)
+        wrong = gp.check(in_torch(written, "assigned"), (E, idx), reference=reference)
+        assert wrong["E"].kind == "refuted" and wrong["y[0]"].kind == "agrees"
+
+
+def test_rows_that_a_callable_pads_are_not_read():
+    given = (torch.tensor(X), torch.tensor([0, 2, 2]))
+    report = gp.check(
+        in_torch(WRITTEN["embedding"]),
+        given,
+        reference=lambda E, idx: torch.nn.functional.embedding(idx, E, padding_idx=2),
+        battery=False,
+    )
+    assert "no bound" in report.reference and set(report.kinds) == {"undecided"}
+
+
 # --- dtypes ---------------------------------------------------------------------------------------
 
 

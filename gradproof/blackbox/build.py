@@ -1,0 +1,414 @@
+"""What a check is called with to a case: a black box beside its reference, and its data."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from gradproof.blackbox.autodiff import confirmed, of_autodiff
+from gradproof.blackbox.case import Case
+from gradproof.core.errors import DataError, EngineError, GradproofError
+from gradproof.core.program import Tensor
+from gradproof.core.told import told
+from gradproof.derivation import derive as derive_program
+from gradproof.engines.black_box import BoxFailed, Layer, Returned
+from gradproof.engines.contract import Contract
+from gradproof.engines.contract import contract as contract_of
+from gradproof.engines.dtype import check_dtype, in_dtype
+from gradproof.engines.engine import Engine, load
+from gradproof.judge.box_call import Caller
+from gradproof.judge.generic import choose_sizes, draw, pairs
+from gradproof.judge.reference import Data, PaperReference, Reference, Unbounded
+from gradproof.trace.signature import Signature, positions_of, read_signature, tensors
+from gradproof.trace.upstream import Weighed, weigh
+from gradproof.workbench import constants_of
+
+FRAMEWORKS = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tensorflow"}
+"""The package in which a type is defined, and the engine that it belongs to."""
+
+ACCUMULATORS = {"tf32": 11, "bfloat16": 8, "float16": 11}
+"""In what a kernel may add up where that is coarser than its engine does, and its bits."""
+
+
+def build(
+    function: Any,
+    arguments: Sequence[Any] | Mapping[str, Any] | None,
+    reference: Callable[..., Any],
+    *,
+    dtype: str | None,
+    seed: int,
+    engine: str | None,
+    sizes: Mapping[str, int],
+    upstream: str | None,
+    wrt: Sequence[str] | None,
+    accumulate: str | None,
+    timeout: float | None,
+) -> Case:
+    """Everything that a check needs, from what it is called with.
+
+    Raises:
+        GradproofError: the call is wrong.
+    """
+    if not callable(function) and not isinstance(function, Layer):
+        raise DataError(
+            told(
+                "{kind} is neither a function nor an object with forward and backward.",
+                kind=type(function).__name__,
+            )
+        )
+    if not callable(reference):
+        raise DataError(
+            told("The reference is {kind}, not a function.", kind=type(reference).__name__),
+            advice=told("Give a paper's forward, or a callable in the function's framework."),
+        )
+    given = _by_name(arguments, _parameters(reference, upstream))
+    machine = load(engine or engine_of(function, given))
+    arrays, own = read_arrays(given, machine)
+    kind = dtype or own
+    check_dtype(kind)
+    contract = _accumulating(contract_of(machine.name, kind), accumulate)
+    signature = _signature(reference, arrays)
+    chosen = choose_sizes(signature, sizes, arrays)
+    inside = {name: entry for name, entry in signature.items() if name != upstream}
+    inputs = tensors(inside)
+    integers = {t.name: np.asarray(a) for t, a in pairs(signature, arrays) if _is_whole(a)}
+    floating = [t.name for t in inputs if t.name not in integers and positions_of(t) is None]
+    wanted = _wanted(wrt, floating, inputs)
+    annotated = bool(getattr(reference, "__annotations__", {}))
+
+    def inputs_of(k: int) -> dict[str, np.ndarray]:
+        drawn = draw(signature, chosen, arrays, kind, seed + k)
+        kept = {t.name for t in inputs if t.role == "data" and positions_of(t) is None}
+        plain = {n: a for n, a in integers.items() if n in kept and not annotated}
+        return {t.name: plain.get(t.name, drawn[t.name]) for t in inputs}
+
+    def data_for(shapes: Sequence[tuple[int, ...]]) -> Callable[[int], Data]:
+        def data(k: int) -> Data:
+            random = np.random.default_rng([seed, k])
+            arriving = tuple(in_dtype(random.normal(0.0, 1.0, shape), kind) for shape in shapes)
+            return Data(inputs_of(k), arriving)
+
+        return data
+
+    case = Case(
+        function,
+        machine,
+        Unbounded("", (), lambda data: {}),
+        inputs,
+        tuple((n, len(e) if isinstance(e, list) else 0) for n, e in inside.items()),
+        wanted,
+        data_for(()),
+        kind,
+        contract,
+        _device(given),
+        Caller(timeout),
+        reference,
+    )
+    if annotated or machine.name == "numpy":
+        found: Reference = _paper(reference, signature, chosen, upstream, kind, annotated)
+    else:
+        found = _callable(reference, signature, chosen, case, data_for)
+    return replace(case, reference=found, data=data_for(found.outputs()))
+
+
+def drawn(
+    arguments: Sequence[Any] | Mapping[str, Any] | None,
+    reference: Callable[..., Any],
+    upstream: str | None,
+) -> dict[str, Any]:
+    """Shapes in the place of arguments that no annotation describes: the data are drawn then.
+    Integers stay, because nothing says what they may be."""
+    annotated = getattr(reference, "__annotations__", {})
+
+    def shape(value: Any) -> Any:
+        if isinstance(value, list):
+            return [shape(one) for one in value]
+        return value if isinstance(value, str | tuple) else tuple(int(s) for s in value.shape)
+
+    return {
+        name: value if "int" in str(getattr(value, "dtype", "")) else shape(value)
+        for name, value in _by_name(arguments, _parameters(reference, upstream)).items()
+        if name not in annotated
+    }
+
+
+# --- the reference --------------------------------------------------------------------------------
+
+
+def _paper(
+    reference: Callable[..., Any],
+    signature: Signature,
+    sizes: Mapping[str, int],
+    upstream: str | None,
+    dtype: str,
+    annotated: bool,
+) -> PaperReference:
+    name = getattr(reference, "__qualname__", "forward")
+    weighed = weigh(reference, signature, sizes, upstream)
+    return paper_reference(
+        told("{name}, a paper", name=name)
+        if annotated
+        else told("{name}, read as NumPy", name=name),
+        weighed,
+        sizes,
+        dtype,
+    )
+
+
+def paper_reference(
+    name: str, weighed: Weighed, sizes: Mapping[str, int], dtype: str
+) -> PaperReference:
+    """A paper whose outputs are weighed, as what a function under test is held against.
+
+    Args:
+        name: what the report calls it.
+        weighed: the paper.
+        sizes: a number for each size symbol.
+        dtype: in which its constants are given to the function.
+    """
+    return PaperReference(
+        told("{name}; true values by certified arithmetic from its equations", name=name),
+        weighed.paper,
+        derive_program(weighed.paper.forward),
+        sizes,
+        constants_of(weighed.paper, dtype),
+        weighed.upstream,
+        weighed.outputs,
+    )
+
+
+def _callable(
+    reference: Callable[..., Any],
+    signature: Signature,
+    sizes: Mapping[str, int],
+    case: Case,
+    data_for: Callable[[Sequence[tuple[int, ...]]], Callable[[int], Data]],
+) -> Reference:
+    """A callable of the framework: its equations where it can be read as NumPy and autodiff in
+    float64 confirms them, else what that autodiff makes of it."""
+    machine = case.machine
+    plain = case.question(case.data(0), dtype="float64", device="cpu")
+    try:
+        made = machine.outputs(reference, plain)
+    except BoxFailed as problem:
+        raise DataError(
+            f"{problem}.", advice=told("Call it with the arguments by hand.")
+        ) from problem
+    shapes = tuple(one.array.shape for one in made if one.array is not None)
+    case = replace(case, data=data_for(shapes))
+    data = case.data(0)
+    name = name_of(reference)
+    if all(positions_of(t) is None and not _is_integer(t, data) for t in case.inputs):
+        try:
+            read = _paper(reference, signature, sizes, None, case.dtype, False)
+        except GradproofError:
+            read = None
+        if read is not None and read.outputs() == shapes and confirmed(read, reference, case):
+            words = told(
+                "{name}, read as NumPy and confirmed by {title}'s autodiff in float64",
+                name=name,
+                title=machine.title,
+            )
+            return replace(read, words=words)
+    return of_autodiff(reference, name, case)
+
+
+def name_of(reference: Callable[..., Any]) -> str:
+    """What a report calls a callable."""
+    return str(getattr(reference, "__qualname__", type(reference).__name__))
+
+
+def _is_integer(tensor: Tensor, data: Data) -> bool:
+    return data.inputs[tensor.name].dtype.kind in "iub"
+
+
+# --- what a check is called with ------------------------------------------------------------------
+
+
+def _parameters(reference: Callable[..., Any], upstream: str | None) -> list[str]:
+    try:
+        found = list(inspect.signature(reference).parameters)
+    except (TypeError, ValueError) as problem:
+        raise DataError(
+            told("The reference's parameters cannot be seen."),
+            advice=told("Wrap it: reference=lambda x, w: layer(x, w)"),
+        ) from problem
+    if upstream is not None and upstream not in found:
+        raise DataError(
+            told(
+                "The reference has no parameter {upstream}; it takes {found}.",
+                upstream=upstream,
+                found=", ".join(found),
+            )
+        )
+    return [name for name in found if name != upstream]
+
+
+def _by_name(
+    arguments: Sequence[Any] | Mapping[str, Any] | None, names: Sequence[str]
+) -> dict[str, Any]:
+    if arguments is None:
+        return {}
+    if isinstance(arguments, Mapping):
+        unknown = [name for name in arguments if name not in names]
+        if unknown:
+            raise DataError(
+                told(
+                    "The reference has no parameter {unknown}; it takes {names}.",
+                    unknown=", ".join(unknown),
+                    names=", ".join(names),
+                )
+            )
+        return dict(arguments)
+    if not isinstance(arguments, tuple | list):
+        raise DataError(
+            told("The arguments are {kind}, not a tuple of arrays.", kind=type(arguments).__name__),
+            advice=told("For one array write (x,)"),
+        )
+    if len(arguments) != len(names):
+        raise DataError(
+            told(
+                "{count} arguments are given, and the reference takes {count2}: {names}.",
+                count=len(arguments),
+                count2=len(names),
+                names=", ".join(names),
+            )
+        )
+    return dict(zip(names, arguments, strict=True))
+
+
+def _leaves(given: Mapping[str, Any]) -> list[Any]:
+    return [
+        one
+        for value in given.values()
+        for one in (value if isinstance(value, list) else [value])
+        if not isinstance(one, str | tuple)
+    ]
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
+
+
+def engine_of(function: Any, given: Mapping[str, Any]) -> str:
+    """The framework of the arguments, or of the function.
+
+    Raises:
+        EngineError: neither says it.
+    """
+    for one in _leaves(given):
+        found = FRAMEWORKS.get(_package(type(one)))
+        if found is not None:
+            return found
+    owner = getattr(function, "__self__", None)
+    kinds = [*type(function).__mro__]
+    if isinstance(owner, type):  # a torch.autograd.Function's apply
+        kinds += owner.__mro__
+    for kind in kinds:
+        if _package(kind) in FRAMEWORKS:
+            return FRAMEWORKS[_package(kind)]
+    if isinstance(function, Layer) or _leaves(given):
+        return "numpy"
+    raise EngineError(
+        told("Neither the arguments nor the function say which framework they belong to."),
+        advice=told('Say it, as in  engine="torch"'),
+    )
+
+
+def _device(given: Mapping[str, Any]) -> str:
+    """The device of the arguments that are PyTorch's, else the CPU."""
+    for one in _leaves(given):
+        if _package(type(one)) == "torch":
+            return str(one.device)
+    return "cpu"
+
+
+def read_arrays(given: Mapping[str, Any], machine: Engine) -> tuple[dict[str, Any], str]:
+    """The arguments as arrays or shapes, and the dtype of the first floating one."""
+    dtypes: list[str] = []
+
+    def read(name: str, value: Any) -> Any:
+        if isinstance(value, str | tuple):
+            return value
+        own = isinstance(value, np.ndarray)  # NumPy's arrays are data for every framework
+        returned = Returned(value, str(value.dtype)) if own else machine.returned(value)
+        if returned.array is None:
+            raise DataError(
+                told(
+                    "{name} is {kind}, not an array of {title}.",
+                    name=name,
+                    kind=type(value).__name__,
+                    title=machine.title,
+                ),
+                advice=told("Constants belong into the function: lambda x: f(x, eps=1e-5)"),
+            )
+        if returned.array.dtype.kind == "f":
+            dtypes.append(returned.dtype)
+        return returned.array
+
+    arrays = {
+        name: [read(f"{name}[{k}]", one) for k, one in enumerate(value, 1)]
+        if isinstance(value, list)
+        else read(name, value)
+        for name, value in given.items()
+    }
+    return arrays, dtypes[0] if dtypes else "float32"
+
+
+def _signature(reference: Callable[..., Any], arrays: Mapping[str, Any]) -> Signature:
+    """The reference's tensors; unannotated integers are given, and not differentiated."""
+    found = read_signature(reference, arrays)
+    return {
+        name: replace(entry, role="data")
+        if isinstance(entry, Tensor) and not entry.law and _is_whole(arrays.get(name))
+        else entry
+        for name, entry in found.items()
+    }
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "iub"
+
+
+def _wanted(
+    wrt: Sequence[str] | None, floating: Sequence[str], inputs: Sequence[Tensor]
+) -> tuple[str, ...]:
+    if wrt is None:
+        found = tuple(t.name for t in inputs if t.name in floating and t.role != "data")
+        if not found:
+            raise DataError(
+                told("None of the inputs is differentiated."), advice=told("Name some: wrt=('x',)")
+            )
+        return found
+    unknown = [name for name in wrt if name not in floating]
+    if unknown:
+        raise DataError(
+            told(
+                "wrt names {unknown}; the floating inputs are {floating}.",
+                unknown=", ".join(unknown),
+                floating=", ".join(floating),
+            )
+        )
+    return tuple(wrt)
+
+
+def _accumulating(contract: Contract, accumulate: str | None) -> Contract:
+    if accumulate is None:
+        return contract
+    if accumulate not in ACCUMULATORS:
+        raise DataError(
+            told(
+                "accumulate is {accumulate!r}, not one of {accumulators}.",
+                accumulate=accumulate,
+                accumulators=", ".join(ACCUMULATORS),
+            ),
+            advice=told("Leave it out where sums are in float32 or finer."),
+        )
+    # The products of a matrix product are made from rounded operands, and added up coarsely.
+    u = Fraction(1, 2 ** ACCUMULATORS[accumulate])
+    return replace(contract, u_accumulate=max(u, contract.u_accumulate), low_sums=False)
