@@ -291,6 +291,16 @@ def _derive_parser(commands: Any, lang: str) -> None:
         help=say("how gradients are written: ∂l/∂z, δz or z̄", lang),
     )
     parser.add_argument(
+        "--layout",
+        choices=("gradient", "jacobian"),
+        default="gradient",
+        help=say(
+            "gradient: ∂l/∂W has the shape of W (denominator layout); jacobian: that of Wᵀ "
+            "(numerator layout)",
+            lang,
+        ),
+    )
+    parser.add_argument(
         "--order",
         type=int,
         choices=(1, 2),
@@ -859,12 +869,15 @@ def _derive(options: argparse.Namespace) -> int:
                 _sizes(options),
                 options.engine,
                 options.convention,
+                layout=options.layout,
                 what=what,
             ),
             end="",
         )
         return 0
-    page = derive_source(_source(options), _inputs(options), _sizes(options), options.gradient)
+    page = derive_source(
+        _source(options), _inputs(options), _sizes(options), options.gradient, options.layout
+    )
     if options.order == 2:
         page = page.second(*filter(None, (options.along or "").split(",")))
     if options.standalone:

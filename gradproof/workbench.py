@@ -57,7 +57,7 @@ from gradproof.report.cards import document
 from gradproof.report.console import proof_lines
 from gradproof.report.diagnosis import with_mistake, with_reasons
 from gradproof.report.document import Document, Listing
-from gradproof.report.equations import Equations
+from gradproof.report.equations import Equations, check_layout
 from gradproof.report.evidence import with_certificates, witness_note
 from gradproof.report.notebook import Code, notebook
 from gradproof.report.program import program_said
@@ -102,6 +102,7 @@ def derive(
     *,
     sizes: Mapping[str, int] | None = None,
     gradient: str = "partial",
+    layout: str = "gradient",
 ) -> Equations:
     """The gradient of the loss that `forward` returns with respect to every value.
 
@@ -111,11 +112,13 @@ def derive(
         sizes: numbers for size symbols, for code that asks for a size.
         gradient: ``"partial"``, ``"delta"`` or ``"bar"``: gradients are written ``∂l/∂z``, ``δz``
             or ``z̄``.
+        layout: ``"gradient"``, ``∂l/∂W`` has the shape of W, or ``"jacobian"``, that of Wᵀ.
 
     Raises:
         GradproofError: `forward` is not a network; the message names the line.
     """
-    return derive_source(Source(_name(forward), forward), inputs or {}, sizes or {}, gradient)
+    source = Source(_name(forward), forward)
+    return derive_source(source, inputs or {}, sizes or {}, gradient, layout)
 
 
 def derive_source(
@@ -123,8 +126,10 @@ def derive_source(
     inputs: Mapping[str, Any],
     sizes: Mapping[str, int],
     gradient: str = "partial",
+    layout: str = "gradient",
 ) -> Equations:
     """`derive` for a paper; formulas of its own have no part in it."""
+    check_layout(layout)
     if gradient not in SYMBOLS:
         raise DataError(
             told(
@@ -135,14 +140,13 @@ def derive_source(
         )
     source = replace(source, backward=None)
     traced, chosen = read(source, inputs, sizes)
-    found = Equations(source.name, _signed(traced, gradient), traced.paper.notes)
+    found = Equations(source.name, _signed(traced, gradient), traced.paper.notes, layout=layout)
     asked = [s for s in symbols(read_signature(source.forward, inputs)) if s in chosen]
     asked = [s for s in asked if s not in symbols(traced.signature)]
-    return (
-        _for_all_lengths(found, source, inputs, {s: chosen[s] for s in asked}, gradient)
-        if asked
-        else found
-    )
+    if not asked:
+        return found
+    longer = _for_all_lengths(found, source, inputs, {s: chosen[s] for s in asked}, gradient)
+    return replace(longer, layout=layout)
 
 
 def _signed(traced: Traced, gradient: str) -> Derivation:
@@ -420,6 +424,7 @@ def notebook_source(
     engine: str,
     vectors: str = "row",
     *,
+    layout: str = "gradient",
     what: str = "",
 ) -> str:
     """A notebook that derives a network and verifies it on an engine, as JSON.
@@ -430,6 +435,7 @@ def notebook_source(
         sizes: as for `derive_source`.
         engine: on which the notebook's cells verify, or ``"auto"``.
         vectors: the convention of its equations.
+        layout: how its gradients lie, as for `derive`.
         what: what the network is, a sentence.
 
     Raises:
@@ -444,7 +450,7 @@ def notebook_source(
     shown = [text_of(part, text) for part in chosen]
     head = "\n\n\n".join(["\n".join(around.imports), *around.others])
     code = Code(head, shown[0], "".join(shown[1:]), package_of(tree))
-    page = derive_source(source, inputs, sizes).rows(vectors)
+    page = derive_source(source, inputs, sizes, layout=layout).rows(vectors)
     return notebook(page, code, choose_engine(engine), what)
 
 

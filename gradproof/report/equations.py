@@ -9,11 +9,12 @@ from textwrap import wrap
 from gradproof.core.errors import DataError, UnknownName
 from gradproof.core.index import Size
 from gradproof.core.program import DIFFERENTIAL, Derivation, shapes
+from gradproof.core.told import told
 from gradproof.derivation.second import check_along
 from gradproof.ink.latex import plain_names
 from gradproof.ink.terminal import text
 from gradproof.report import formats, step_formats
-from gradproof.report.layouts import layout_lines, layouts
+from gradproof.report.layouts import layout_lines, layout_said, layouts
 from gradproof.report.lines import WIDTH, beside_shapes
 from gradproof.report.second_order import PARTS as SECOND_PARTS
 from gradproof.report.second_order import SecondOrder, second_order
@@ -30,6 +31,7 @@ from gradproof.write.rolled import Line, page_of, rolled, starts
 
 BRIEF, STEPS, FULL = "brief", "steps", "full"
 MATRIX = "matrix"
+GRADIENT, JACOBIAN = "gradient", "jacobian"
 
 TITLES_OF = {
     "row": sentence("{network}, in row convention"),
@@ -46,7 +48,8 @@ class Equations:
     """The forward and the gradient equations of a network; ``print`` shows them.
 
     A loop stands once. ``words`` are lengths of loops that have a name, such as T. ``along`` are
-    the inputs that move, where the page has the second order too.
+    the inputs that move, where the page has the second order too. In the `layout` ``"jacobian"``
+    ``∂l/∂W`` has the shape of Wᵀ.
     """
 
     network: str
@@ -54,6 +57,7 @@ class Equations:
     notes: tuple[str, ...] = ()
     words: Mapping[int, str] = field(default_factory=dict)
     along: tuple[str, ...] | None = None
+    layout: str = GRADIENT
 
     def second(self, *along: str) -> Equations:
         """The same page with the second order: how values and gradients move where inputs do.
@@ -77,7 +81,7 @@ class Equations:
                 f"There is no gradient with respect to {name}.",
                 advice=f"There are those with respect to {', '.join(found)}.",
             )
-        convention = layout("row", self.derivation)
+        convention = self._convention("row")
         known = shapes(self.derivation.forward) | shapes(self.derivation.backward)
         return text(write(found[name], convention, shapes=known))
 
@@ -101,15 +105,18 @@ class Equations:
             DataError: one of these is none of its words.
         """
         derivation = self.derivation
-        convention = layout(vectors, derivation, style)
-        lines = [say(TITLES_OF[vectors], lang, network=self.network), "", say("Inputs", lang)]
+        convention = self._convention(vectors, style)
+        lines = [say(TITLES_OF[vectors], lang, network=self.network)]
+        gradients = layout_said(derivation, convention)
+        lines += wrap(say(gradients, lang), WIDTH) if gradients else []
+        lines += ["", say("Inputs", lang)]
         width = max((len(t.name) for t in derivation.forward.inputs), default=0)
         lines += [
             f"  {t.name:<{width}}   {self._shape_text(t.name, t.shape, convention, lang)}"
             for t in derivation.forward.inputs
         ]
         steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
-        if steps is not None:
+        if steps is not None or self.layout == JACOBIAN:
             lines += layout_lines(layouts(derivation, convention), lang)
         page = page_of(derivation, convention, self.words)
         sliding = {} if style == "index" else sliding_forms(derivation, convention)
@@ -186,8 +193,10 @@ class Equations:
     def steps(self, vectors: str = "row", *, detail: str = STEPS, style: str = MATRIX) -> StepsPage:
         """How each gradient is found, line by line, every line judged."""
         if detail not in (STEPS, FULL):
-            raise DataError(f"The detail is {BRIEF}, {STEPS} or {FULL}, not {detail}.")
-        convention = layout(vectors, self.derivation, style)
+            raise DataError(
+                told("The detail is brief, steps or full, not {detail}.", detail=detail)
+            )
+        convention = self._convention(vectors, style)
         return steps_page(self.derivation, convention, self.words, full=detail == FULL)
 
     def to_latex(
@@ -254,7 +263,7 @@ class Equations:
     def rows(self, vectors: str = "row", style: str = MATRIX, lang: str = "en") -> formats.Rows:
         """The equations one by one, each loop once, after the form in which a window slides."""
         derivation = self.derivation
-        convention = layout(vectors, derivation, style)
+        convention = self._convention(vectors, style)
         page = page_of(derivation, convention, self.words)
         sliding = {} if style == "index" else sliding_forms(derivation, convention)
         found: list[formats.Row] = []
@@ -281,7 +290,21 @@ class Equations:
             (t.name, shape_text(t.name, self._sizes(t.shape), convention)) for t in inputs
         )
         plain = plain_names(one for row in found for one in row.forms)
-        return formats.Rows(self.network, vectors, shaped, tuple(found), plain, notes, sign)
+        return formats.Rows(
+            self.network,
+            vectors,
+            shaped,
+            tuple(found),
+            plain,
+            notes,
+            sign,
+            self.layout,
+            layout_said(self.derivation, convention),
+            layouts(self.derivation, convention),
+        )
+
+    def _convention(self, vectors: str, style: str = MATRIX) -> Convention:
+        return convention_of(vectors, self.derivation, style, self.layout)
 
     def _shape_text(
         self, name: str, shape: tuple[Size, ...], convention: Convention, lang: str
@@ -293,17 +316,29 @@ class Equations:
         return tuple(lengths.get(s, s) if isinstance(s, int) else s for s in shape)
 
 
-def layout(vectors: str, derivation: Derivation, style: str = MATRIX) -> Convention:
+def convention_of(
+    vectors: str, derivation: Derivation, style: str = MATRIX, layout: str = GRADIENT
+) -> Convention:
     """The convention of a page, with those vectors turned that lie better the other way.
 
     Raises:
-        DataError: there is no such convention or style.
+        DataError: there is no such convention, style or layout.
     """
     if style not in (MATRIX, "index"):
-        raise DataError(f"The style is matrix or index, not {style}.")
-    match vectors:
-        case "row" | "column":
-            turned = oriented(derivation, Convention(vectors))
-            return turned if style == MATRIX else replace(turned, style="index")
-        case _:
-            raise DataError(f"The convention is row or column, not {vectors}.")
+        raise DataError(told("The style is matrix or index, not {style}.", style=style))
+    if vectors not in ("row", "column"):
+        raise DataError(told("The convention is row or column, not {vectors}.", vectors=vectors))
+    check_layout(layout)
+    chosen = Convention(vectors, gradients=layout)  # type: ignore[arg-type]
+    turned = oriented(derivation, chosen)
+    return turned if style == MATRIX else replace(turned, style="index")
+
+
+def check_layout(layout: str) -> None:
+    """That gradients may lie so.
+
+    Raises:
+        DataError: there is no such layout.
+    """
+    if layout not in (GRADIENT, JACOBIAN):
+        raise DataError(told("The layout is gradient or jacobian, not {layout}.", layout=layout))
