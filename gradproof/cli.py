@@ -301,6 +301,12 @@ def _derive_parser(commands: Any, lang: str) -> None:
         ),
     )
     parser.add_argument(
+        "--layers",
+        choices=("subscript", "superscript"),
+        default="subscript",
+        help=say("where the number of a layer stands: W₂ or W⁽²⁾", lang),
+    )
+    parser.add_argument(
         "--order",
         type=int,
         choices=(1, 2),
@@ -870,13 +876,19 @@ def _derive(options: argparse.Namespace) -> int:
                 options.engine,
                 options.convention,
                 layout=options.layout,
+                layers=options.layers,
                 what=what,
             ),
             end="",
         )
         return 0
     page = derive_source(
-        _source(options), _inputs(options), _sizes(options), options.gradient, options.layout
+        _source(options),
+        _inputs(options),
+        _sizes(options),
+        options.gradient,
+        options.layout,
+        options.layers,
     )
     if options.order == 2:
         page = page.second(*filter(None, (options.along or "").split(",")))

@@ -103,6 +103,7 @@ def derive(
     sizes: Mapping[str, int] | None = None,
     gradient: str = "partial",
     layout: str = "gradient",
+    layers: str = "subscript",
 ) -> Equations:
     """The gradient of the loss that `forward` returns with respect to every value.
 
@@ -113,12 +114,14 @@ def derive(
         gradient: ``"partial"``, ``"delta"`` or ``"bar"``: gradients are written ``∂l/∂z``, ``δz``
             or ``z̄``.
         layout: ``"gradient"``, ``∂l/∂W`` has the shape of W, or ``"jacobian"``, that of Wᵀ.
+        layers: ``"subscript"`` or ``"superscript"``, where the number of a layer stands: W2 is
+            ``W₂`` or ``W⁽²⁾``.
 
     Raises:
         GradproofError: `forward` is not a network; the message names the line.
     """
     source = Source(_name(forward), forward)
-    return derive_source(source, inputs or {}, sizes or {}, gradient, layout)
+    return derive_source(source, inputs or {}, sizes or {}, gradient, layout, layers)
 
 
 def derive_source(
@@ -127,9 +130,10 @@ def derive_source(
     sizes: Mapping[str, int],
     gradient: str = "partial",
     layout: str = "gradient",
+    layers: str = "subscript",
 ) -> Equations:
     """`derive` for a paper; formulas of its own have no part in it."""
-    check_layout(layout)
+    check_layout(layout, layers)
     if gradient not in SYMBOLS:
         raise DataError(
             told(
@@ -140,13 +144,15 @@ def derive_source(
         )
     source = replace(source, backward=None)
     traced, chosen = read(source, inputs, sizes)
-    found = Equations(source.name, _signed(traced, gradient), traced.paper.notes, layout=layout)
+    found = Equations(
+        source.name, _signed(traced, gradient), traced.paper.notes, layout=layout, layers=layers
+    )
     asked = [s for s in symbols(read_signature(source.forward, inputs)) if s in chosen]
     asked = [s for s in asked if s not in symbols(traced.signature)]
     if not asked:
         return found
     longer = _for_all_lengths(found, source, inputs, {s: chosen[s] for s in asked}, gradient)
-    return replace(longer, layout=layout)
+    return replace(longer, layout=layout, layers=layers)
 
 
 def _signed(traced: Traced, gradient: str) -> Derivation:
@@ -425,6 +431,7 @@ def notebook_source(
     vectors: str = "row",
     *,
     layout: str = "gradient",
+    layers: str = "subscript",
     what: str = "",
 ) -> str:
     """A notebook that derives a network and verifies it on an engine, as JSON.
@@ -436,6 +443,7 @@ def notebook_source(
         engine: on which the notebook's cells verify, or ``"auto"``.
         vectors: the convention of its equations.
         layout: how its gradients lie, as for `derive`.
+        layers: where the numbers of layers stand, as for `derive`.
         what: what the network is, a sentence.
 
     Raises:
@@ -450,7 +458,7 @@ def notebook_source(
     shown = [text_of(part, text) for part in chosen]
     head = "\n\n\n".join(["\n".join(around.imports), *around.others])
     code = Code(head, shown[0], "".join(shown[1:]), package_of(tree))
-    page = derive_source(source, inputs, sizes, layout=layout).rows(vectors)
+    page = derive_source(source, inputs, sizes, layout=layout, layers=layers).rows(vectors)
     return notebook(page, code, choose_engine(engine), what)
 
 

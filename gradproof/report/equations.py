@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from textwrap import wrap
 
@@ -12,7 +12,7 @@ from gradproof.core.program import DIFFERENTIAL, Derivation, shapes
 from gradproof.core.told import told
 from gradproof.derivation.second import check_along
 from gradproof.ink.latex import plain_names
-from gradproof.ink.terminal import text
+from gradproof.ink.terminal import name_text, text
 from gradproof.report import formats, step_formats
 from gradproof.report.layouts import layout_lines, layout_said, layouts
 from gradproof.report.lines import WIDTH, beside_shapes
@@ -23,6 +23,7 @@ from gradproof.report.step_formats import differential_sign, text_lines
 from gradproof.report.steps import StepsPage, steps_page
 from gradproof.words import say, sentence
 from gradproof.write.convention import Convention, shape_text
+from gradproof.write.layers import NONE, Layers, layers_of, raised, raised_name
 from gradproof.write.loops import uneven
 from gradproof.write.matrix import write
 from gradproof.write.notation import Equality
@@ -32,6 +33,7 @@ from gradproof.write.rolled import Line, page_of, rolled, starts
 BRIEF, STEPS, FULL = "brief", "steps", "full"
 MATRIX = "matrix"
 GRADIENT, JACOBIAN = "gradient", "jacobian"
+SUBSCRIPT, SUPERSCRIPT = "subscript", "superscript"
 
 TITLES_OF = {
     "row": sentence("{network}, in row convention"),
@@ -49,7 +51,7 @@ class Equations:
 
     A loop stands once. ``words`` are lengths of loops that have a name, such as T. ``along`` are
     the inputs that move, where the page has the second order too. In the `layout` ``"jacobian"``
-    ``∂l/∂W`` has the shape of Wᵀ.
+    ``∂l/∂W`` has the shape of Wᵀ. With `layers` ``"superscript"`` W2 is written ``W⁽²⁾``.
     """
 
     network: str
@@ -58,6 +60,7 @@ class Equations:
     words: Mapping[int, str] = field(default_factory=dict)
     along: tuple[str, ...] | None = None
     layout: str = GRADIENT
+    layers: str = SUBSCRIPT
 
     def second(self, *along: str) -> Equations:
         """The same page with the second order: how values and gradients move where inputs do.
@@ -83,7 +86,7 @@ class Equations:
             )
         convention = self._convention("row")
         known = shapes(self.derivation.forward) | shapes(self.derivation.backward)
-        return text(write(found[name], convention, shapes=known))
+        return text(raised(write(found[name], convention, shapes=known), self._layers()))
 
     def __str__(self) -> str:
         return self.to_text()
@@ -110,14 +113,15 @@ class Equations:
         gradients = layout_said(derivation, convention)
         lines += wrap(say(gradients, lang), WIDTH) if gradients else []
         lines += ["", say("Inputs", lang)]
-        width = max((len(t.name) for t in derivation.forward.inputs), default=0)
+        called = self._called()
+        width = max((len(called(t.name)) for t in derivation.forward.inputs), default=0)
         lines += [
-            f"  {t.name:<{width}}   {self._shape_text(t.name, t.shape, convention, lang)}"
+            f"  {called(t.name):<{width}}   {self._shape_text(t.name, t.shape, convention, lang)}"
             for t in derivation.forward.inputs
         ]
         steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
         if steps is not None or self.layout == JACOBIAN:
-            lines += layout_lines(layouts(derivation, convention), lang)
+            lines += layout_lines(layouts(derivation, convention), lang, called)
         page = page_of(derivation, convention, self.words)
         sliding = {} if style == "index" else sliding_forms(derivation, convention)
         parts = [("Forward", derivation.forward.equations)]
@@ -128,7 +132,7 @@ class Equations:
             lines += ["", say(PARTS[title], lang)]
             lines += self._part(rolled(equations, page), sliding, convention, lang)
             if title == "Forward":
-                said = starts(page, lang)
+                said = starts(page, lang, called)
                 lines += [f"  {say('where {what}', lang, what=line)}" for line in said]
         if steps is not None:
             lines += ["", say("Gradients, back to front, step by step", lang)]
@@ -181,12 +185,14 @@ class Equations:
         sizes = [self._shape_text(one.target, one.shape, convention, lang) for one in written]
         longest = max((len(size) for size in sizes), default=0)
         beside, said = [], []
+        layers = self._layers()
         for size, one in zip(sizes, written, strict=True):
+            equality = text(raised(one.equality, layers))
             if one.target in sliding:
-                said += [text(sliding[one.target]), f"  {text(one.equality)}"]
+                said += [text(raised(sliding[one.target], layers)), f"  {equality}"]
                 beside += [size, ""]
             else:
-                said.append(text(one.equality))
+                said.append(equality)
                 beside.append(f"{size:<{longest}}   {one.range}".rstrip())
         return beside_shapes(said, beside)
 
@@ -197,7 +203,9 @@ class Equations:
                 told("The detail is brief, steps or full, not {detail}.", detail=detail)
             )
         convention = self._convention(vectors, style)
-        return steps_page(self.derivation, convention, self.words, full=detail == FULL)
+        return steps_page(
+            self.derivation, convention, self.words, full=detail == FULL, layers=self._layers()
+        )
 
     def to_latex(
         self,
@@ -266,12 +274,13 @@ class Equations:
         convention = self._convention(vectors, style)
         page = page_of(derivation, convention, self.words)
         sliding = {} if style == "index" else sliding_forms(derivation, convention)
+        layers = self._layers()
         found: list[formats.Row] = []
         for part, program in (("forward", derivation.forward), ("gradients", derivation.backward)):
             for line in rolled(program.equations, page):
                 both = (sliding[line.target],) if line.target in sliding else ()
                 shape = shape_text(line.target, self._sizes(line.shape), convention)
-                forms = (*both, line.equality)
+                forms = tuple(raised(one, layers) for one in (*both, line.equality))
                 found.append(formats.Row(part, line.target, forms, shape, line.range))  # type: ignore[arg-type]
         inputs, notes = list(derivation.forward.inputs), self.notes
         sign = differential_sign(shapes(derivation.forward))
@@ -283,9 +292,8 @@ class Equations:
             for part in SECOND_PARTS:
                 for line in order.lines(part):
                     shape = shape_text(line.target, self._sizes(line.shape), convention)
-                    found.append(
-                        formats.Row(part, line.target, (line.equality,), shape, line.range)
-                    )
+                    forms = (raised(line.equality, layers),)
+                    found.append(formats.Row(part, line.target, forms, shape, line.range))
         shaped = tuple(
             (t.name, shape_text(t.name, self._sizes(t.shape), convention)) for t in inputs
         )
@@ -301,7 +309,16 @@ class Equations:
             self.layout,
             layout_said(self.derivation, convention),
             layouts(self.derivation, convention),
+            layers,
         )
+
+    def _layers(self) -> Layers:
+        return layers_of(self.derivation) if self.layers == SUPERSCRIPT else NONE
+
+    def _called(self) -> Callable[[str], str]:
+        """What a tensor is called in text."""
+        layers = self._layers()
+        return lambda name: name_text(raised_name(name, layers))
 
     def _convention(self, vectors: str, style: str = MATRIX) -> Convention:
         return convention_of(vectors, self.derivation, style, self.layout)
@@ -334,11 +351,15 @@ def convention_of(
     return turned if style == MATRIX else replace(turned, style="index")
 
 
-def check_layout(layout: str) -> None:
-    """That gradients may lie so.
+def check_layout(layout: str, layers: str = SUBSCRIPT) -> None:
+    """That gradients may lie so, and layers' numbers stand there.
 
     Raises:
-        DataError: there is no such layout.
+        DataError: there is no such layout, or no such place for layers.
     """
+    if layers not in (SUBSCRIPT, SUPERSCRIPT):
+        raise DataError(
+            told("The layers are written as subscript or superscript, not {layers}.", layers=layers)
+        )
     if layout not in (GRADIENT, JACOBIAN):
         raise DataError(told("The layout is gradient or jacobian, not {layout}.", layout=layout))

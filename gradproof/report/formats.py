@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 
@@ -14,6 +14,7 @@ from gradproof.ink.terminal import name_text, text
 from gradproof.report.layouts import COLUMNS, Layout
 from gradproof.report.second_order import PARTS
 from gradproof.words import say, sentence
+from gradproof.write.layers import NONE, Layers, raised, raised_name
 from gradproof.write.notation import Equality, Symbol
 
 SCALAR = sentence("scalar")
@@ -51,7 +52,8 @@ class Rows:
     """All equations of a page; ``plain`` are the names that are written letter by letter, and
     ``sign`` stands before the names of differentials in text. ``layout`` is how gradients lie, and
     ``layout_said`` a sentence about it where they do not lie as their tensors; ``apart`` are the
-    tensors that lie on the page in another way than in code."""
+    tensors that lie on the page in another way than in code. The forms have the numbers of
+    ``layers`` raised, and names have not."""
 
     network: str
     vectors: str
@@ -63,6 +65,7 @@ class Rows:
     layout: str = "gradient"
     layout_said: str = ""
     apart: tuple[Layout, ...] = ()
+    layers: Layers = NONE
 
     def conventions(self, lang: str) -> str:
         """How samples and gradients lie, in words."""
@@ -72,12 +75,19 @@ class Rows:
         between = " " if lang == "en" else ""
         return f"{how}{between}{say(self.layout_said, lang)}"
 
-    def shapes_apart(self, lang: str) -> list[tuple[str, str, str, str]]:
-        """The table of what lies on the page in another way than in code, its head first."""
+    def shapes_apart(
+        self, lang: str, called: Callable[[str], str]
+    ) -> list[tuple[str, str, str, str]]:
+        """The table of what lies on the page in another way than in code, its head first; `called`
+        writes a name."""
         if not self.apart:
             return []
         head = ("", *(say(one, lang) for one in COLUMNS), "")
-        return [head, *((a.name, a.code, a.page, say(a.link, lang)) for a in self.apart)]
+        return [head, *((called(a.name), a.code, a.page, say(a.link, lang)) for a in self.apart)]
+
+    def called(self, name: str) -> str:
+        """A tensor as a reader has it."""
+        return self.said(name_text(raised_name(name, self.layers)))
 
     def titles(self) -> dict[str, str]:
         """The parts that the page has, with their titles."""
@@ -109,8 +119,9 @@ def to_document(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
         lang: of the words around them.
         steps: what stands in the place of the gradients, if anything does.
     """
+    called = {name: raised(Symbol(name), page.layers) for name, _ in page.inputs}
     inputs = [
-        rf"${latex(Symbol(name), plain=page.plain)}$ & ${shape_tex(shape, lang)}$ \\"
+        rf"${latex(called[name], plain=page.plain)}$ & ${shape_tex(shape, lang)}$ \\"
         for name, shape in page.inputs
     ]
     parts = [
@@ -133,7 +144,7 @@ def to_document(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
         r"\end{tabular}",
     ]
     if steps is not None or page.layout != "gradient":
-        parts += _tex_table(page.shapes_apart(lang))
+        parts += _tex_table(page, lang)
     for part, title in page.titles().items():
         parts += [rf"\subsection*{{{say(title, lang)}}}", ""]
         if part == "gradients" and steps is not None:
@@ -150,10 +161,16 @@ def to_document(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
     return "\n".join([*parts, r"\end{document}", ""])
 
 
-def _tex_table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def _tex_table(page: Rows, lang: str) -> list[str]:
+    rows = page.shapes_apart(lang, lambda name: name)
     if not rows:
         return []
-    lines = [" & ".join(map(escaped, row)) + r" \\" for row in rows]
+    lines = []
+    for name, *cells in rows:
+        before, found, of = name.partition("∂l/∂")  # a fraction would make the line too high
+        one = latex(raised(Symbol(of or before), page.layers), plain=page.plain)
+        shown = (rf"$\partial l / \partial {one}$" if found else f"${one}$") if name else ""
+        lines.append(" & ".join([shown, *map(escaped, cells)]) + r" \\")
     return [r"\par\medskip", r"\begin{tabular}{@{}llll}", *lines, r"\end{tabular}\par"]
 
 
@@ -218,9 +235,9 @@ def to_markdown(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
     gradients."""
     head = say("| input | shape |", lang) + "\n|---|---|"
     parts = [f"# {page.network}", page.conventions(lang), head]
-    parts[-1] += "".join(f"\n| `{page.said(name)}` | {shape} |" for name, shape in page.inputs)
+    parts[-1] += "".join(f"\n| `{page.called(name)}` | {shape} |" for name, shape in page.inputs)
     if steps is not None or page.layout != "gradient":
-        parts += _markdown_table(page.shapes_apart(lang))
+        parts += _markdown_table(page.shapes_apart(lang, page.called))
     for part, title in page.titles().items():
         if part == "gradients" and steps is not None:
             parts += [f"## {say(title, lang)}", *steps]
@@ -245,7 +262,7 @@ def to_html(page: Rows, lang: str = "en", steps: Sequence[str] | None = None) ->
     the gradients."""
     lines = [f"<h3>{escape(page.network)}</h3>", f"<p>{escape(page.conventions(lang))}</p>"]
     if steps is not None or page.layout != "gradient":
-        lines += _html_table(page.shapes_apart(lang))
+        lines += _html_table(page.shapes_apart(lang, page.called))
     for part, title in page.titles().items():
         lines.append(f"<h4>{say(title, lang)}</h4>")
         if part == "gradients" and steps is not None:
@@ -287,7 +304,7 @@ def to_json(page: Rows, steps: Mapping[str, object] | None = None) -> str:
         "network": page.network,
         "convention": page.vectors,
         "layout": page.layout,
-        "apart": [asdict(one) for one in page.apart],
+        "apart": [{**asdict(one), "name": name_text(one.name)} for one in page.apart],
         "inputs": inputs,
         "equations": rows,
         "notes": list(page.notes),

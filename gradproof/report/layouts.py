@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -61,7 +62,7 @@ def layouts(derivation: Derivation, convention: Convention) -> tuple[Layout, ...
             link = _link(one, shape, convention)
             if link != SAME or (one == gradient and len(shape) > 1):
                 said = shape_text(one, shape, convention)
-                found.append(Layout(name_text(one), _tuple(shape), said, link))
+                found.append(Layout(one, _tuple(shape), said, link))
     return tuple(found)
 
 
@@ -79,12 +80,14 @@ def _tuple(shape: tuple[Size, ...]) -> str:
     return f"({inside},)" if len(shape) == 1 else f"({inside})"
 
 
-def layout_lines(found: tuple[Layout, ...], lang: str) -> list[str]:
-    """The table for a terminal."""
+def layout_lines(
+    found: tuple[Layout, ...], lang: str, called: Callable[[str], str] = name_text
+) -> list[str]:
+    """The table for a terminal; ``called`` says under which names."""
     if not found:
         return []
     rows = [("", *(say(one, lang) for one in COLUMNS), "")]
-    rows += [(one.name, one.code, one.page, say(one.link, lang)) for one in found]
+    rows += [(called(one.name), one.code, one.page, say(one.link, lang)) for one in found]
     return ["", say("Shapes", lang), *_columns(rows)]
 
 

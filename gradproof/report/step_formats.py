@@ -16,6 +16,7 @@ from gradproof.report.formats import escaped, range_of, shape_said, shape_tex
 from gradproof.report.lines import WIDTH, broken, padded
 from gradproof.report.steps import NOT_PROVED, Gradient, Shown, StepsPage, filled
 from gradproof.words import say
+from gradproof.write.layers import raised
 from gradproof.write.notation import Notation
 
 FORMULA = 56
@@ -30,7 +31,7 @@ Ink = Callable[[Notation], str]
 def text_ink(page: StepsPage) -> Ink:
     """Writes differentials as ``dz``, or as ``ⅆz`` where a tensor is called dz, too."""
     sign = differential_sign(page.tensors)
-    return lambda notation: text(notation).replace(DIFFERENTIAL, sign)
+    return lambda notation: text(raised(notation, page.layers)).replace(DIFFERENTIAL, sign)
 
 
 def differential_sign(names: Collection[str]) -> str:
@@ -93,7 +94,7 @@ def _reason(one: Shown, lang: str, ink: Ink) -> str:
 
 
 def _tex_ink(page: StepsPage) -> Ink:
-    return lambda notation: latex(notation, plain=page.plain)
+    return lambda notation: latex(raised(notation, page.layers), plain=page.plain)
 
 
 def _tex_sentence(template: str, slots: object, lang: str, ink: Ink) -> str:
@@ -239,7 +240,9 @@ def html_steps(gradient: Gradient, page: StepsPage, lang: str) -> list[str]:
 
 
 def _html_ink(page: StepsPage) -> Ink:
-    return lambda notation: f"<math>{mathml(notation, plain=page.plain)}</math>"
+    return lambda notation: (
+        f"<math>{mathml(raised(notation, page.layers), plain=page.plain)}</math>"
+    )
 
 
 def _html_sentence(template: str, slots: object, lang: str, ink: Ink) -> str:
@@ -285,7 +288,7 @@ def json_steps(gradient: Gradient, page: StepsPage, lang: str) -> dict[str, obje
         equality = one.written.equality
         return {
             "text": ink(equality),
-            "latex": latex(equality, plain=page.plain),
+            "latex": latex(raised(equality, page.layers), plain=page.plain),
             "reason": filled(one.written.reason, one.written.slots, lang, ink),
             "proved": None if one.sure is None else one.sure.method,
         }

@@ -140,6 +140,10 @@ def test_every_format_says_how_gradients_lie(lang, gradient):
     data = json.loads(page.to_json("column", lang=lang))
     assert data["layout"] == "jacobian"
     assert {"name": "W2", "code": "(4, 3)", "page": "3×4", "link": "transposed"} in data["apart"]
+    assert any(
+        one["name"] == {"partial": "∂l/∂W2", "delta": "δW2", "bar": "W̄2"}[gradient]
+        for one in data["apart"]
+    )
     shapes = {row["target"]: row["shape"] for row in data["equations"]}
     assert shapes[{"partial": "∂l/∂W2", "delta": "δW2", "bar": "W̄2"}[gradient]] == "4×3"
 
