@@ -1,5 +1,6 @@
 """The pages of networks of every kind, in both languages, in a real browser."""
 
+import json
 from base64 import b64decode
 
 import pytest
@@ -9,6 +10,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from gradproof.gallery.catalogue import find
+from gradproof.report import page as page_module
 from gradproof.report.page import page
 from tests.browsing import documented, opened, requests_of
 
@@ -110,3 +112,76 @@ def test_dark_and_light_the_keyboard_and_paper(browser, shown):
     pdf = b64decode(printed["data"])
     assert pdf.startswith(b"%PDF") and pdf.count(b"/Type /Page\n") >= 2
     assert browser.get_log("browser") == []
+
+
+# --- a large page ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def large(browser, tmp_path_factory):
+    """A page that packs its steps, as one of hundreds of gradients does."""
+    document = documented(find("fnn"), command="gradproof")
+    path = tmp_path_factory.mktemp("large") / "large.html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page_module, "MOST_OPEN", 3)
+        path.write_text(page(document, "zh"), encoding="utf-8")
+    opened(browser, path)
+    return document
+
+
+def test_steps_that_are_packed_unfold_as_those_that_are_not(browser, large):
+    assert browser.execute_script("return document.querySelectorAll('template').length") == 0
+    browser.find_element(By.ID, "unfold").click()
+    rows = "return document.querySelectorAll('table.steps tr').length"
+    assert browser.execute_script(rows) == 0, "they stay folded until they are asked for"
+    for card in large.gradients:
+        browser.execute_script(f"document.querySelector('#{card.key} .steps').open = true")
+        (way,) = card.steps.ways
+        found = f"#{card.key} table.steps tr"
+        WebDriverWait(browser, 5).until(
+            lambda _, found=found: browser.find_elements(By.CSS_SELECTOR, found)
+        )
+        reasons = browser.execute_script(
+            f"return [...document.querySelectorAll('{found} .reason')].map(one => "
+            "[...one.childNodes].filter(n => n.nodeType === 3).map(n => n.data).join(''))"
+        )
+        lines = [*way.lines, *card.steps.closing]
+        assert len(reasons) == len(lines)
+        assert reasons[0] == "前向传播"
+    assert browser.execute_script(BOXES) == 0
+    assert browser.get_log("browser") == []
+
+
+def test_data_that_is_saved_has_the_steps_that_are_packed(browser, large):
+    inside = browser.execute_script("return JSON.parse(arguments[0].textContent)", saved(browser))
+    assert all(card["steps"] is None for card in inside["gradients"])
+    browser.execute_script(
+        "window.texts = []; const make = URL.createObjectURL;"
+        "URL.createObjectURL = blob => { blob.text().then(t => window.texts.push(t));"
+        " return make(blob) };"
+        "document.getElementById('json').addEventListener('click', e => {"
+        " if (e.currentTarget.dataset.ready) e.preventDefault() });"
+        "document.getElementById('json').click()"
+    )
+    (text,) = WebDriverWait(browser, 5).until(
+        lambda _: browser.execute_script("return window.texts.length && window.texts")
+    )
+    for card, data in zip(large.gradients, json.loads(text)["gradients"], strict=True):
+        said = [line["text"] for way in data["steps"]["ways"] for line in way["lines"]]
+        assert said == [line.text for way in card.steps.ways for line in way.lines]
+        assert data["steps"]["closing"][-1]["proved"]
+
+
+def saved(browser):
+    return browser.find_element(By.ID, "document")
+
+
+def test_a_browser_that_cannot_unpack_says_so(browser, large):
+    browser.refresh()
+    browser.execute_script("delete window.DecompressionStream")
+    key = large.gradients[0].key
+    browser.execute_script(f"document.querySelector('#{key} .steps').open = true")
+    said = WebDriverWait(browser, 5).until(
+        lambda _: browser.find_element(By.CSS_SELECTOR, f"#{key} .packed").text
+    )
+    assert "gradproof derive --detail steps" in said
