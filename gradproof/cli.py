@@ -271,10 +271,9 @@ def _derive_parser(commands: Any, lang: str) -> None:
     parser.add_argument(
         "--detail",
         choices=("brief", "steps", "full"),
-        default="brief",
         help=say(
-            "brief: the equations; steps: how each gradient is found, with one tensor moving at a "
-            "time; full: with everything that moves",
+            "brief: the equations (default); steps: how each gradient is found, with one tensor "
+            "moving at a time (default of notebooks); full: with everything that moves",
             lang,
         ),
     )
@@ -858,38 +857,25 @@ def _derive(options: argparse.Namespace) -> int:
     from gradproof.gallery.entry import read_docstring
     from gradproof.workbench import derive_source, notebook_source
 
-    how = {"detail": options.detail, "style": options.style, "lang": options.lang}
+    notebook = options.format == "ipynb"
+    detail = options.detail or ("steps" if notebook else "brief")
+    how = {"detail": detail, "style": options.style, "lang": options.lang}
+    looks = {"gradient": options.gradient, "layout": options.layout, "layers": options.layers}
     if options.along and options.order == 1:
-        raise DataError("--along goes with --order 2.")
-    if options.format == "ipynb":
-        asked = (options.detail, options.style, options.gradient, options.order)
-        if (*asked, options.said_lang or ENGLISH) != ("brief", "matrix", "partial", 1, ENGLISH):
-            raise DataError("--detail, --style, --order and --lang do not go with --format ipynb.")
-        source = _source(options)
+        raise DataError(told("--along goes with --order 2."))
+    source, inputs, sizes = _source(options), _inputs(options), _sizes(options)
+    if notebook:
+        if options.order != 1:
+            raise DataError(told("--order does not go with --format ipynb."))
         file = inspect.getsourcefile(source.forward)
         what = "" if file is None else read_docstring(Path(file))[0]
+        engine, vectors = options.engine, options.convention
         print(
-            notebook_source(
-                source,
-                _inputs(options),
-                _sizes(options),
-                options.engine,
-                options.convention,
-                layout=options.layout,
-                layers=options.layers,
-                what=what,
-            ),
+            notebook_source(source, inputs, sizes, engine, vectors, how=looks, what=what, **how),
             end="",
         )
         return 0
-    page = derive_source(
-        _source(options),
-        _inputs(options),
-        _sizes(options),
-        options.gradient,
-        options.layout,
-        options.layers,
-    )
+    page = derive_source(source, inputs, sizes, **looks)
     if options.order == 2:
         page = page.second(*filter(None, (options.along or "").split(",")))
     if options.standalone:

@@ -57,7 +57,7 @@ from gradproof.report.cards import document
 from gradproof.report.console import proof_lines
 from gradproof.report.diagnosis import with_mistake, with_reasons
 from gradproof.report.document import Document, Listing
-from gradproof.report.equations import Equations, check_layout
+from gradproof.report.equations import BRIEF, MATRIX, STEPS, Equations, check_layout
 from gradproof.report.evidence import with_certificates, witness_note
 from gradproof.report.notebook import Code, notebook
 from gradproof.report.program import program_said
@@ -81,6 +81,7 @@ from gradproof.trace.signature import (
 )
 from gradproof.trace.source import Source
 from gradproof.trace.uniform import same_equations, trace_uniformly
+from gradproof.words.say import ENGLISH
 from gradproof.write.convention import Convention
 from gradproof.write.orient import oriented
 
@@ -430,8 +431,10 @@ def notebook_source(
     engine: str,
     vectors: str = "row",
     *,
-    layout: str = "gradient",
-    layers: str = "subscript",
+    how: Mapping[str, str] | None = None,
+    detail: str = STEPS,
+    style: str = MATRIX,
+    lang: str = ENGLISH,
     what: str = "",
 ) -> str:
     """A notebook that derives a network and verifies it on an engine, as JSON.
@@ -442,8 +445,10 @@ def notebook_source(
         sizes: as for `derive_source`.
         engine: on which the notebook's cells verify, or ``"auto"``.
         vectors: the convention of its equations.
-        layout: how its gradients lie, as for `derive`.
-        layers: where the numbers of layers stand, as for `derive`.
+        how: its `gradient`, `layout` and `layers`, as for `derive`.
+        detail: as for `Equations.to_text`; the steps are there to be unfolded below each gradient.
+        style: as for `Equations.to_text`.
+        lang: as for `Equations.to_text`; its cells print in this language too.
         what: what the network is, a sentence.
 
     Raises:
@@ -458,8 +463,10 @@ def notebook_source(
     shown = [text_of(part, text) for part in chosen]
     head = "\n\n\n".join(["\n".join(around.imports), *around.others])
     code = Code(head, shown[0], "".join(shown[1:]), package_of(tree))
-    page = derive_source(source, inputs, sizes, layout=layout, layers=layers).rows(vectors)
-    return notebook(page, code, choose_engine(engine), what)
+    equations = derive_source(source, inputs, sizes, **(how or {}))
+    steps = None if detail == BRIEF else equations.steps(vectors, detail=detail, style=style)
+    page = equations.rows(vectors, style, lang)
+    return notebook(page, code, choose_engine(engine), what, steps=steps, lang=lang)
 
 
 def _listing(source: Source) -> Listing | None:

@@ -192,17 +192,25 @@ def _last_with_closing(gradient: Gradient) -> list[tuple[Shown, ...]]:
 
 def to_markdown(page: StepsPage, lang: str) -> list[str]:
     """The steps as blocks of Markdown with mathematics."""
-    ink, plain = _tex_ink(page), text_ink(page)
+    plain = text_ink(page)
     parts: list[str] = []
     for gradient in page.gradients:
         beside = " · ".join(filter(None, (shape_said(gradient.shape, lang), gradient.range)))
         parts.append(f"### `{plain(gradient.target)}` ({beside})")
-        parts.append(filled(gradient.intro.template, gradient.intro.slots, lang, _code(plain)))
-        for shown in _blocks(gradient):
-            rows = " \\\\\n".join(_tex_row(one, lang, ink) for one in shown)
-            parts.append(f"```math\n\\begin{{aligned}}\n{rows}\n\\end{{aligned}}\n```")
-        parts += [filled(a.says, a.slots, lang, _code(plain)) for a in gradient.assumptions]
+        parts += markdown_steps(gradient, page, lang, ("```math", "```"))
     return [*parts, *page.checked(lang)]
+
+
+def markdown_steps(
+    gradient: Gradient, page: StepsPage, lang: str, fence: tuple[str, str]
+) -> list[str]:
+    """The steps of one gradient as blocks of Markdown; `fence` stands around mathematics."""
+    ink, code = _tex_ink(page), _code(text_ink(page))
+    parts = [filled(gradient.intro.template, gradient.intro.slots, lang, code)]
+    for shown in _blocks(gradient):
+        rows = " \\\\\n".join(_tex_row(one, lang, ink) for one in shown)
+        parts.append(f"{fence[0]}\n\\begin{{aligned}}\n{rows}\n\\end{{aligned}}\n{fence[1]}")
+    return [*parts, *(filled(a.says, a.slots, lang, code) for a in gradient.assumptions)]
 
 
 def _code(ink: Ink) -> Ink:

@@ -154,7 +154,7 @@ def test_the_command_line_takes_detail_style_and_language(capsys):
     assert "链式法则" in said and "Σ_n" in said and "tr(" not in said
     main(["derive", "affine", "--lang", "zh"])
     assert "前向传播" in capsys.readouterr().out
-    assert main(["derive", "affine", "--detail", "steps", "--format", "ipynb"]) == 2
+    assert main(["derive", "affine", "--order", "2", "--format", "ipynb"]) == 2
 
 
 @pytest.mark.parametrize(
