@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from gradproof import __version__
 from gradproof.core.errors import DataError, GradproofError, NetworkError
 from gradproof.core.told import told, told_as_is, told_row
 from gradproof.words import LANGUAGES, in_language, language, say
+from gradproof.words.arguments import Parser
 from gradproof.words.say import ENGLISH, VARIABLE
 
 if TYPE_CHECKING:
@@ -81,14 +83,22 @@ def _speak_utf8() -> None:
 
 
 def _parser(lang: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
+        lang=lang,
         prog="gradproof",
         description=say(
             "Derive the gradients of a network, and verify every formula and number.", lang
         ),
     )
-    parser.add_argument("--version", action="version", version=f"gradproof {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"gradproof {__version__}",
+        help=say("show program's version number and exit", lang),
+    )
+    commands = parser.add_subparsers(
+        required=True, metavar="COMMAND", parser_class=partial(Parser, lang=lang)
+    )
     _verify_parser(commands, lang)
     _check_parser(commands, lang)
     _power_parser(commands, lang)
@@ -585,7 +595,7 @@ def _verify(options: argparse.Namespace) -> int:
             told("--solution goes with --hints."), advice=told("Or: gradproof explain --solution")
         )
     if options.replay:
-        return _replay(source)
+        return _replay(source, options.lang)
     from gradproof.report.console import show
     from gradproof.workbench import choose_engine, verify_source
 
@@ -844,12 +854,12 @@ def _explain(options: argparse.Namespace) -> int:
     return code
 
 
-def _replay(source: Source) -> int:
+def _replay(source: Source, lang: str) -> int:
     if source.name != "fnn":
         raise NetworkError(told("--replay reproduces published numbers; only fnn has any."))
     from gradproof.gallery import fnn_replay
 
-    print(fnn_replay.story())
+    print(fnn_replay.story(lang))
     return 0
 
 

@@ -190,8 +190,14 @@ def _for_all_lengths(
         pages.append(Equations(source.name, _signed(traced, gradient), (), words))
     if len({page.to_text() for page in pages}) > 1:
         return found
-    at = f"{symbol} = {one}, {other} and {last}"
-    note = f"The loops were compared at {at}: only their bounds differ."
+    note = told(
+        "The loops were compared at {symbol} = {one}, {other} and {last}: only their bounds "
+        "differ.",
+        symbol=symbol,
+        one=one,
+        other=other,
+        last=last,
+    )
     return replace(pages[0], notes=(note,))
 
 

@@ -94,7 +94,7 @@ def page(one: Entry, source: Source, width: int, lang: str = ENGLISH) -> list[Te
             samples=told_clauses([told_as_is(title) for title in one.samples]),
         )
         lines += [Text(), *wrapped(headed(sentence("Samples"), samples, lang), width)]
-    equations = derive_source(source, {}, {}).to_text()
+    equations = derive_source(source, {}, {}).to_text(lang=lang)
     lines += [Text(), *(Text(line) for line in equations.splitlines())]
     if source.backward is not None:
         code = inspect.getsource(source.backward).rstrip()

@@ -21,7 +21,7 @@ from gradproof.report.second_order import SecondOrder, second_order
 from gradproof.report.sliding import PROVED, legend, sliding_forms
 from gradproof.report.step_formats import differential_sign, text_lines
 from gradproof.report.steps import StepsPage, steps_page
-from gradproof.words import say, sentence
+from gradproof.words import in_language, say, sentence
 from gradproof.write.convention import Convention, shape_text
 from gradproof.write.layers import NONE, Layers, layers_of, raised, raised_name
 from gradproof.write.loops import uneven
@@ -158,7 +158,8 @@ class Equations:
             meanings = legend(sliding.values(), lang)
             proved = say(PROVED, lang)
             lines += ["", say("Where windows slide", lang), *meanings, *wrap(proved, WIDTH)]
-        return "\n".join([*lines, *([""] if self.notes else []), *self.notes])
+        notes = in_language(self.notes, lang)
+        return "\n".join([*lines, *([""] if notes else []), *notes])
 
     def _second(self, convention: Convention) -> SecondOrder:
         assert self.along is not None
@@ -282,7 +283,7 @@ class Equations:
                 shape = shape_text(line.target, self._sizes(line.shape), convention)
                 forms = tuple(raised(one, layers) for one in (*both, line.equality))
                 found.append(formats.Row(part, line.target, forms, shape, line.range))  # type: ignore[arg-type]
-        inputs, notes = list(derivation.forward.inputs), self.notes
+        inputs, notes = list(derivation.forward.inputs), in_language(self.notes, lang)
         sign = differential_sign(shapes(derivation.forward))
         if self.along is not None:
             order = self._second(convention)
