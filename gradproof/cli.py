@@ -878,7 +878,8 @@ def _derive(options: argparse.Namespace) -> int:
         if options.order != 1:
             raise DataError(told("--order does not go with --format ipynb."))
         file = inspect.getsourcefile(source.forward)
-        what = "" if file is None else read_docstring(Path(file))[0]
+        what = "" if file is None else told_as_is(read_docstring(Path(file))[0])
+        what = in_language(what, options.lang)
         engine, vectors = options.engine, options.convention
         print(
             notebook_source(source, inputs, sizes, engine, vectors, how=looks, what=what, **how),

@@ -11,6 +11,7 @@ import numpy as np
 from gradproof.blackbox.own import call_of, check_own
 from gradproof.blackbox.verb import check
 from gradproof.core.errors import DataError, NotYet
+from gradproof.core.told import told, told_row
 from gradproof.report.checked import CheckReport
 
 
@@ -101,12 +102,14 @@ def gradcheck(
         if wanted:
             raise NotYet(f"{name} is not there: vector–Jacobian products are checked, one by one.")
     if not check_backward_ad:
-        raise DataError("With check_backward_ad=False there is nothing to check.")
+        raise DataError(told("With check_backward_ad=False there is nothing to check."))
     given = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
     call = call_of(func, given)
     wrt = [name for name, one in call.tensors.items() if getattr(one, "requires_grad", False)]
     if not wrt:
-        raise DataError("None of the inputs requires a gradient.", advice="Say  x.requires_grad_()")
+        raise DataError(
+            told("None of the inputs requires a gradient."), advice=told("Say  x.requires_grad_()")
+        )
     plain = {name: _detached(one) for name, one in call.tensors.items()}
     report = check_own(func, replace(call, tensors=plain), wrt, UNUSED, seed)
     return _passed(report, raising=raise_exception)
@@ -154,7 +157,12 @@ def check_grads(
     if order != 1:
         raise NotYet(f"Order {order} is not there: first derivatives are checked.")
     if not modes or set(modes) - {"fwd", "rev"}:
-        raise DataError(f"modes are 'fwd' and 'rev', not {', '.join(map(str, modes)) or 'none'}.")
+        raise DataError(
+            told(
+                "modes are 'fwd' and 'rev', not {modes}.",
+                modes=told_row(list(map(str, modes))) or told("none"),
+            )
+        )
     arrays = [np.float32(one) if isinstance(one, float) else one for one in args]
     return _passed(check_own(f, call_of(f, arrays), None, UNUSED, seed), raising=True)
 
