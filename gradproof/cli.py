@@ -310,6 +310,12 @@ def _derive_parser(commands: Any, lang: str) -> None:
         ),
     )
     parser.add_argument(
+        "--one",
+        default="",
+        metavar="n",
+        help=say("a size symbol that is 1: the page for one sample", lang),
+    )
+    parser.add_argument(
         "--layers",
         choices=("subscript", "superscript"),
         default="subscript",
@@ -871,12 +877,15 @@ def _derive(options: argparse.Namespace) -> int:
     detail = options.detail or ("steps" if notebook else "brief")
     how = {"detail": detail, "style": options.style, "lang": options.lang}
     looks = {"gradient": options.gradient, "layout": options.layout, "layers": options.layers}
+    looks["one"] = options.one
     if options.along and options.order == 1:
         raise DataError(told("--along goes with --order 2."))
     source, inputs, sizes = _source(options), _inputs(options), _sizes(options)
     if notebook:
         if options.order != 1:
             raise DataError(told("--order does not go with --format ipynb."))
+        if options.one:
+            raise DataError(told("--one does not go with --format ipynb: its cells run a batch."))
         file = inspect.getsourcefile(source.forward)
         what = "" if file is None else told_as_is(read_docstring(Path(file))[0])
         what = in_language(what, options.lang)

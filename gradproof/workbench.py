@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.code.network import export as write_source
-from gradproof.core.errors import ClaimShape, DataError, GradproofError, NetworkError
+from gradproof.core.errors import ClaimShape, DataError, GradproofError, NetworkError, NotYet
 from gradproof.core.index import Size
 from gradproof.core.nested import each
 from gradproof.core.program import (
@@ -78,6 +78,7 @@ from gradproof.trace.signature import (
     symbols,
     tensors,
     where_defined,
+    with_one,
 )
 from gradproof.trace.source import Source
 from gradproof.trace.uniform import same_equations, trace_uniformly
@@ -105,6 +106,7 @@ def derive(
     gradient: str = "partial",
     layout: str = "gradient",
     layers: str = "subscript",
+    one: str = "",
 ) -> Equations:
     """The gradient of the loss that `forward` returns with respect to every value.
 
@@ -117,12 +119,14 @@ def derive(
         layout: ``"gradient"``, ``∂l/∂W`` has the shape of W, or ``"jacobian"``, that of Wᵀ.
         layers: ``"subscript"`` or ``"superscript"``, where the number of a layer stands: W2 is
             ``W₂`` or ``W⁽²⁾``.
+        one: a size symbol that is 1, such as the number of samples: vectors stand in the place of
+            the batch's matrices, and no sum is over it.
 
     Raises:
         GradproofError: `forward` is not a network; the message names the line.
     """
     source = Source(_name(forward), forward)
-    return derive_source(source, inputs or {}, sizes or {}, gradient, layout, layers)
+    return derive_source(source, inputs or {}, sizes or {}, gradient, layout, layers, one)
 
 
 def derive_source(
@@ -132,6 +136,7 @@ def derive_source(
     gradient: str = "partial",
     layout: str = "gradient",
     layers: str = "subscript",
+    one: str = "",
 ) -> Equations:
     """`derive` for a paper; formulas of its own have no part in it."""
     check_layout(layout, layers)
@@ -144,7 +149,9 @@ def derive_source(
             )
         )
     source = replace(source, backward=None)
-    traced, chosen = read(source, inputs, sizes)
+    traced, chosen = read(source, inputs, sizes, one)
+    if one:
+        _check_single(traced, one)
     found = Equations(
         source.name, _signed(traced, gradient), traced.paper.notes, layout=layout, layers=layers
     )
@@ -152,8 +159,30 @@ def derive_source(
     asked = [s for s in asked if s not in symbols(traced.signature)]
     if not asked:
         return found
-    longer = _for_all_lengths(found, source, inputs, {s: chosen[s] for s in asked}, gradient)
+    lengths = {symbol: chosen[symbol] for symbol in asked}
+    longer = _for_all_lengths(found, source, inputs, lengths, gradient, one)
     return replace(longer, layout=layout, layers=layers)
+
+
+def _check_single(traced: Traced, one: str) -> None:
+    """That a page for one sample has rows and columns alone.
+
+    Raises:
+        NotYet: a value has more than two axes, of which one is that of the single sample.
+    """
+    for equation in traced.paper.forward.equations:
+        shape = shape_of(equation)
+        if len(shape) > MATRIX_AXES and 1 in shape:
+            raise NotYet(
+                told(
+                    "{name} has {count} axes and would keep that of {one}, over one element.",
+                    name=equation.target,
+                    count=len(shape),
+                    one=one,
+                ),
+                advice=told("Leave --one out: the page has each sample's matrix by itself."),
+                place=equation.place,
+            )
 
 
 def _signed(traced: Traced, gradient: str) -> Derivation:
@@ -162,6 +191,8 @@ def _signed(traced: Traced, gradient: str) -> Derivation:
         return traced.derivation
     return derive_program(traced.paper.forward, SYMBOLS[gradient])
 
+
+MATRIX_AXES = 2
 
 LENGTHS = range(5, 50)
 """Lengths of loops that may be compared; those that are another axis' size are left out."""
@@ -173,6 +204,7 @@ def _for_all_lengths(
     inputs: Mapping[str, Any],
     asked: Mapping[str, int],
     gradient: str,
+    one_size: str,
 ) -> Equations:
     """The equations with a symbol for the length of a loop, if they are the same at others."""
     if len(asked) != 1 or any(not isinstance(v, str | tuple) for v in inputs.values()):
@@ -183,7 +215,7 @@ def _for_all_lengths(
     pages = []
     for length in (one, other, last):
         try:
-            traced, _ = read(source, inputs, {symbol: length})
+            traced, _ = read(source, inputs, {symbol: length}, one_size)
         except GradproofError:
             return found
         words = {length: symbol, length - 1: f"{symbol}−1", length + 1: f"{symbol}+1"}
@@ -258,10 +290,11 @@ def _name(forward: Any) -> str:
 
 
 def read(
-    source: Source, inputs: Mapping[str, Any], sizes: Mapping[str, int]
+    source: Source, inputs: Mapping[str, Any], sizes: Mapping[str, int], one: str = ""
 ) -> tuple[Traced, dict[str, int]]:
-    """The source traced and derived, with a number for each size symbol."""
+    """The source traced and derived, with a number for each size symbol; `one` of them is 1."""
     signature = read_signature(source.forward, inputs)
+    signature = with_one(signature, one) if one else signature
     chosen = choose_sizes(signature, sizes, inputs)
     try:
         paper, signature = trace_uniformly(source.forward, source.backward, signature, chosen)
