@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from gradproof import __version__
 from gradproof.core.errors import DataError, GradproofError, NetworkError
 from gradproof.core.told import told, told_as_is, told_row
 from gradproof.words import LANGUAGES, in_language, language, say
+from gradproof.words.arguments import Parser
 from gradproof.words.say import ENGLISH, VARIABLE
 
 if TYPE_CHECKING:
@@ -81,14 +83,22 @@ def _speak_utf8() -> None:
 
 
 def _parser(lang: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
+        lang=lang,
         prog="gradproof",
         description=say(
             "Derive the gradients of a network, and verify every formula and number.", lang
         ),
     )
-    parser.add_argument("--version", action="version", version=f"gradproof {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"gradproof {__version__}",
+        help=say("show program's version number and exit", lang),
+    )
+    commands = parser.add_subparsers(
+        required=True, metavar="COMMAND", parser_class=partial(Parser, lang=lang)
+    )
     _verify_parser(commands, lang)
     _check_parser(commands, lang)
     _power_parser(commands, lang)
@@ -300,10 +310,9 @@ def _derive_parser(commands: Any, lang: str) -> None:
     parser.add_argument(
         "--detail",
         choices=("brief", "steps", "full"),
-        default="brief",
         help=say(
-            "brief: the equations; steps: how each gradient is found, with one tensor moving at a "
-            "time; full: with everything that moves",
+            "brief: the equations (default); steps: how each gradient is found, with one tensor "
+            "moving at a time (default of notebooks); full: with everything that moves",
             lang,
         ),
     )
@@ -318,6 +327,28 @@ def _derive_parser(commands: Any, lang: str) -> None:
         choices=("partial", "delta", "bar"),
         default="partial",
         help=say("how gradients are written: ∂l/∂z, δz or z̄", lang),
+    )
+    parser.add_argument(
+        "--layout",
+        choices=("gradient", "jacobian"),
+        default="gradient",
+        help=say(
+            "gradient: ∂l/∂W has the shape of W (denominator layout); jacobian: that of Wᵀ "
+            "(numerator layout)",
+            lang,
+        ),
+    )
+    parser.add_argument(
+        "--one",
+        default="",
+        metavar="n",
+        help=say("a size symbol that is 1: the page for one sample", lang),
+    )
+    parser.add_argument(
+        "--layers",
+        choices=("subscript", "superscript"),
+        default="subscript",
+        help=say("where the number of a layer stands: W₂ or W⁽²⁾", lang),
     )
     parser.add_argument(
         "--order",
@@ -611,7 +642,7 @@ def _verify(options: argparse.Namespace) -> int:
             told("--solution goes with --hints."), advice=told("Or: gradproof explain --solution")
         )
     if options.replay:
-        return _replay(source)
+        return _replay(source, options.lang)
     from gradproof.report.console import show
     from gradproof.workbench import choose_engine, verify_source
 
@@ -876,12 +907,12 @@ def _explain(options: argparse.Namespace) -> int:
     return code
 
 
-def _replay(source: Source) -> int:
+def _replay(source: Source, lang: str) -> int:
     if source.name != "fnn":
         raise NetworkError(told("--replay reproduces published numbers; only fnn has any."))
     from gradproof.gallery import fnn_replay
 
-    print(fnn_replay.story())
+    print(fnn_replay.story(lang))
     return 0
 
 
@@ -889,29 +920,29 @@ def _derive(options: argparse.Namespace) -> int:
     from gradproof.gallery.entry import read_docstring
     from gradproof.workbench import derive_source, notebook_source
 
-    how = {"detail": options.detail, "style": options.style, "lang": options.lang}
+    notebook = options.format == "ipynb"
+    detail = options.detail or ("steps" if notebook else "brief")
+    how = {"detail": detail, "style": options.style, "lang": options.lang}
+    looks = {"gradient": options.gradient, "layout": options.layout, "layers": options.layers}
+    looks["one"] = options.one
     if options.along and options.order == 1:
-        raise DataError("--along goes with --order 2.")
-    if options.format == "ipynb":
-        asked = (options.detail, options.style, options.gradient, options.order)
-        if (*asked, options.said_lang or ENGLISH) != ("brief", "matrix", "partial", 1, ENGLISH):
-            raise DataError("--detail, --style, --order and --lang do not go with --format ipynb.")
-        source = _source(options)
+        raise DataError(told("--along goes with --order 2."))
+    source, inputs, sizes = _source(options), _inputs(options), _sizes(options)
+    if notebook:
+        if options.order != 1:
+            raise DataError(told("--order does not go with --format ipynb."))
+        if options.one:
+            raise DataError(told("--one does not go with --format ipynb: its cells run a batch."))
         file = inspect.getsourcefile(source.forward)
-        what = "" if file is None else read_docstring(Path(file))[0]
+        what = "" if file is None else told_as_is(read_docstring(Path(file))[0])
+        what = in_language(what, options.lang)
+        engine, vectors = options.engine, options.convention
         print(
-            notebook_source(
-                source,
-                _inputs(options),
-                _sizes(options),
-                options.engine,
-                options.convention,
-                what=what,
-            ),
+            notebook_source(source, inputs, sizes, engine, vectors, how=looks, what=what, **how),
             end="",
         )
         return 0
-    page = derive_source(_source(options), _inputs(options), _sizes(options), options.gradient)
+    page = derive_source(source, inputs, sizes, **looks)
     if options.order == 2:
         page = page.second(*filter(None, (options.along or "").split(",")))
     if options.standalone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any
@@ -268,10 +269,39 @@ def alone(tensor: str, side: Origin, lang: str = ENGLISH) -> list[str]:
     return [f"    {head}", f"      {in_language(side.side, lang)}  {_form(side, lang)}"]
 
 
+ORDERS = {
+    r" in order, each step fused": sentence(", in order, each step fused"),
+    r" from the end, each step fused": sentence(", from the end, each step fused"),
+    r" in (?P<lanes>\d+) lanes, each step fused, added in order": sentence(
+        ", in {lanes} lanes, each step fused, added in order"
+    ),
+    r" in (?P<lanes>\d+) lanes, each step fused": sentence(", in {lanes} lanes, each step fused"),
+    r" in (?P<lanes>\d+) lanes, added in order": sentence(", in {lanes} lanes, added in order"),
+    r" in (?P<lanes>\d+) lanes": sentence(", in {lanes} lanes"),
+    r" in order": sentence(", in order"),
+    r" from the end": sentence(", from the end"),
+    r" in halves": sentence(", in halves"),
+    r" in float64, rounded once": sentence(", in float64, rounded once"),
+}
+"""The orders in which a form adds (`judge/rounding.py`), with what is said of them."""
+
+
+def _in_words(form: str, lang: str) -> str:
+    """A form of rounding, with the orders of its sums in a language."""
+    if lang == ENGLISH:
+        return form
+    for pattern, template in ORDERS.items():
+        form = re.sub(pattern, lambda found, t=template: say(t, lang, **found.groupdict()), form)
+    return form
+
+
 def _form(side: Origin, lang: str) -> str:
     if side.form:
         return say(
-            "{form}  (at most {ulps:.2f} ulp from exact)", lang, form=side.form, ulps=side.ulps
+            "{form}  (at most {ulps:.2f} ulp from exact)",
+            lang,
+            form=_in_words(side.form, lang),
+            ulps=side.ulps,
         )
     if side.nearest:
         return say(

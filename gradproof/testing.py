@@ -11,6 +11,7 @@ import numpy as np
 from gradproof.blackbox.own import call_of, check_own
 from gradproof.blackbox.verb import check
 from gradproof.core.errors import DataError, NotYet
+from gradproof.core.told import told, told_row
 from gradproof.report.checked import CheckReport
 
 
@@ -100,7 +101,7 @@ def gradcheck(
         }
     )
     if not check_backward_ad:
-        raise DataError("With check_backward_ad=False there is nothing to check.")
+        raise DataError(told("With check_backward_ad=False there is nothing to check."))
     return _passed(_of_torch(func, inputs, seed, order=1), raising=raise_exception)
 
 
@@ -145,7 +146,7 @@ def gradgradcheck(
     """
     __tracebackhide__ = True
     if not check_rev_over_rev:
-        raise DataError("With check_rev_over_rev=False there is nothing to check.")
+        raise DataError(told("With check_rev_over_rev=False there is nothing to check."))
     _refuse({"check_batched_grad": check_batched_grad, "check_fwd_over_rev": check_fwd_over_rev})
     return _passed(_of_torch(func, inputs, seed, order=2), raising=raise_exception)
 
@@ -163,7 +164,9 @@ def _of_torch(func: Callable[..., Any], inputs: Any, seed: int, *, order: int) -
     call = call_of(func, given)
     wrt = [name for name, one in call.tensors.items() if getattr(one, "requires_grad", False)]
     if not wrt:
-        raise DataError("None of the inputs requires a gradient.", advice="Say  x.requires_grad_()")
+        raise DataError(
+            told("None of the inputs requires a gradient."), advice=told("Say  x.requires_grad_()")
+        )
     plain = {name: _detached(one) for name, one in call.tensors.items()}
     return check_own(func, replace(call, tensors=plain), wrt, UNUSED, seed, order=order)
 
@@ -210,7 +213,12 @@ def check_grads(
     if order not in (1, 2):
         raise NotYet(f"Order {order} is not there: first and second derivatives are checked.")
     if not modes or set(modes) - {"fwd", "rev"}:
-        raise DataError(f"modes are 'fwd' and 'rev', not {', '.join(map(str, modes)) or 'none'}.")
+        raise DataError(
+            told(
+                "modes are 'fwd' and 'rev', not {modes}.",
+                modes=told_row(list(map(str, modes))) or told("none"),
+            )
+        )
     arrays = [np.float32(one) if isinstance(one, float) else one for one in args]
     report = check_own(f, call_of(f, arrays), None, UNUSED, seed, order=order)
     return _passed(report, raising=True)

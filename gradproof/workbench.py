@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradproof.core.errors import ClaimShape, DataError, GradproofError, NetworkError
+from gradproof.core.errors import ClaimShape, DataError, GradproofError, NetworkError, NotYet
 from gradproof.core.index import Size
 from gradproof.core.nested import each
 from gradproof.core.program import (
@@ -56,7 +56,7 @@ from gradproof.report.cards import document
 from gradproof.report.console import proof_lines
 from gradproof.report.diagnosis import with_mistake, with_reasons
 from gradproof.report.document import Document, Listing
-from gradproof.report.equations import Equations
+from gradproof.report.equations import BRIEF, MATRIX, STEPS, Equations, check_layout
 from gradproof.report.evidence import with_certificates, witness_note
 from gradproof.report.notebook import Code, notebook
 from gradproof.report.program import program_said
@@ -77,9 +77,11 @@ from gradproof.trace.signature import (
     symbols,
     tensors,
     where_defined,
+    with_one,
 )
 from gradproof.trace.source import Source
 from gradproof.trace.uniform import same_equations, trace_uniformly
+from gradproof.words.say import ENGLISH
 from gradproof.write.convention import Convention
 from gradproof.write.orient import oriented
 
@@ -101,6 +103,9 @@ def derive(
     *,
     sizes: Mapping[str, int] | None = None,
     gradient: str = "partial",
+    layout: str = "gradient",
+    layers: str = "subscript",
+    one: str = "",
 ) -> Equations:
     """The gradient of the loss that `forward` returns with respect to every value.
 
@@ -110,11 +115,17 @@ def derive(
         sizes: numbers for size symbols, for code that asks for a size.
         gradient: ``"partial"``, ``"delta"`` or ``"bar"``: gradients are written ``∂l/∂z``, ``δz``
             or ``z̄``.
+        layout: ``"gradient"``, ``∂l/∂W`` has the shape of W, or ``"jacobian"``, that of Wᵀ.
+        layers: ``"subscript"`` or ``"superscript"``, where the number of a layer stands: W2 is
+            ``W₂`` or ``W⁽²⁾``.
+        one: a size symbol that is 1, such as the number of samples: vectors stand in the place of
+            the batch's matrices, and no sum is over it.
 
     Raises:
         GradproofError: `forward` is not a network; the message names the line.
     """
-    return derive_source(Source(name_of(forward), forward), inputs or {}, sizes or {}, gradient)
+    source = Source(name_of(forward), forward)
+    return derive_source(source, inputs or {}, sizes or {}, gradient, layout, layers, one)
 
 
 def derive_source(
@@ -122,8 +133,12 @@ def derive_source(
     inputs: Mapping[str, Any],
     sizes: Mapping[str, int],
     gradient: str = "partial",
+    layout: str = "gradient",
+    layers: str = "subscript",
+    one: str = "",
 ) -> Equations:
     """`derive` for a paper; formulas of its own have no part in it."""
+    check_layout(layout, layers)
     if gradient not in SYMBOLS:
         raise DataError(
             told(
@@ -133,15 +148,40 @@ def derive_source(
             )
         )
     source = replace(source, backward=None)
-    traced, chosen = read(source, inputs, sizes)
-    found = Equations(source.name, _signed(traced, gradient), traced.paper.notes)
+    traced, chosen = read(source, inputs, sizes, one)
+    if one:
+        _check_single(traced, one)
+    found = Equations(
+        source.name, _signed(traced, gradient), traced.paper.notes, layout=layout, layers=layers
+    )
     asked = [s for s in symbols(read_signature(source.forward, inputs)) if s in chosen]
     asked = [s for s in asked if s not in symbols(traced.signature)]
-    return (
-        _for_all_lengths(found, source, inputs, {s: chosen[s] for s in asked}, gradient)
-        if asked
-        else found
-    )
+    if not asked:
+        return found
+    lengths = {symbol: chosen[symbol] for symbol in asked}
+    longer = _for_all_lengths(found, source, inputs, lengths, gradient, one)
+    return replace(longer, layout=layout, layers=layers)
+
+
+def _check_single(traced: Traced, one: str) -> None:
+    """That a page for one sample has rows and columns alone.
+
+    Raises:
+        NotYet: a value has more than two axes, of which one is that of the single sample.
+    """
+    for equation in traced.paper.forward.equations:
+        shape = shape_of(equation)
+        if len(shape) > MATRIX_AXES and 1 in shape:
+            raise NotYet(
+                told(
+                    "{name} has {count} axes and would keep that of {one}, over one element.",
+                    name=equation.target,
+                    count=len(shape),
+                    one=one,
+                ),
+                advice=told("Leave --one out: the page has each sample's matrix by itself."),
+                place=equation.place,
+            )
 
 
 def _signed(traced: Traced, gradient: str) -> Derivation:
@@ -150,6 +190,8 @@ def _signed(traced: Traced, gradient: str) -> Derivation:
         return traced.derivation
     return derive_program(traced.paper.forward, SYMBOLS[gradient])
 
+
+MATRIX_AXES = 2
 
 LENGTHS = range(5, 50)
 """Lengths of loops that may be compared; those that are another axis' size are left out."""
@@ -161,6 +203,7 @@ def _for_all_lengths(
     inputs: Mapping[str, Any],
     asked: Mapping[str, int],
     gradient: str,
+    one_size: str,
 ) -> Equations:
     """The equations with a symbol for the length of a loop, if they are the same at others."""
     if len(asked) != 1 or any(not isinstance(v, str | tuple) for v in inputs.values()):
@@ -171,15 +214,21 @@ def _for_all_lengths(
     pages = []
     for length in (one, other, last):
         try:
-            traced, _ = read(source, inputs, {symbol: length})
+            traced, _ = read(source, inputs, {symbol: length}, one_size)
         except GradproofError:
             return found
         words = {length: symbol, length - 1: f"{symbol}−1", length + 1: f"{symbol}+1"}
         pages.append(Equations(source.name, _signed(traced, gradient), (), words))
     if len({page.to_text() for page in pages}) > 1:
         return found
-    at = f"{symbol} = {one}, {other} and {last}"
-    note = f"The loops were compared at {at}: only their bounds differ."
+    note = told(
+        "The loops were compared at {symbol} = {one}, {other} and {last}: only their bounds "
+        "differ.",
+        symbol=symbol,
+        one=one,
+        other=other,
+        last=last,
+    )
     return replace(pages[0], notes=(note,))
 
 
@@ -188,10 +237,11 @@ def name_of(forward: Any) -> str:
 
 
 def read(
-    source: Source, inputs: Mapping[str, Any], sizes: Mapping[str, int]
+    source: Source, inputs: Mapping[str, Any], sizes: Mapping[str, int], one: str = ""
 ) -> tuple[Traced, dict[str, int]]:
-    """The source traced and derived, with a number for each size symbol."""
+    """The source traced and derived, with a number for each size symbol; `one` of them is 1."""
     signature = read_signature(source.forward, inputs)
+    signature = with_one(signature, one) if one else signature
     chosen = choose_sizes(signature, sizes, inputs)
     try:
         paper, signature = trace_uniformly(source.forward, source.backward, signature, chosen)
@@ -390,6 +440,10 @@ def notebook_source(
     engine: str,
     vectors: str = "row",
     *,
+    how: Mapping[str, str] | None = None,
+    detail: str = STEPS,
+    style: str = MATRIX,
+    lang: str = ENGLISH,
     what: str = "",
 ) -> str:
     """A notebook that derives a network and verifies it on an engine, as JSON.
@@ -400,6 +454,10 @@ def notebook_source(
         sizes: as for `derive_source`.
         engine: on which the notebook's cells verify, or ``"auto"``.
         vectors: the convention of its equations.
+        how: its `gradient`, `layout` and `layers`, as for `derive`.
+        detail: as for `Equations.to_text`; the steps are there to be unfolded below each gradient.
+        style: as for `Equations.to_text`.
+        lang: as for `Equations.to_text`; its cells print in this language too.
         what: what the network is, a sentence.
 
     Raises:
@@ -414,8 +472,10 @@ def notebook_source(
     shown = [text_of(part, text) for part in chosen]
     head = "\n\n\n".join(["\n".join(around.imports), *around.others])
     code = Code(head, shown[0], "".join(shown[1:]), package_of(tree))
-    page = derive_source(source, inputs, sizes).rows(vectors)
-    return notebook(page, code, choose_engine(engine), what)
+    equations = derive_source(source, inputs, sizes, **(how or {}))
+    steps = None if detail == BRIEF else equations.steps(vectors, detail=detail, style=style)
+    page = equations.rows(vectors, style, lang)
+    return notebook(page, code, choose_engine(engine), what, steps=steps, lang=lang)
 
 
 def _listing(source: Source) -> Listing | None:

@@ -12,6 +12,7 @@ import numpy as np
 from gradproof.blackbox.build import engine_of, read_arrays
 from gradproof.blackbox.verb import check, spoken
 from gradproof.core.errors import DataError, NotYet
+from gradproof.core.told import told
 from gradproof.engines.backward_program import Unattempted
 from gradproof.engines.black_box import BoxFailed, Question
 from gradproof.engines.engine import Engine, load
@@ -34,7 +35,9 @@ def call_of(function: Callable[..., Any], arguments: Sequence[Any]) -> Call:
     names = _names(function, len(arguments))
     places = [k for k, one in enumerate(arguments) if _is_tensor(one)]
     if not places:
-        raise DataError("None of the inputs is a tensor.", advice="Give arrays, as in  (x, w)")
+        raise DataError(
+            told("None of the inputs is a tensor."), advice=told("Give arrays, as in  (x, w)")
+        )
 
     def of_tensors(*tensors: Any) -> Any:
         whole = list(arguments)

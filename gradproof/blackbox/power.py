@@ -16,6 +16,7 @@ from gradproof.blackbox.case import Case
 from gradproof.blackbox.mistaken import below_of, equations_of, led_to
 from gradproof.core.errors import GradproofError
 from gradproof.core.program import shapes
+from gradproof.core.told import told, told_row
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.ball import Ball
@@ -315,15 +316,27 @@ def _reported(
         rows.append(PowerRow(step.of, name, shape, total, total - hidden, equal, open_))
     notes = []
     if left_out:
-        notes.append(f"{left_out} wrong formulas lead to nothing that can be worked out: left out.")
+        notes.append(
+            told(
+                "{count} wrong formulas lead to nothing that can be worked out: left out.",
+                count=left_out,
+            )
+        )
     if not any(isinstance(s, str) for t in reference.paper.forward.inputs for s in t.shape):
         notes.append(
-            "The sizes are numbers here. A paper with shapes as annotations lets other sizes be "
-            "tried."
+            told(
+                "The sizes are numbers here. A paper with shapes as annotations lets other sizes "
+                "be tried."
+            )
         )
     return PowerReport(
         report.function,
-        f"{report.draws} draws, {', '.join(f'{s} = {k}' for s, k in reference.sizes.items())}",
+        told_row(
+            [
+                told("{count} draws", count=report.draws),
+                *(f"{symbol} = {size}" for symbol, size in reference.sizes.items()),
+            ]
+        ),
         f"{report.engine} {report.engine_version}",
         case.dtype,
         report.seed,

@@ -12,6 +12,7 @@ from gradproof.code.file import Order, source_file
 from gradproof.code.plan import SYMBOL, before_the_loss, plan, seeded
 from gradproof.core.errors import DataError
 from gradproof.core.program import Paper
+from gradproof.core.told import told, told_row
 from gradproof.derivation import derive
 from gradproof.trace.signature import Signature
 from gradproof.write.convention import Convention
@@ -45,7 +46,13 @@ def export(
         NotYet: an equation has no code yet; the message names its line.
     """
     if to not in DIALECTS:
-        raise DataError(f"Code is written for {', '.join(DIALECTS)}, not {to}.")
+        raise DataError(
+            told(
+                "Code is written for {dialects}, not {to}.",
+                dialects=told_row(list(DIALECTS)),
+                to=to,
+            )
+        )
     (loss,) = paper.forward.outputs
     output = before_the_loss(paper.forward) if vjp else loss
     given = None if to == "numpy" and not vjp else SYMBOL + output

@@ -10,7 +10,7 @@ from rich.text import Text
 from gradproof.core.told import told, told_as_is, told_row
 from gradproof.gallery.entry import HEADINGS
 from gradproof.gallery.erratum import Erratum
-from gradproof.gallery.page import headed
+from gradproof.gallery.page import headed, paragraph
 from gradproof.report.report import GradientRow
 from gradproof.report.table import wrapped
 from gradproof.words import in_language, say, sentence
@@ -30,7 +30,7 @@ def errata_listing(errata: Sequence[Erratum], width: int, lang: str = ENGLISH) -
         ]
         for heading in HEADINGS:
             if heading in one.said:
-                lines += _indented(headed(heading, one.said[heading], lang), width)
+                lines += _indented(headed(heading, paragraph(one.said[heading], lang), lang), width)
         broken = told_row(
             [
                 told("∂l/∂{name} ({mistake})", name=name, mistake=told(mistake))
@@ -55,7 +55,10 @@ def erratum_page(one: Erratum, width: int, lang: str = ENGLISH) -> list[Text]:
     ]
     for heading in HEADINGS:
         if heading in one.said:
-            lines += [Text(), *wrapped(headed(heading, one.said[heading], lang), width)]
+            lines += [
+                Text(),
+                *wrapped(headed(heading, paragraph(one.said[heading], lang), lang), width),
+            ]
     lines += [Text(), Text(say("The formulas as they were published", lang), style="bold")]
     assert one.source.backward is not None
     code = inspect.getsource(one.source.backward).rstrip()

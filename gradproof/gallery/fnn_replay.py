@@ -7,8 +7,11 @@ from fractions import Fraction
 
 import flint
 import numpy as np
+from rich.cells import cell_len
+from rich.text import Text
 
 from gradproof.core.program import Paper
+from gradproof.core.told import told
 from gradproof.derivation import derive
 from gradproof.engines.arb import precision
 from gradproof.engines.evaluate import Room, evaluate, evaluate_equation
@@ -16,9 +19,13 @@ from gradproof.engines.rounded import BITS, Rounded
 from gradproof.explain import said
 from gradproof.gallery import fnn
 from gradproof.judge.last_digit import LastDigit, by_names, last_digit
+from gradproof.report.lines import padded
+from gradproof.report.table import wrapped
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import read_signature
-from gradproof.words.say import ENGLISH
+from gradproof.words.say import ENGLISH, say
+
+WIDTH = 88
 
 PUBLISHED = {
     "a1": "[[0.585077   0.19305778 0.2161     0.64204717]]",
@@ -100,7 +107,7 @@ def last_digits() -> LastDigit:
     found = replay()
     operands = {"∂l/∂a2": found["∂l/∂a2"], "a2": found["a2"]}
     return last_digit(
-        ("TensorFlow", "by hand"),
+        ("TensorFlow", told("by hand")),
         (stage, stage),
         (found["∂l/∂z2 TensorFlow"], found["∂l/∂z2 by hand"]),
         (operands, operands),
@@ -118,25 +125,32 @@ def shown(array: np.ndarray) -> str:
     return np.array2string(array, precision=8)
 
 
-def story() -> str:
+def story(lang: str = ENGLISH) -> str:
     """The replayed numbers beside the published ones, and why two of them differ."""
-    lines = ["fnn, replayed: every operation exact, then rounded once to float32", ""]
+    lines = [say("fnn, replayed: every operation exact, then rounded once to float32", lang), ""]
     found = replay()
     for name, published in PUBLISHED.items():
-        same = shown(found[name]) == published
-        lines += [
-            f"{name}   {'as published' if same else 'published: ' + published}",
-            shown(found[name]),
-            "",
-        ]
+        numbers = shown(found[name])
+        same = say("as published", lang)
+        other = say("published: {numbers}", lang, numbers=published)
+        gradient, by_hand, _ = name.partition(" by hand")
+        called = say("{gradient} by hand", lang, gradient=gradient) if by_hand else name
+        lines += [f"{called}   {same if numbers == published else other}", numbers, ""]
     pair = the_pair()
-    lines += [
-        "Why two last digits differ",
-        f"  exact g·s·(1−s)        {pair.exact}",
-        f"  by hand g·(s·(1−s))    {pair.hand:.8f}   {pair.hand_ulps:.2f} ulp away",
-        f"  TensorFlow (g·s)·(1−s) {pair.tensorflow:.8f}   {pair.tensorflow_ulps:.2f} ulp away",
-        "Both are right within float32: the order of the two products differs, and each product",
-        "is rounded. The hand value is the nearer one. W2 is not published: the one used is a",
+    ways = (
+        (say("exact", lang), "g·s·(1−s)", pair.exact, None),
+        (say("by hand", lang), "g·(s·(1−s))", f"{pair.hand:.8f}", pair.hand_ulps),
+        ("TensorFlow", "(g·s)·(1−s)", f"{pair.tensorflow:.8f}", pair.tensorflow_ulps),
+    )
+    width = max(cell_len(f"{who} {form}") for who, form, _, _ in ways)
+    lines.append(say("Why two last digits differ", lang))
+    for who, form, number, ulps in ways:
+        away = "" if ulps is None else say("   {ulps:.2f} ulp away", lang, ulps=ulps)
+        lines.append(f"  {padded(f'{who} {form}', width)} {number}{away}")
+    because = say(
+        "Both are right within float32: the order of the two products differs, and each product is "
+        "rounded. The hand value is the nearer one. W2 is not published: the one used is a "
         "reconstruction that gives every published digit.",
-    ]
-    return "\n".join(lines)
+        lang,
+    )
+    return "\n".join([*lines, *(part.plain for part in wrapped(Text(because), WIDTH, indent=0))])

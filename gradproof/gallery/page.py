@@ -85,7 +85,10 @@ def page(one: Entry, source: Source, width: int, lang: str = ENGLISH) -> list[Te
     lines = [Text(one.name, style="bold"), *wrapped(Text(what), width, indent=0)]
     for heading in HEADINGS:
         if heading in one.said:
-            lines += [Text(), *wrapped(headed(heading, one.said[heading], lang), width)]
+            lines += [
+                Text(),
+                *wrapped(headed(heading, paragraph(one.said[heading], lang), lang), width),
+            ]
     lines += [Text(), *wrapped(headed(sentence("Engines"), _engines(one, lang), lang), width)]
     if one.samples:
         samples = say(
@@ -94,7 +97,7 @@ def page(one: Entry, source: Source, width: int, lang: str = ENGLISH) -> list[Te
             samples=told_clauses([told_as_is(title) for title in one.samples]),
         )
         lines += [Text(), *wrapped(headed(sentence("Samples"), samples, lang), width)]
-    equations = derive_source(source, {}, {}).to_text()
+    equations = derive_source(source, {}, {}).to_text(lang=lang)
     lines += [Text(), *(Text(line) for line in equations.splitlines())]
     if source.backward is not None:
         code = inspect.getsource(source.backward).rstrip()
@@ -105,6 +108,11 @@ def page(one: Entry, source: Source, width: int, lang: str = ENGLISH) -> list[Te
         lines += [Text(f"  {line}".rstrip()) for line in code.splitlines()]
     verbs = ("verify", "derive", "explain")
     return [*lines, Text(), *(Text(f"gradproof {verb} {one.name}", "dim") for verb in verbs)]
+
+
+def paragraph(said: str, lang: str) -> str:
+    """A paragraph of a docstring; where it comes from is cited as it is."""
+    return in_language(told_as_is(said), lang)
 
 
 def headed(heading: str, said: str, lang: str = ENGLISH) -> Text:

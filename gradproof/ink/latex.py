@@ -115,22 +115,30 @@ def latex(
 
 @dataclass(frozen=True, slots=True)
 class NameParts:
-    """A name as it is set: what stands on the line, what below, and how many primes."""
+    """A name as it is set: what stands on the line, what below, how many primes, and above it the
+    number of a layer."""
 
     stem: str
     subscripts: tuple[str, ...]
     primes: int
+    layer: str = ""
 
 
 def name_parts(name: str) -> NameParts | None:
-    """``W2`` as W with a 2 below, ``h[t−1]`` as h with t−1 below; `None` for what is no such
-    name."""
-    match = re.fullmatch(r"(_*[^\W\d_]+|\W+)((?:_*[^\W_]+|\[[^\]]*\])*?)(′*)", name)
+    """``W2`` as W with a 2 below, ``h[t−1]`` as h with t−1 below, ``W⁽2⁾`` as W with a 2 above;
+    `None` for what is no such name."""
+    match = re.fullmatch(
+        r"(_*[^\W\d_]+(?:[^\W]*[^\W\d_])?(?=⁽)|_*[^\W\d_]+|\W+?)(⁽[^⁾]*⁾)?"
+        r"((?:_*[^\W_]+|\[[^\]]*\])*?)(′*)",
+        name,
+    )
     if match is None:
         return None
-    stem, tail, primes = match.groups()
+    stem, layer, tail, primes = match.groups()
     found = re.findall(r"\w[−+]\w+|\d+|[^\W\d_]+|[^\[\],]+", tail.replace("_", ","))
-    return NameParts(stem, tuple(part for part in found if part != ","), len(primes))
+    return NameParts(
+        stem, tuple(part for part in found if part != ","), len(primes), (layer or "")[1:-1]
+    )
 
 
 def name_tex(name: str) -> str:
@@ -144,7 +152,8 @@ def name_tex(name: str) -> str:
         return _plain_tex(name)
     line = _word(parts.stem) + "'" * parts.primes
     below = ",".join(_subscript(part) for part in parts.subscripts)
-    return line + (f"_{{{below}}}" if below else "")
+    line += f"_{{{below}}}" if below else ""
+    return line + (f"^{{({_subscript(parts.layer)})}}" if parts.layer else "")
 
 
 def _subscript(part: str) -> str:
@@ -234,10 +243,10 @@ class _Pen:
             case Ones():
                 return r"\mathbf{1}"
             case Transposed(body):
-                return self.above(body, Strength.ATOM) + r"^{\top}"
+                return _to_the(self.above(body, Strength.ATOM), r"\top")
             case Inverted(body, transposed):
                 sign = r"-\top" if transposed else "-1"
-                return f"{self.above(body, Strength.ATOM)}^{{{sign}}}"
+                return _to_the(self.above(body, Strength.ATOM), sign)
             case Chain(factors):
                 return r" \, ".join(self.above(f, Strength.POSTFIX) for f in factors)
             case Times(factors):
@@ -330,7 +339,10 @@ class _Pen:
             return r"\mathrm{d}" + self._sliced(name.removeprefix(DIFFERENTIAL), places)
         if "/∂" in name:  # a slice of the gradient is the gradient of the slice
             return _gradient_tex(name, lambda below: f"{{{self.name(below)}}}_{{{inside}}}")
-        return f"{{{self.name(name)}}}_{{{inside}}}"
+        named = self.name(name)
+        if _LAYER.search(named) and "_" not in named:
+            return f"{named}_{{{inside}}}"
+        return f"{{{named}}}_{{{inside}}}"
 
     def _plus(self, terms: tuple[Notation, ...]) -> str:
         line = ""
@@ -344,7 +356,9 @@ class _Pen:
     def _raised(self, base: Notation, exponent: Fraction) -> str:
         if exponent == Fraction(1, 2):
             return rf"\sqrt{{{self.write(base)}}}"
-        return f"{self.above(base, Strength.ATOM)}^{{{exponent}}}"
+        inside = self.above(base, Strength.ATOM)
+        layered = isinstance(base, Symbol | Sliced) and _LAYER.search(inside)
+        return f"{_round(inside) if layered else inside}^{{{exponent}}}"
 
     def _applied(self, function: str, arguments: tuple[Notation, ...], order: int) -> str:
         inside = ", ".join(self.write(a) for a in arguments)
@@ -353,6 +367,20 @@ class _Pen:
         if order == 0 and function == "sqrt":
             return rf"\sqrt{{{inside}}}"
         return self.functions[function] + "'" * order + _round(inside)
+
+
+_LAYER = re.compile(r"\^\{\([^{}()]*\)\}")
+
+
+def _to_the(inside: str, sign: str) -> str:
+    """A sign at the upper right: after the number of a layer, where one stands there, as TeX takes
+    no second superscript."""
+    ends = [found.end() for found in _LAYER.finditer(inside)]
+    if not ends or inside.endswith(")"):
+        return f"{inside}^{{{sign}}}"
+    if ends[-1] == len(inside):
+        return f"{inside[:-1]}{sign}}}"
+    return f"{{{inside}}}^{{{sign}}}"
 
 
 def _number(value: Fraction) -> str:

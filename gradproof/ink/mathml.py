@@ -128,6 +128,10 @@ def _primes(number: int) -> str:
     return f'<mo lspace="0" rspace="0">{"′" * number}</mo>'
 
 
+_SMALL = tuple(f'<mo stretchy="false" lspace="0" rspace="0">{sign}</mo>' for sign in "()")
+"""The parentheses around the number of a layer."""
+
+
 def _round(inside: str) -> str:
     """In parentheses that grow with what is inside."""
     return _row(_sign("(", form="prefix"), inside, _sign(")", form="postfix"))
@@ -177,10 +181,13 @@ class _Pen:
             return _plain(name)
         stem = _word(parts.stem)
         primed = f"<msup>{stem}{_primes(parts.primes)}</msup>" if parts.primes else stem
+        layer = _row(_SMALL[0], _subscript(parts.layer), _SMALL[1]) if parts.layer else ""
         if not parts.subscripts:
-            return primed
+            return f"<msup>{primed}{layer}</msup>" if layer else primed
         listed = [_subscript(part) for part in parts.subscripts]
         below = _row(*_between(listed, '<mo separator="true">,</mo>'))
+        if layer:
+            return f"<msubsup>{primed}{below}{layer}</msubsup>"
         return f"<msub>{primed}{below}</msub>"
 
     def _gradient(self, name: str, below: Callable[[str], str]) -> str:
@@ -350,11 +357,16 @@ class _Pen:
     def _raised(self, base: Notation, exponent: Fraction) -> str:
         if exponent == Fraction(1, 2):
             return f"<msqrt>{self.write(base)}</msqrt>"
+        if "⁾" in (base.name if isinstance(base, Symbol | Sliced) else ""):
+            return f"<msup>{_round(self.write(base))}{_number(str(exponent))}</msup>"
         return self._over(base, _number(str(exponent)))
 
     def _over(self, body: Notation, sign: str) -> str:
         """A sign at the upper right; above the subscript of a name that has one."""
         inside = self.above(body, Strength.ATOM)
+        if isinstance(body, Symbol) and "⁾" in body.name and "/∂" not in body.name:
+            head, _, tag = inside.rpartition("</mrow></")  # after the number of the layer
+            return f"{head}{sign}</mrow></{tag}"
         if isinstance(body, Symbol) and inside.startswith("<msub>"):
             below = inside.removeprefix("<msub>").removesuffix("</msub>")
             return f"<msubsup>{below}{sign}</msubsup>"

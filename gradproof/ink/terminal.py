@@ -57,6 +57,8 @@ FUNCTIONS: dict[str, str] = {
 }
 RELATIONS = {">": ">", ">=": "≥", "<=": "≤", "==": "="}
 RAISED = str.maketrans("0123456789/-", "⁰¹²³⁴⁵⁶⁷⁸⁹ᐟ⁻")
+ABOVE = str.maketrans("0123456789t−+", "⁰¹²³⁴⁵⁶⁷⁸⁹ᵗ⁻⁺")
+"""The characters that there are for the number of a layer."""
 
 PLAIN = {
     "∂": "d",
@@ -111,6 +113,7 @@ def text(
 
 def to_ascii(line: str) -> str:
     """A line with every character of the terminal's notation spelled in ASCII."""
+    line = re.sub("⁽([^⁾]*)⁾", lambda m: f"^({_lowered(m[1])})", line)
     back = {str(d).translate(RAISED): str(d) for d in range(10)} | {"ᐟ": "/", "⁻": "-"}
     line = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹ᐟ⁻]+", lambda m: "^" + "".join(back[c] for c in m.group()), line)
     for character, spelled in (PLAIN | GREEK).items():
@@ -118,8 +121,15 @@ def to_ascii(line: str) -> str:
     return line.encode("ascii", "backslashreplace").decode()
 
 
+def _lowered(inside: str) -> str:
+    """The number of a layer without superscripts."""
+    return inside.translate({above: character for character, above in ABOVE.items()})
+
+
 def name_text(name: str) -> str:
-    """A name as it is read: the gradient of z is ``∂l/∂z``, ``δz`` or ``z̄``."""
+    """A name as it is read: the gradient of z is ``∂l/∂z``, ``δz`` or ``z̄``; a layer's number is
+    raised, or stands in brackets where Unicode has no raised letter for it."""
+    name = re.sub("⁽([^⁾]*)⁾", _above, name)
     if name.startswith(DIFFERENTIAL):
         return DIFFERENTIAL + name_text(name.removeprefix(DIFFERENTIAL))
     above, found, under = name.partition("/∂")
@@ -128,6 +138,14 @@ def name_text(name: str) -> str:
     if found and above == "¯":  # the macron stands over the letter before it
         return normalize("NFC", f"{under[0]}\u0304") + under[1:]
     return name
+
+
+def _above(match: re.Match[str]) -> str:
+    inside = match[1].translate(ABOVE)
+    plain = {character for character in match[1] if ord(character) not in ABOVE}
+    return (
+        f"[{match[1]}]" if plain - {*ABOVE.values(), *map(chr, ABOVE.values())} else f"⁽{inside}⁾"
+    )
 
 
 class _Pen:
@@ -268,7 +286,9 @@ class _Pen:
             whole = isinstance(base, Numeral) and inside.isdigit()
             bare = whole or isinstance(base, SizeSymbol | PiSign)
             return f"√{inside}" if bare else f"√({inside})"
-        return self.above(base, Strength.ATOM) + str(exponent).translate(RAISED)
+        inside = self.above(base, Strength.ATOM)
+        inside = f"({inside})" if inside.endswith("⁾") else inside  # (W⁽²⁾)³
+        return inside + str(exponent).translate(RAISED)
 
     def _applied(self, function: str, arguments: tuple[Notation, ...], order: int) -> str:
         inside = ", ".join(self.write(a) for a in arguments)

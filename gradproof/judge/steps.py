@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from gradproof.core.index import Affine, Index, Size, at, combine, is_index, the_index
 from gradproof.core.monomials import Polynomial
 from gradproof.core.normal import apart, highest
-from gradproof.core.program import DIFFERENTIAL, Derivation, Equation, Route
+from gradproof.core.program import DIFFERENTIAL, Derivation, Equation, Route, shapes
 from gradproof.core.term import (
     Add,
     Bracket,
@@ -65,6 +65,14 @@ class Bench:
     known: dict[tuple[Equation, Equation], Sure | None] = field(default_factory=dict)
     forms: dict[Equation, Polynomial | None] = field(default_factory=dict)
     by_reader: dict[str, tuple[Term, ...]] = field(default_factory=dict)
+    own: set[str] = field(default_factory=set)
+
+    def is_own(self, names: frozenset[str]) -> bool:
+        """Whether the program calls all of these so, and not the page alone."""
+        if not self.own:
+            self.own |= shapes(self.derivation.forward).keys()
+            self.own |= shapes(self.derivation.backward).keys()
+        return names <= self.own
 
     def parts(self, reader: str) -> tuple[Term, ...]:
         """The differentials of an equation, each with one tensor moving."""
@@ -84,6 +92,7 @@ def judge(steps: Steps, bench: Bench) -> Judged:
     passages = tuple(tuple(_passage(passage, bench)) for passage in steps.passages)
     links = [_link(passage, bench) for passage in steps.passages]
     found = None if None in links else _adds_up(steps, bench)
+    found = found and _read_off(steps, bench) and found
     closing = tuple(found if line.kind == "gradient" else GIVEN for line in steps.closing)
     return Judged(passages, closing)
 
@@ -153,6 +162,27 @@ def _link(passage: Passage, bench: Bench) -> Sure | None:
     pushed = _inner(way.free, way.upstream, way.part)
     pulled = _inner(way.axes, way.contribution, way.moved)
     return _same(_scalar(pushed), _scalar(pulled), bench)
+
+
+def _read_off(steps: Steps, bench: Bench) -> Sure | None:
+    """Whether the last line, read back, is the derived gradient; lines that stand for the turns of
+    a loop were compared with one another by `write/rolled.py`."""
+    line = steps.section.line
+    if len(steps.section.members) > 1 or not bench.is_own(_names_of(line.equality)):
+        return GIVEN
+    (wanted,) = (
+        step.equation for step in bench.derivation.steps if step.of == steps.section.members[0]
+    )
+    try:
+        meant = read(line.equality, bench.shapes, steps.convention)
+    except AssertionError:
+        return None
+    return _same(meant, wanted, bench)
+
+
+def _names_of(notation: Notation) -> frozenset[str]:
+    own = {notation.name} if isinstance(notation, Symbol | Sliced) else set()
+    return frozenset(own).union(*map(_names_of, children(notation)))
 
 
 def _adds_up(steps: Steps, bench: Bench) -> Sure | None:

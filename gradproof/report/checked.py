@@ -141,7 +141,7 @@ class CheckReport:
         yield from wrapped(Text(report.summary(lang), style="bold"), width)
         if report.power is not None:
             yield Text()
-            yield from report.power.body(width)
+            yield from report.power.body(width, lang)
 
     def story(self) -> str:
         """What does not hold, and how to see it again: short, for an exception."""

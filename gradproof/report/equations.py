@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from textwrap import wrap
 
 from gradproof.core.errors import DataError, UnknownName
 from gradproof.core.index import Size
 from gradproof.core.program import DIFFERENTIAL, Derivation, shapes
+from gradproof.core.told import told
 from gradproof.derivation.second import check_along
 from gradproof.ink.latex import plain_names
-from gradproof.ink.terminal import text
+from gradproof.ink.terminal import name_text, text
 from gradproof.report import formats, step_formats
-from gradproof.report.layouts import layout_lines, layouts
+from gradproof.report.layouts import layout_lines, layout_said, layouts
 from gradproof.report.lines import WIDTH, beside_shapes
 from gradproof.report.second_order import PARTS as SECOND_PARTS
 from gradproof.report.second_order import SecondOrder, second_order
 from gradproof.report.sliding import PROVED, legend, sliding_forms
 from gradproof.report.step_formats import differential_sign, text_lines
 from gradproof.report.steps import StepsPage, steps_page
-from gradproof.words import say, sentence
+from gradproof.words import in_language, say, sentence
 from gradproof.write.convention import Convention, shape_text
+from gradproof.write.layers import NONE, Layers, layers_of, raised, raised_name
 from gradproof.write.loops import uneven
 from gradproof.write.matrix import write
 from gradproof.write.notation import Equality
@@ -30,6 +32,8 @@ from gradproof.write.rolled import Line, page_of, rolled, starts
 
 BRIEF, STEPS, FULL = "brief", "steps", "full"
 MATRIX = "matrix"
+GRADIENT, JACOBIAN = "gradient", "jacobian"
+SUBSCRIPT, SUPERSCRIPT = "subscript", "superscript"
 
 TITLES_OF = {
     "row": sentence("{network}, in row convention"),
@@ -46,7 +50,8 @@ class Equations:
     """The forward and the gradient equations of a network; ``print`` shows them.
 
     A loop stands once. ``words`` are lengths of loops that have a name, such as T. ``along`` are
-    the inputs that move, where the page has the second order too.
+    the inputs that move, where the page has the second order too. In the `layout` ``"jacobian"``
+    ``∂l/∂W`` has the shape of Wᵀ. With `layers` ``"superscript"`` W2 is written ``W⁽²⁾``.
     """
 
     network: str
@@ -54,6 +59,8 @@ class Equations:
     notes: tuple[str, ...] = ()
     words: Mapping[int, str] = field(default_factory=dict)
     along: tuple[str, ...] | None = None
+    layout: str = GRADIENT
+    layers: str = SUBSCRIPT
 
     def second(self, *along: str) -> Equations:
         """The same page with the second order: how values and gradients move where inputs do.
@@ -77,9 +84,9 @@ class Equations:
                 f"There is no gradient with respect to {name}.",
                 advice=f"There are those with respect to {', '.join(found)}.",
             )
-        convention = layout("row", self.derivation)
+        convention = self._convention("row")
         known = shapes(self.derivation.forward) | shapes(self.derivation.backward)
-        return text(write(found[name], convention, shapes=known))
+        return text(raised(write(found[name], convention, shapes=known), self._layers()))
 
     def __str__(self) -> str:
         return self.to_text()
@@ -101,16 +108,20 @@ class Equations:
             DataError: one of these is none of its words.
         """
         derivation = self.derivation
-        convention = layout(vectors, derivation, style)
-        lines = [say(TITLES_OF[vectors], lang, network=self.network), "", say("Inputs", lang)]
-        width = max((len(t.name) for t in derivation.forward.inputs), default=0)
+        convention = self._convention(vectors, style)
+        lines = [say(TITLES_OF[vectors], lang, network=self.network)]
+        gradients = layout_said(derivation, convention)
+        lines += wrap(say(gradients, lang), WIDTH) if gradients else []
+        lines += ["", say("Inputs", lang)]
+        called = self._called()
+        width = max((len(called(t.name)) for t in derivation.forward.inputs), default=0)
         lines += [
-            f"  {t.name:<{width}}   {self._shape_text(t.name, t.shape, convention, lang)}"
+            f"  {called(t.name):<{width}}   {self._shape_text(t.name, t.shape, convention, lang)}"
             for t in derivation.forward.inputs
         ]
         steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
-        if steps is not None:
-            lines += layout_lines(layouts(derivation, convention), lang)
+        if steps is not None or self.layout == JACOBIAN:
+            lines += layout_lines(layouts(derivation, convention), lang, called)
         page = page_of(derivation, convention, self.words)
         sliding = {} if style == "index" else sliding_forms(derivation, convention)
         parts = [("Forward", derivation.forward.equations)]
@@ -121,7 +132,7 @@ class Equations:
             lines += ["", say(PARTS[title], lang)]
             lines += self._part(rolled(equations, page), sliding, convention, lang)
             if title == "Forward":
-                said = starts(page, lang)
+                said = starts(page, lang, called)
                 lines += [f"  {say('where {what}', lang, what=line)}" for line in said]
         if steps is not None:
             lines += ["", say("Gradients, back to front, step by step", lang)]
@@ -147,7 +158,8 @@ class Equations:
             meanings = legend(sliding.values(), lang)
             proved = say(PROVED, lang)
             lines += ["", say("Where windows slide", lang), *meanings, *wrap(proved, WIDTH)]
-        return "\n".join([*lines, *([""] if self.notes else []), *self.notes])
+        notes = in_language(self.notes, lang)
+        return "\n".join([*lines, *([""] if notes else []), *notes])
 
     def _second(self, convention: Convention) -> SecondOrder:
         assert self.along is not None
@@ -176,21 +188,27 @@ class Equations:
         sizes = [self._shape_text(one.target, one.shape, convention, lang) for one in written]
         longest = max((len(size) for size in sizes), default=0)
         beside, said = [], []
+        layers = self._layers()
         for size, one in zip(sizes, written, strict=True):
+            equality = text(raised(one.equality, layers))
             if one.target in sliding:
-                said += [text(sliding[one.target]), f"  {text(one.equality)}"]
+                said += [text(raised(sliding[one.target], layers)), f"  {equality}"]
                 beside += [size, ""]
             else:
-                said.append(text(one.equality))
+                said.append(equality)
                 beside.append(f"{size:<{longest}}   {one.range}".rstrip())
         return beside_shapes(said, beside)
 
     def steps(self, vectors: str = "row", *, detail: str = STEPS, style: str = MATRIX) -> StepsPage:
         """How each gradient is found, line by line, every line judged."""
         if detail not in (STEPS, FULL):
-            raise DataError(f"The detail is {BRIEF}, {STEPS} or {FULL}, not {detail}.")
-        convention = layout(vectors, self.derivation, style)
-        return steps_page(self.derivation, convention, self.words, full=detail == FULL)
+            raise DataError(
+                told("The detail is brief, steps or full, not {detail}.", detail=detail)
+            )
+        convention = self._convention(vectors, style)
+        return steps_page(
+            self.derivation, convention, self.words, full=detail == FULL, layers=self._layers()
+        )
 
     def to_latex(
         self,
@@ -256,17 +274,18 @@ class Equations:
     def rows(self, vectors: str = "row", style: str = MATRIX, lang: str = "en") -> formats.Rows:
         """The equations one by one, each loop once, after the form in which a window slides."""
         derivation = self.derivation
-        convention = layout(vectors, derivation, style)
+        convention = self._convention(vectors, style)
         page = page_of(derivation, convention, self.words)
         sliding = {} if style == "index" else sliding_forms(derivation, convention)
+        layers = self._layers()
         found: list[formats.Row] = []
         for part, program in (("forward", derivation.forward), ("gradients", derivation.backward)):
             for line in rolled(program.equations, page):
                 both = (sliding[line.target],) if line.target in sliding else ()
                 shape = shape_text(line.target, self._sizes(line.shape), convention)
-                forms = (*both, line.equality)
+                forms = tuple(raised(one, layers) for one in (*both, line.equality))
                 found.append(formats.Row(part, line.target, forms, shape, line.range))  # type: ignore[arg-type]
-        inputs, notes = list(derivation.forward.inputs), self.notes
+        inputs, notes = list(derivation.forward.inputs), in_language(self.notes, lang)
         sign = differential_sign(shapes(derivation.forward))
         if self.along is not None:
             order = self._second(convention)
@@ -276,14 +295,36 @@ class Equations:
             for part in SECOND_PARTS:
                 for line in order.lines(part):
                     shape = shape_text(line.target, self._sizes(line.shape), convention)
-                    found.append(
-                        formats.Row(part, line.target, (line.equality,), shape, line.range)
-                    )
+                    forms = (raised(line.equality, layers),)
+                    found.append(formats.Row(part, line.target, forms, shape, line.range))
         shaped = tuple(
             (t.name, shape_text(t.name, self._sizes(t.shape), convention)) for t in inputs
         )
         plain = plain_names(one for row in found for one in row.forms)
-        return formats.Rows(self.network, vectors, shaped, tuple(found), plain, notes, sign)
+        return formats.Rows(
+            self.network,
+            vectors,
+            shaped,
+            tuple(found),
+            plain,
+            notes,
+            sign,
+            self.layout,
+            layout_said(self.derivation, convention),
+            layouts(self.derivation, convention),
+            layers,
+        )
+
+    def _layers(self) -> Layers:
+        return layers_of(self.derivation) if self.layers == SUPERSCRIPT else NONE
+
+    def _called(self) -> Callable[[str], str]:
+        """What a tensor is called in text."""
+        layers = self._layers()
+        return lambda name: name_text(raised_name(name, layers))
+
+    def _convention(self, vectors: str, style: str = MATRIX) -> Convention:
+        return convention_of(vectors, self.derivation, style, self.layout)
 
     def _shape_text(
         self, name: str, shape: tuple[Size, ...], convention: Convention, lang: str
@@ -295,17 +336,33 @@ class Equations:
         return tuple(lengths.get(s, s) if isinstance(s, int) else s for s in shape)
 
 
-def layout(vectors: str, derivation: Derivation, style: str = MATRIX) -> Convention:
+def convention_of(
+    vectors: str, derivation: Derivation, style: str = MATRIX, layout: str = GRADIENT
+) -> Convention:
     """The convention of a page, with those vectors turned that lie better the other way.
 
     Raises:
-        DataError: there is no such convention or style.
+        DataError: there is no such convention, style or layout.
     """
     if style not in (MATRIX, "index"):
-        raise DataError(f"The style is matrix or index, not {style}.")
-    match vectors:
-        case "row" | "column":
-            turned = oriented(derivation, Convention(vectors))
-            return turned if style == MATRIX else replace(turned, style="index")
-        case _:
-            raise DataError(f"The convention is row or column, not {vectors}.")
+        raise DataError(told("The style is matrix or index, not {style}.", style=style))
+    if vectors not in ("row", "column"):
+        raise DataError(told("The convention is row or column, not {vectors}.", vectors=vectors))
+    check_layout(layout)
+    chosen = Convention(vectors, gradients=layout)  # type: ignore[arg-type]
+    turned = oriented(derivation, chosen)
+    return turned if style == MATRIX else replace(turned, style="index")
+
+
+def check_layout(layout: str, layers: str = SUBSCRIPT) -> None:
+    """That gradients may lie so, and layers' numbers stand there.
+
+    Raises:
+        DataError: there is no such layout, or no such place for layers.
+    """
+    if layers not in (SUBSCRIPT, SUPERSCRIPT):
+        raise DataError(
+            told("The layers are written as subscript or superscript, not {layers}.", layers=layers)
+        )
+    if layout not in (GRADIENT, JACOBIAN):
+        raise DataError(told("The layout is gradient or jacobian, not {layout}.", layout=layout))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from html import escape
 
 from gradproof.core.program import DIFFERENTIAL
 from gradproof.ink.latex import latex
 from gradproof.ink.mathml import mathml
 from gradproof.ink.terminal import name_text, text
+from gradproof.report.layouts import COLUMNS, Layout
 from gradproof.report.second_order import PARTS
 from gradproof.words import say, sentence
+from gradproof.write.layers import NONE, Layers, raised, raised_name
 from gradproof.write.notation import Equality, Symbol
 
 SCALAR = sentence("scalar")
@@ -48,7 +50,10 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Rows:
     """All equations of a page; ``plain`` are the names that are written letter by letter, and
-    ``sign`` stands before the names of differentials in text."""
+    ``sign`` stands before the names of differentials in text. ``layout`` is how gradients lie, and
+    ``layout_said`` a sentence about it where they do not lie as their tensors; ``apart`` are the
+    tensors that lie on the page in another way than in code. The forms have the numbers of
+    ``layers`` raised, and names have not."""
 
     network: str
     vectors: str
@@ -57,6 +62,32 @@ class Rows:
     plain: frozenset[str]
     notes: tuple[str, ...]
     sign: str = "d"
+    layout: str = "gradient"
+    layout_said: str = ""
+    apart: tuple[Layout, ...] = ()
+    layers: Layers = NONE
+
+    def conventions(self, lang: str) -> str:
+        """How samples and gradients lie, in words."""
+        how = say(CONVENTIONS[self.vectors], lang)
+        if not self.layout_said:
+            return how
+        between = " " if lang == "en" else ""
+        return f"{how}{between}{say(self.layout_said, lang)}"
+
+    def shapes_apart(
+        self, lang: str, called: Callable[[str], str]
+    ) -> list[tuple[str, str, str, str]]:
+        """The table of what lies on the page in another way than in code, its head first; `called`
+        writes a name."""
+        if not self.apart:
+            return []
+        head = ("", *(say(one, lang) for one in COLUMNS), "")
+        return [head, *((called(a.name), a.code, a.page, say(a.link, lang)) for a in self.apart)]
+
+    def called(self, name: str) -> str:
+        """A tensor as a reader has it."""
+        return self.said(name_text(raised_name(name, self.layers)))
 
     def titles(self) -> dict[str, str]:
         """The parts that the page has, with their titles."""
@@ -88,8 +119,9 @@ def to_document(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
         lang: of the words around them.
         steps: what stands in the place of the gradients, if anything does.
     """
+    called = {name: raised(Symbol(name), page.layers) for name, _ in page.inputs}
     inputs = [
-        rf"${latex(Symbol(name), plain=page.plain)}$ & ${shape_tex(shape, lang)}$ \\"
+        rf"${latex(called[name], plain=page.plain)}$ & ${shape_tex(shape, lang)}$ \\"
         for name, shape in page.inputs
     ]
     parts = [
@@ -106,11 +138,13 @@ def to_document(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
         r"\setlength{\parskip}{6pt}",
         r"\begin{document}",
         rf"\section*{{{escaped(page.network)}}}",
-        escaped(say(CONVENTIONS[page.vectors], lang)) + r"\par",
+        escaped(page.conventions(lang)) + r"\par",
         r"\begin{tabular}{@{}ll}",
         *inputs,
         r"\end{tabular}",
     ]
+    if steps is not None or page.layout != "gradient":
+        parts += _tex_table(page, lang)
     for part, title in page.titles().items():
         parts += [rf"\subsection*{{{say(title, lang)}}}", ""]
         if part == "gradients" and steps is not None:
@@ -125,6 +159,19 @@ def to_document(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
             parts.append(rf"\fit{{{last}}}{{{said}}}")
     parts += ["", *(escaped(note) + r"\par" for note in page.notes)]
     return "\n".join([*parts, r"\end{document}", ""])
+
+
+def _tex_table(page: Rows, lang: str) -> list[str]:
+    rows = page.shapes_apart(lang, lambda name: name)
+    if not rows:
+        return []
+    lines = []
+    for name, *cells in rows:
+        before, found, of = name.partition("∂l/∂")  # a fraction would make the line too high
+        one = latex(raised(Symbol(of or before), page.layers), plain=page.plain)
+        shown = (rf"$\partial l / \partial {one}$" if found else f"${one}$") if name else ""
+        lines.append(" & ".join([shown, *map(escaped, cells)]) + r" \\")
+    return [r"\par\medskip", r"\begin{tabular}{@{}llll}", *lines, r"\end{tabular}\par"]
 
 
 def range_of(said: str) -> str:
@@ -160,6 +207,7 @@ _TEX = str.maketrans(
         "…": r"\dots{}",
         "−": r"$-$",
         "∂": r"$\partial$",
+        "ᵀ": r"${}^{\top}$",
         "√": r"$\surd$",
         "π": r"$\pi$",
         "×": r"$\times$",
@@ -186,8 +234,10 @@ def to_markdown(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
     """Markdown with mathematics as GitHub and notebooks show it; `steps` stand in the place of the
     gradients."""
     head = say("| input | shape |", lang) + "\n|---|---|"
-    parts = [f"# {page.network}", say(CONVENTIONS[page.vectors], lang), head]
-    parts[-1] += "".join(f"\n| `{page.said(name)}` | {shape} |" for name, shape in page.inputs)
+    parts = [f"# {page.network}", page.conventions(lang), head]
+    parts[-1] += "".join(f"\n| `{page.called(name)}` | {shape} |" for name, shape in page.inputs)
+    if steps is not None or page.layout != "gradient":
+        parts += _markdown_table(page.shapes_apart(lang, page.called))
     for part, title in page.titles().items():
         if part == "gradients" and steps is not None:
             parts += [f"## {say(title, lang)}", *steps]
@@ -200,10 +250,19 @@ def to_markdown(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
     return "\n\n".join([*parts, *page.notes]) + "\n"
 
 
+def _markdown_table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    if not rows:
+        return []
+    head, *others = (f"| {' | '.join(row)} |" for row in rows)
+    return ["\n".join([head, "|---|---|---|---|", *others])]
+
+
 def to_html(page: Rows, lang: str = "en", steps: Sequence[str] | None = None) -> str:
     """A fragment of HTML with the equations in MathML, one to a row; `steps` stand in the place of
     the gradients."""
-    lines = [f"<h3>{escape(page.network)}</h3>"]
+    lines = [f"<h3>{escape(page.network)}</h3>", f"<p>{escape(page.conventions(lang))}</p>"]
+    if steps is not None or page.layout != "gradient":
+        lines += _html_table(page.shapes_apart(lang, page.called))
     for part, title in page.titles().items():
         lines.append(f"<h4>{say(title, lang)}</h4>")
         if part == "gradients" and steps is not None:
@@ -216,6 +275,15 @@ def to_html(page: Rows, lang: str = "en", steps: Sequence[str] | None = None) ->
             lines.append(f"<tr><td>{shown}</td><td>{escape(beside)}</td></tr>")
         lines.append("</table>")
     return "\n".join([*lines, *(f"<p>{escape(note)}</p>" for note in page.notes)])
+
+
+def _html_table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    if not rows:
+        return []
+    head, *others = rows
+    lines = ["<table>", "<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
+    lines += ["<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in others]
+    return [*lines, "</table>"]
 
 
 def to_json(page: Rows, steps: Mapping[str, object] | None = None) -> str:
@@ -235,6 +303,8 @@ def to_json(page: Rows, steps: Mapping[str, object] | None = None) -> str:
     document = {
         "network": page.network,
         "convention": page.vectors,
+        "layout": page.layout,
+        "apart": [{**asdict(one), "name": name_text(one.name)} for one in page.apart],
         "inputs": inputs,
         "equations": rows,
         "notes": list(page.notes),

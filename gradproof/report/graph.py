@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import hypot
 
@@ -14,6 +14,9 @@ from gradproof.report.document import Document
 TALL = 34
 LETTER = 11
 """Pixels: the height of a node, and what each character of its name adds to its width."""
+
+BEND = 26.0
+"""Pixels of a line on either side of a bend that are rounded."""
 
 MARGIN = 12.0
 
@@ -109,7 +112,8 @@ def _width(name: str) -> float:
 def path(points: Sequence[Point], aside: float, *, backwards: bool = False) -> str:
     """An edge as the ``d`` of an SVG path, moved so far to the left of its own direction.
 
-    What leads straight on is bent, so that edges leave and meet nodes level.
+    What leads straight on is bent, so that edges leave and meet nodes level; other bends are
+    rounded.
     """
     beside = _aside(points, aside)
     if backwards:
@@ -119,7 +123,22 @@ def path(points: Sequence[Point], aside: float, *, backwards: bool = False) -> s
         (x1, y1) = rest[0]
         middle = (x0 + x1) / 2
         return f"M{x0:.1f} {y0:.1f}C{middle:.1f} {y0:.1f} {middle:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
-    return f"M{x0:.1f} {y0:.1f}" + "".join(f"L{x:.1f} {y:.1f}" for x, y in rest)
+    (x1, y1) = beside[-1]
+    return f"M{x0:.1f} {y0:.1f}{''.join(_corners(beside))}L{x1:.1f} {y1:.1f}"
+
+
+def _corners(points: Sequence[Point]) -> Iterator[str]:
+    """The bends of a line, each rounded."""
+    for before, (x, y), after in zip(points, points[1:], points[2:], strict=False):
+        (xa, ya), (xb, yb) = _towards((x, y), before), _towards((x, y), after)
+        yield f"L{xa:.1f} {ya:.1f}Q{x:.1f} {y:.1f} {xb:.1f} {yb:.1f}"
+
+
+def _towards(corner: Point, other: Point) -> Point:
+    """The point on the way from a corner where its bend ends."""
+    length = hypot(other[0] - corner[0], other[1] - corner[1]) or 1.0
+    share = min(BEND, length / 2) / length
+    return corner[0] + share * (other[0] - corner[0]), corner[1] + share * (other[1] - corner[1])
 
 
 def _aside(points: Sequence[Point], distance: float) -> list[Point]:

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 
 from gradproof.core.index import Size
 from gradproof.core.program import Derivation, shapes
+from gradproof.ink.terminal import name_text
 from gradproof.words import say, sentence
-from gradproof.write.convention import Convention, shape_text
+from gradproof.write.convention import Convention, lies_transposed, shape_text
 
 SAME = sentence("the same")
 TRANSPOSED = sentence("transposed")
 EACH = sentence("each matrix transposed")
 AS_ROW = sentence("as a row")
 AS_COLUMN = sentence("as a column")
+COLUMNS = (sentence("your framework says"), sentence("this page says"))
+
+FLAT = sentence("Jacobian layout: ∂l/∂W has the shape of Wᵀ.")
+DEEP = sentence(
+    "Jacobian layout: ∂l/∂W has the shape of Wᵀ; where W has more than two axes, each matrix of "
+    "the last two is transposed."
+)
+MATRIX_AXES = 2
+
+
+def layout_said(derivation: Derivation, convention: Convention) -> str:
+    """How gradients lie, where they do not lie as their tensors; of more than two axes only where
+    there are any."""
+    if convention.gradients == "gradient":
+        return ""
+    deep = any(len(shape) > MATRIX_AXES for shape in shapes(derivation.forward).values())
+    return DEEP if deep else FLAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +50,27 @@ class Layout:
 def layouts(derivation: Derivation, convention: Convention) -> tuple[Layout, ...]:
     """The tensors that lie on the page in another way than in code, in the order of the program.
 
-    Code is NumPy's, and so TensorFlow's and PyTorch's: a sample is a row. Every gradient has the
-    shape of its tensor, on either side.
+    Code is NumPy's, and so TensorFlow's and PyTorch's: a sample is a row, and every gradient has
+    the shape of its tensor. Where gradients lie as Jacobians each tensor is followed by its
+    gradient, which may lie as in code although the tensor does not.
     """
     found = []
     for name, shape in shapes(derivation.forward).items():
-        link = _link(name, shape, convention)
-        if link != SAME:
-            found.append(Layout(name, _tuple(shape), shape_text(name, shape, convention), link))
+        gradient = derivation.gradients.get(name, "")
+        both = (name, gradient) if lies_transposed(gradient, convention) else (name,)
+        for one in both:
+            link = _link(one, shape, convention)
+            if link != SAME or (one == gradient and len(shape) > 1):
+                said = shape_text(one, shape, convention)
+                found.append(Layout(one, _tuple(shape), said, link))
     return tuple(found)
 
 
 def _link(name: str, shape: tuple[Size, ...], convention: Convention) -> str:
+    turned = (convention.vectors == "row") == lies_transposed(name, convention)
     if len(shape) == 1:
-        row = (convention.vectors == "row") != (name in convention.turned)
-        return AS_ROW if row else AS_COLUMN
-    if len(shape) < 2 or convention.vectors == "row":
+        return AS_ROW if turned == (name in convention.turned) else AS_COLUMN
+    if len(shape) < 2 or not turned:
         return SAME
     return TRANSPOSED if len(shape) == 2 else EACH
 
@@ -56,12 +80,14 @@ def _tuple(shape: tuple[Size, ...]) -> str:
     return f"({inside},)" if len(shape) == 1 else f"({inside})"
 
 
-def layout_lines(found: tuple[Layout, ...], lang: str) -> list[str]:
-    """The table for a terminal."""
+def layout_lines(
+    found: tuple[Layout, ...], lang: str, called: Callable[[str], str] = name_text
+) -> list[str]:
+    """The table for a terminal; ``called`` says under which names."""
     if not found:
         return []
-    rows = [("", say("your framework says", lang), say("this page says", lang), "")]
-    rows += [(one.name, one.code, one.page, say(one.link, lang)) for one in found]
+    rows = [("", *(say(one, lang) for one in COLUMNS), "")]
+    rows += [(called(one.name), one.code, one.page, say(one.link, lang)) for one in found]
     return ["", say("Shapes", lang), *_columns(rows)]
 
 

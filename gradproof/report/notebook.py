@@ -7,10 +7,20 @@ import json
 from dataclasses import dataclass
 
 from gradproof.ink.latex import latex
-from gradproof.report.formats import Row, Rows, range_of
+from gradproof.report.formats import Row, Rows, range_of, shape_tex
+from gradproof.report.step_formats import markdown_steps
+from gradproof.report.steps import Gradient, StepsPage
+from gradproof.words import say, sentence
+from gradproof.words.say import ENGLISH, VARIABLE
 
-FORWARD = "Forward"
-GRADIENTS = "Gradients, from the loss on back"
+FORWARD = sentence("Forward")
+FORMULAS = sentence("The formulas to verify")
+GRADIENTS = sentence("Gradients, from the loss on back")
+BELOW = sentence(
+    "Below each formula a cell shows the verdict on the formula and on the engine, and the numbers "
+    "of both beside the true ones."
+)
+ALL = sentence("All of it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,15 @@ class Code:
     package: str
 
 
-def notebook(page: Rows, code: Code, engine: str, what: str = "") -> str:
+def notebook(
+    page: Rows,
+    code: Code,
+    engine: str,
+    what: str = "",
+    *,
+    steps: StepsPage | None = None,
+    lang: str = ENGLISH,
+) -> str:
     """A notebook as JSON (nbformat 4.5) that runs from top to bottom.
 
     Args:
@@ -34,6 +52,8 @@ def notebook(page: Rows, code: Code, engine: str, what: str = "") -> str:
         code: the network's own source.
         engine: on which the cells verify.
         what: what the network is, a sentence.
+        steps: how each gradient is found, to be unfolded below its formula.
+        lang: the language of what stands around formulas, and of what the cells show.
     """
     gp = code.package
     formulas = "forward, backward" if code.backward else "forward"
@@ -41,29 +61,31 @@ def notebook(page: Rows, code: Code, engine: str, what: str = "") -> str:
         _markdown(f"# {page.network}", what),
         _code(code.needed),
         _code(code.forward),
-        _markdown(f"## {FORWARD}", _aligned(page.of("forward"), page)),
+        _markdown(f"## {say(FORWARD, lang)}", _aligned(page.of("forward"), page, lang)),
     ]
     if code.backward:
-        cells += [_markdown("## The formulas to verify"), _code(code.backward)]
+        cells += [_markdown(f"## {say(FORMULAS, lang)}"), _code(code.backward)]
+    checked = steps.checked(lang) if steps is not None else []
+    verify = f'report = {gp}.verify({formulas}, engine="{engine}")'
+    if lang != ENGLISH:
+        verify = f'import os\n\nos.environ["{VARIABLE}"] = "{lang}"\n{verify}'
     cells += [
-        _markdown(
-            f"## {GRADIENTS}",
-            f"Each formula is derived in {page.vectors} convention. The cell below it shows the "
-            "verdict on the formula and on the engine, and the numbers of both beside the true "
-            "ones.",
-        ),
-        _code(f'report = {gp}.verify({formulas}, engine="{engine}")'),
+        _markdown(f"## {say(GRADIENTS, lang)}", page.conventions(lang), say(BELOW, lang), *checked),
+        _code(verify),
     ]
+    found = {one.key: one for one in steps.gradients} if steps is not None else {}
     shown: set[str] = set()
     for row in page.of("gradients"):
-        cells.append(_markdown(_aligned([row], page)))
+        gradient = found.get(row.target)
+        parts = [] if steps is None or gradient is None else _steps(gradient, steps, lang)
+        cells.append(_markdown(_aligned([row], page, lang), *parts))
         name = _name(row)
         if name not in shown:
             cells.append(_code(f'{gp}.show(report, of="{name}")'))
         shown.add(name)
     if page.notes:
         cells.append(_markdown(*page.notes))
-    cells += [_markdown("## All of it"), _code("report")]
+    cells += [_markdown(f"## {say(ALL, lang)}"), _code("report")]
     for number, cell in enumerate(cells):
         cell["id"] = hashlib.sha256(f"{number} {cell['source']}".encode()).hexdigest()[:12]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -78,15 +100,20 @@ def notebook(page: Rows, code: Code, engine: str, what: str = "") -> str:
 
 def _name(row: Row) -> str:
     """The tensor of a gradient's row, as `report[...]` and `show` know it."""
-    return row.target.removeprefix("∂l/∂").removesuffix("[t]")
+    return row.target.partition("/∂")[2].removesuffix("[t]")
 
 
-def _aligned(rows: list[Row], page: Rows) -> str:
+def _steps(gradient: Gradient, page: StepsPage, lang: str) -> list[str]:
+    """How a gradient is found, folded."""
+    said = markdown_steps(gradient, page, lang, ("$$", "$$"))
+    return [f"<details><summary>{say('Step by step', lang)}</summary>", *said, "</details>"]
+
+
+def _aligned(rows: list[Row], page: Rows, lang: str) -> str:
     lines = []
     for row in rows:
         lines += [latex(one, plain=page.plain).replace("=", "&=", 1) for one in row.forms]
-        beside = rf"\text{{{row.shape}}}".replace("×", r"}\times\text{") if row.shape else ""
-        lines[-1] += rf" && {beside}"
+        lines[-1] += rf" && {shape_tex(row.shape, lang)}" if row.shape else " &&"
         if row.range:
             lines[-1] += rf"\quad {range_of(row.range)}"
     body = " \\\\\n".join(lines)

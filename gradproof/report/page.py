@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.resources import files
 
@@ -16,8 +16,9 @@ from markupsafe import Markup, escape
 
 from gradproof.ink.latex import name_parts
 from gradproof.ink.mathml import LETTERS
-from gradproof.report.document import RANK, Card, Document
+from gradproof.report.document import RANK, Card, Document, StepByStep
 from gradproof.report.graph import Graph, Node, graph, path
+from gradproof.report.packed import pack
 from gradproof.report.report import WORDS
 from gradproof.words import in_language, say
 from gradproof.words.say import ENGLISH
@@ -26,6 +27,9 @@ MARKS = {"proved": "✓", "agrees": "✓", "derived": "·", "refuted": "✗", "u
 
 ASIDE = 3.0
 """Pixels between an edge and the middle of the two that run beside one another."""
+
+MOST_OPEN = 60
+"""A page with the steps of more gradients has them packed."""
 
 UNSEEN = ("mathml", "look")
 """What a page embeds only as what it shows: the same stands in the data as text and LaTeX."""
@@ -45,6 +49,9 @@ def page(document: Document, lang: str = ENGLISH) -> str:
         DataError: there is no such language.
     """
     document = in_language(document, lang)
+    packed = ""
+    if sum(card.steps is not None for card in document.gradients) > MOST_OPEN:
+        packed = pack(document.gradients, partial(_inside, lang))
     drawing = graph(document)
     script = _template_text("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -65,7 +72,8 @@ def page(document: Document, lang: str = ENGLISH) -> str:
             style=_style(),
             script=script,
             allowed=f"sha256-{digest}",
-            data=_data(document, lang),
+            data=_data(document, lang, packed=bool(packed)),
+            packed=packed,
             same=_same,
             formula_kind=_formula_kind,
             engine_kind=_engine_kind,
@@ -74,6 +82,13 @@ def page(document: Document, lang: str = ENGLISH) -> str:
             on_line=lambda number: _on_line(document, number),
         )
     )
+
+
+def _inside(lang: str, steps: StepByStep) -> str:
+    """The steps of a card as HTML."""
+    template = environment("gradproof.report").get_template("steps.html")
+    module = template.make_module({"say": partial(_said, lang)})
+    return str(module.inside(steps))  # type: ignore[attr-defined]
 
 
 def _said(lang: str, template: str, **values: object) -> str:
@@ -102,8 +117,12 @@ def _style() -> str:
     return _template_text("page.css").replace("@FONT@", base64.b64encode(font).decode())
 
 
-def _data(document: Document, lang: str) -> str:
-    """The document as JSON that may stand in a script element."""
+def _data(document: Document, lang: str, *, packed: bool) -> str:
+    """The document as JSON that may stand in a script element; steps that are packed are not in
+    it."""
+    if packed:
+        bare = tuple(replace(card, steps=None) for card in document.gradients)
+        document = replace(document, gradients=bare)
     plain = json.loads(document.to_json())
     whole = json.dumps({**_seen(plain), "words": _words(lang)}, ensure_ascii=False)
     return whole.replace("<", "\\u003c").replace("\u2028", "\\u2028")
@@ -114,6 +133,10 @@ def _words(lang: str) -> dict[str, object]:
     return {
         "copied": say("Copied", lang),
         "not_copied": say("The browser does not let this page copy", lang),
+        "not_unpacked": say(
+            "This browser cannot unpack the steps; gradproof derive --detail steps prints them.",
+            lang,
+        ),
         "picture": say("how much of its bound each element uses", lang),
         "of_bound": say("{share} of its bound", lang, share="{}"),
         "no_bound": say("no bound", lang),

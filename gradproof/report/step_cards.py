@@ -14,8 +14,8 @@ from gradproof.words.say import ENGLISH
 from gradproof.write.convention import Convention
 from gradproof.write.notation import Notation
 
-MOST_CARDS = 60
-"""A page with more gradients has no steps: it opens at once, and `derive --detail` has them."""
+MOST_CARDS = 1500
+"""A page with more gradients has no steps, and says so: it would take minutes to write."""
 
 Slots = Mapping[str, Notation | tuple[Notation, ...] | str]
 

@@ -16,6 +16,7 @@ from gradproof.report.formats import escaped, range_of, shape_said, shape_tex
 from gradproof.report.lines import WIDTH, broken, padded
 from gradproof.report.steps import NOT_PROVED, Gradient, Shown, StepsPage, filled
 from gradproof.words import say
+from gradproof.write.layers import raised
 from gradproof.write.notation import Notation
 
 FORMULA = 56
@@ -30,7 +31,7 @@ Ink = Callable[[Notation], str]
 def text_ink(page: StepsPage) -> Ink:
     """Writes differentials as ``dz``, or as ``ⅆz`` where a tensor is called dz, too."""
     sign = differential_sign(page.tensors)
-    return lambda notation: text(notation).replace(DIFFERENTIAL, sign)
+    return lambda notation: text(raised(notation, page.layers)).replace(DIFFERENTIAL, sign)
 
 
 def differential_sign(names: Collection[str]) -> str:
@@ -93,7 +94,7 @@ def _reason(one: Shown, lang: str, ink: Ink) -> str:
 
 
 def _tex_ink(page: StepsPage) -> Ink:
-    return lambda notation: latex(notation, plain=page.plain)
+    return lambda notation: latex(raised(notation, page.layers), plain=page.plain)
 
 
 def _tex_sentence(template: str, slots: object, lang: str, ink: Ink) -> str:
@@ -191,17 +192,25 @@ def _last_with_closing(gradient: Gradient) -> list[tuple[Shown, ...]]:
 
 def to_markdown(page: StepsPage, lang: str) -> list[str]:
     """The steps as blocks of Markdown with mathematics."""
-    ink, plain = _tex_ink(page), text_ink(page)
+    plain = text_ink(page)
     parts: list[str] = []
     for gradient in page.gradients:
         beside = " · ".join(filter(None, (shape_said(gradient.shape, lang), gradient.range)))
         parts.append(f"### `{plain(gradient.target)}` ({beside})")
-        parts.append(filled(gradient.intro.template, gradient.intro.slots, lang, _code(plain)))
-        for shown in _blocks(gradient):
-            rows = " \\\\\n".join(_tex_row(one, lang, ink) for one in shown)
-            parts.append(f"```math\n\\begin{{aligned}}\n{rows}\n\\end{{aligned}}\n```")
-        parts += [filled(a.says, a.slots, lang, _code(plain)) for a in gradient.assumptions]
+        parts += markdown_steps(gradient, page, lang, ("```math", "```"))
     return [*parts, *page.checked(lang)]
+
+
+def markdown_steps(
+    gradient: Gradient, page: StepsPage, lang: str, fence: tuple[str, str]
+) -> list[str]:
+    """The steps of one gradient as blocks of Markdown; `fence` stands around mathematics."""
+    ink, code = _tex_ink(page), _code(text_ink(page))
+    parts = [filled(gradient.intro.template, gradient.intro.slots, lang, code)]
+    for shown in _blocks(gradient):
+        rows = " \\\\\n".join(_tex_row(one, lang, ink) for one in shown)
+        parts.append(f"{fence[0]}\n\\begin{{aligned}}\n{rows}\n\\end{{aligned}}\n{fence[1]}")
+    return [*parts, *(filled(a.says, a.slots, lang, code) for a in gradient.assumptions)]
 
 
 def _code(ink: Ink) -> Ink:
@@ -239,7 +248,9 @@ def html_steps(gradient: Gradient, page: StepsPage, lang: str) -> list[str]:
 
 
 def _html_ink(page: StepsPage) -> Ink:
-    return lambda notation: f"<math>{mathml(notation, plain=page.plain)}</math>"
+    return lambda notation: (
+        f"<math>{mathml(raised(notation, page.layers), plain=page.plain)}</math>"
+    )
 
 
 def _html_sentence(template: str, slots: object, lang: str, ink: Ink) -> str:
@@ -285,7 +296,7 @@ def json_steps(gradient: Gradient, page: StepsPage, lang: str) -> dict[str, obje
         equality = one.written.equality
         return {
             "text": ink(equality),
-            "latex": latex(equality, plain=page.plain),
+            "latex": latex(raised(equality, page.layers), plain=page.plain),
             "reason": filled(one.written.reason, one.written.slots, lang, ink),
             "proved": None if one.sure is None else one.sure.method,
         }

@@ -15,6 +15,7 @@ from gradproof.judge.steps import Bench, judge
 from gradproof.report.methods import methods
 from gradproof.words import listed, say, sentence
 from gradproof.write.convention import Convention, shape_text
+from gradproof.write.layers import NONE, Layers, raised
 from gradproof.write.notation import Notation, Symbol
 from gradproof.write.pairing import Passage, Written, lay_out
 from gradproof.write.rolled import LETTER
@@ -75,11 +76,12 @@ class Gradient:
 
 @dataclass(frozen=True, slots=True)
 class StepsPage:
-    """The steps of a whole derivation."""
+    """The steps of a whole derivation; the inks raise the numbers of `layers`."""
 
     gradients: tuple[Gradient, ...]
     plain: frozenset[str]
     tensors: frozenset[str]
+    layers: Layers = NONE
 
     def checked(self, lang: str) -> list[str]:
         """What was proved and how, in sentences."""
@@ -93,6 +95,7 @@ def steps_page(
     *,
     full: bool,
     seed: bytes | None = None,
+    layers: Layers = NONE,
 ) -> StepsPage:
     """The steps of every gradient, back to front; those that are zero have none.
 
@@ -102,6 +105,7 @@ def steps_page(
         words: lengths of loops that have a name.
         full: whether differentials are shown with everything that moves.
         seed: for a repetition of what is decided at random points.
+        layers: whose numbers are raised.
     """
     page = sections_page(derivation, convention, words)
     found = routes(derivation)
@@ -134,9 +138,9 @@ def steps_page(
                 tuple(one for n, one in enumerate(conditions) if one not in conditions[:n]),
             )
         )
-    lines = [one.written.equality for gradient in gradients for one in _all(gradient)]
+    lines = [raised(one.written.equality, layers) for g in gradients for one in _all(g)]
     names = frozenset(shapes(derivation.forward))
-    return StepsPage(tuple(gradients), plain_names(lines), names)
+    return StepsPage(tuple(gradients), plain_names(lines), names, layers)
 
 
 def _shape(section: Section, sizes: Mapping[int, str], convention: Convention) -> str:

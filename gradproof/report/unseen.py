@@ -9,12 +9,15 @@ from dataclasses import asdict, dataclass
 from rich.text import Text
 
 from gradproof.core.index import Size
+from gradproof.core.told import told, told_clauses, told_row, told_sum
 from gradproof.judge.clinic import Explanation
 from gradproof.judge.mutant import Mutant
 from gradproof.report.diagnosis import sentence
+from gradproof.report.formats import shape_said
+from gradproof.report.lines import padded
 from gradproof.report.report import plain
 from gradproof.report.table import Column, Row, Table, lay_out, wrapped
-from gradproof.words import in_language
+from gradproof.words import in_language, say
 from gradproof.words.say import ENGLISH
 
 WIDTH = 100
@@ -108,71 +111,90 @@ class PowerReport:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
     def lines(self, width: int, lang: str = ENGLISH) -> Iterator[Text]:
-        """The whole page, as a terminal of this width shows it; what has no sentences in a language
-        is said in English, and the page has none yet but the mistakes'."""
-        if lang != ENGLISH:
-            yield from in_language(self, lang).lines(width)
-            return
+        """The whole page, as a terminal of this width shows it, in a language."""
+        report = in_language(self, lang)
+        seed = say("seed {seed}", lang, seed=report.seed)
+        machine = f"{report.engine} · {report.dtype} · {seed}"
         yield Text(f"gradproof power {self.network}", style="bold")
-        yield from wrapped(Text(f"data    {self.data}"), width, indent=8)
-        yield Text(f"engine  {self.engine} · {self.dtype} · seed {self.seed}")
+        for head, said in ((say("data", lang), report.data), (say("engine", lang), machine)):
+            yield from wrapped(Text(f"{padded(head, HEAD)}{said}"), width, indent=HEAD)
         yield Text()
-        yield from self.body(width)
+        yield from self.body(width, lang)
 
-    def body(self, width: int) -> Iterator[Text]:
+    def body(self, width: int, lang: str = ENGLISH) -> Iterator[Text]:
         """The page below its head."""
-        yield from lay_out(_table(self.rows), width)
-        for line in self.details():
+        report = in_language(self, lang)
+        yield from lay_out(_table(report.rows, lang), width)
+        for line in _details(report, lang):
             margin = " " * (len(line) - len(line.lstrip()))
             for part in wrapped(Text(line.lstrip()), width - len(margin)):
                 yield Text(margin).append_text(part)
         yield Text()
-        yield from wrapped(Text(self.summary(), style="bold"), width)
+        yield from wrapped(Text(self.summary(lang), style="bold"), width)
 
-    def details(self) -> Iterator[str]:
-        """What is not seen, by what shows it; without the table."""
-        for proposal in self.proposals:
-            shown = [one for one in self.unseen if one.by == proposal.words]
-            yield ""
-            yield f"✗ Not seen, but seen with {proposal.words}: {_counted(len(shown), 'mistake')}"
-            yield from _listed(shown)
-            yield f"  Try  {proposal.options}"
-        nowhere = [one for one in self.unseen if not one.by]
-        if nowhere:
-            yield ""
-            yield (
-                f"✗ Not seen, nor with any data that were tried: "
-                f"{_counted(len(nowhere), 'mistake')}"
-            )
-            yield from _listed(nowhere)
-        if self.open:
-            yield ""
-            count = _counted(len(self.open), "formula")
-            yield f"? Neither proved equal nor seen to differ: {count}"
-            yield from _listed(self.open)
-        if self.for_loss:
-            yield ""
-            yield (
-                f"· {_counted(len(self.for_loss), 'wrong formula')} right for this loss, because "
-                f"{' and '.join(self.constant)} is the same number everywhere; with each element "
-                "weighed, as in np.sum(G * y), they would be refuted"
-            )
-            yield from _listed(self.for_loss)
-        if self.notes:
-            yield ""
-        yield from (f"· {note}" for note in self.notes)
-
-    def summary(self) -> str:
+    def summary(self, lang: str = ENGLISH) -> str:
         """One sentence: how many mistakes are seen."""
         total = sum(row.mistakes for row in self.rows)
         seen = sum(row.seen for row in self.rows)
         equal = sum(row.equal for row in self.rows)
-        said = f"{seen} of {_counted(total, 'known mistake')} would be refuted"
+        one = told("{seen} of 1 known mistake would be refuted", seen=seen)
+        many = told("{seen} of {total} known mistakes would be refuted", seen=seen, total=total)
+        said = [one if total == 1 else many]
         if equal:
-            said += f"; the right formula, written otherwise: {equal} more"
+            said.append(told("the right formula, written otherwise: {equal} more", equal=equal))
         if self.open:
-            said += f"; not known: {len(self.open)}"
-        return f"{said}."
+            said.append(told("not known: {count}", count=len(self.open)))
+        return in_language(told("{clause}.", clause=told_clauses(said)), lang)
+
+
+HEAD = 8
+"""Columns of the words before what they say, at the head of the page."""
+
+
+def _details(report: PowerReport, lang: str) -> Iterator[str]:
+    """What is not seen, by what shows it; without the table."""
+    for proposal in report.proposals:
+        shown = [one for one in report.unseen if one.by == proposal.words]
+        yield ""
+        yield say(
+            "✗ Not seen, but seen with {words}: {mistakes}",
+            lang,
+            words=proposal.words,
+            mistakes=_mistakes(len(shown), lang),
+        )
+        yield from _listed(shown, lang)
+        yield say("  Try  {options}", lang, options=proposal.options)
+    nowhere = [one for one in report.unseen if not one.by]
+    if nowhere:
+        count = _mistakes(len(nowhere), lang)
+        yield ""
+        yield say("✗ Not seen, nor with any data that were tried: {mistakes}", lang, mistakes=count)
+        yield from _listed(nowhere, lang)
+    if report.open:
+        number = len(report.open)
+        count = say("1 formula", lang) if number == 1 else say("{n} formulas", lang, n=number)
+        yield ""
+        yield say("? Neither proved equal nor seen to differ: {formulas}", lang, formulas=count)
+        yield from _listed(report.open, lang)
+    if report.for_loss:
+        number = len(report.for_loss)
+        one = say("1 wrong formula", lang)
+        yield ""
+        yield say(
+            "· {formulas} right for this loss, because {gradients} is the same number everywhere; "
+            "with each element weighed, as in np.sum(G * y), they would be refuted",
+            lang,
+            formulas=one if number == 1 else say("{n} wrong formulas", lang, n=number),
+            gradients=in_language(told_sum(report.constant), lang),
+        )
+        yield from _listed(report.for_loss, lang)
+    if report.notes:
+        yield ""
+    yield from (f"· {note}" for note in report.notes)
+
+
+def _mistakes(number: int, lang: str) -> str:
+    return say("1 mistake", lang) if number == 1 else say("{n} mistakes", lang, n=number)
 
 
 def words_of(mutant: Mutant, known: Mapping[str, tuple[Size, ...]]) -> str:
@@ -182,24 +204,20 @@ def words_of(mutant: Mutant, known: Mapping[str, tuple[Size, ...]]) -> str:
     return sentence(made, known)
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
-def _table(rows: Sequence[PowerRow]) -> Table:
+def _table(rows: Sequence[PowerRow], lang: str) -> Table:
     columns = (
-        Column("gradient"),
-        Column("shape"),
-        Column("mistakes", "right"),
-        Column("seen", "right"),
-        Column("not seen", "right"),
-        Column("equal", "right"),
+        Column(say("gradient", lang)),
+        Column(say("shape", lang)),
+        Column(say("mistakes", lang), "right"),
+        Column(say("seen", lang), "right"),
+        Column(say("not seen", lang), "right"),
+        Column(say("equal", lang), "right"),
     )
     cells = [
         Row(
             (
                 Text(row.symbol),
-                Text(row.shape),
+                Text(shape_said(row.shape, lang)),
                 Text(str(row.mistakes)),
                 Text(str(row.seen)),
                 Text(str(row.mistakes - row.seen), "red" if row.mistakes > row.seen else ""),
@@ -208,17 +226,19 @@ def _table(rows: Sequence[PowerRow]) -> Table:
         )
         for row in rows
     ]
-    return Table(
-        "Wrong formulas for each gradient, each with one known mistake", columns, tuple(cells)
-    )
+    title = say("Wrong formulas for each gradient, each with one known mistake", lang)
+    return Table(title, columns, tuple(cells))
 
 
-def _listed(found: Sequence[Unseen]) -> Iterator[str]:
+def _listed(found: Sequence[Unseen], lang: str) -> Iterator[str]:
     """Each sentence once, with the gradients in which that is not seen; the most frequent first."""
     places: dict[str, dict[str, None]] = {}
     for one in found:
         places.setdefault(one.words, {})[one.symbol] = None
     shown = sorted(places.items(), key=lambda one: -len(one[1]))[:MOST_LINES]
-    yield from (f"  · {words}  {', '.join(symbols)}" for words, symbols in shown)
+    yield from (
+        f"  · {words}  {in_language(told_row(list(symbols)), lang)}" for words, symbols in shown
+    )
     if len(places) > MOST_LINES:
-        yield f"  · and {len(places) - MOST_LINES} more (all of them are in the JSON)"
+        more = len(places) - MOST_LINES
+        yield say("  · and {count} more (all of them are in the JSON)", lang, count=more)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from gradproof.core.errors import DataError, NetworkError, Place, ShapeError
 from gradproof.core.index import Size
 from gradproof.core.program import INDEX, LAWS, Tensor
-from gradproof.core.told import told
+from gradproof.core.told import told, told_row
 
 DATA = "data"
 """Said after a comma of what is given and not differentiated: ``"n 3, data"``."""
@@ -193,3 +194,32 @@ def symbols(signature: Signature) -> tuple[str, ...]:
         named = positions_of(tensor)
         seen.update({named: None} if isinstance(named, str) else {})
     return tuple(seen)
+
+
+def with_one(signature: Signature, symbol: str) -> Signature:
+    """A signature in which a size symbol is 1, as for a single sample.
+
+    Raises:
+        DataError: no parameter has an axis of this size, or integers are positions along one.
+    """
+    known = symbols(signature)
+    if symbol not in known:
+        raise DataError(
+            told("No parameter has an axis of size {symbol}.", symbol=symbol),
+            advice=told("The sizes are {known}.", known=told_row(known)) if known else "",
+        )
+    if any(positions_of(tensor) == symbol for tensor in tensors(signature)):
+        raise DataError(
+            told(
+                "Integers are positions along an axis of size {symbol}: it is none of samples.",
+                symbol=symbol,
+            )
+        )
+
+    def single(tensor: Tensor) -> Tensor:
+        return replace(tensor, shape=tuple(1 if size == symbol else size for size in tensor.shape))
+
+    return {
+        name: [single(one) for one in entry] if isinstance(entry, list) else single(entry)
+        for name, entry in signature.items()
+    }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.core.told import told, told_row
 from gradproof.judge.generic import SMALL, choose_sizes, pairs, wider
 from gradproof.trace.signature import Signature, read_signature
 from gradproof.unseen.looking import Asked
@@ -33,32 +34,37 @@ def others(asked: Asked, sizes: Mapping[str, int]) -> Iterator[Other]:
     given = bool(pairs(signature, asked.inputs))
     drawn = replace(asked, inputs=_shapes(asked, signature), sizes=dict(sizes))
     if given:
-        yield _other("drawn data", drawn, given)
+        yield _other(told("drawn data"), drawn, given)
     generic = choose_sizes(signature, {}, drawn.inputs)
     for changed in wider(signature, sizes, generic):
         new = {symbol: size for symbol, size in changed.items() if size != sizes[symbol]}
-        said = ", ".join(f"{symbol} = {size}" for symbol, size in new.items())
+        said = told_row([f"{symbol} = {size}" for symbol, size in new.items()])
         yield _other(said, replace(drawn, sizes=changed), given)
     everything = replace(drawn, sizes=generic)
-    yield _other(f"seed {asked.seed + 1}", replace(drawn, seed=asked.seed + 1), given)
+    seed = told("seed {seed}", seed=asked.seed + 1)
+    yield _other(seed, replace(drawn, seed=asked.seed + 1), given)
     small = replace(drawn, scale=SMALL)
-    yield _other("numbers 128 times smaller", small, given)
+    yield _other(told("numbers 128 times smaller"), small, given)
     if asked.dtype != "float64":
         yield _other("float64", replace(asked, sizes=dict(sizes), dtype="float64"), given=False)
         fine = replace(everything, dtype="float64")
-        yield _other("float64 and generic data", fine, given)
-        yield _other("float64 and numbers 128 times smaller", replace(fine, scale=SMALL), given)
+        yield _other(told("float64 and generic data"), fine, given)
+        finer = told("float64 and numbers 128 times smaller")
+        yield _other(finer, replace(fine, scale=SMALL), given)
 
 
 def _other(words: str, asked: Asked, given: bool) -> Other:
     options = [f"--size {symbol}={size}" for symbol, size in asked.sizes.items()]
     options += [f"--dtype {asked.dtype}"] if asked.dtype != "float32" else []
     options += [f"--seed {asked.seed}"] if asked.seed else []
+    said = " ".join(options)
     if asked.scale != 1:
-        options.append("and --inputs with such numbers")
+        said = told("{options} and --inputs with such numbers", options=said)
+    elif given and options:
+        said = told("{options} without --inputs", options=said)
     elif given:
-        options.append("without --inputs")
-    return Other(words, " ".join(options), asked)
+        said = told("without --inputs")
+    return Other(words, said, asked)
 
 
 def _shapes(asked: Asked, signature: Signature) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradproof.core.errors import GradproofError
 from gradproof.core.program import Program, shapes
+from gradproof.core.told import told, told_row
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.dtype import check_dtype, in_dtype
@@ -299,22 +300,25 @@ def _report(found: Found, asked: Asked, here: Looked, beside: int) -> PowerRepor
 
 def _data(asked: Asked, here: Looked, beside: int) -> str:
     given = bool(pairs(here.traced.signature, asked.inputs))
-    sizes = ", ".join(f"{symbol} = {size}" for symbol, size in here.view.sizes.items())
-    said = "your arrays" if given else "drawn"
-    said += f", {sizes}" if sizes else ""
-    return said + (f"; and {beside} of the file's own samples" if beside else "")
+    sizes = [f"{symbol} = {size}" for symbol, size in here.view.sizes.items()]
+    said = told_row([told("your arrays") if given else told("drawn"), *sizes])
+    if not beside:
+        return said
+    return told("{data}; and {count} of the file's own samples", data=said, count=beside)
 
 
 def _notes(found: Found, traced: Traced) -> Iterator[str]:
     yield from traced.paper.notes
     zero = [traced.derivation.gradients[of] for of in traced.derivation.zero]
     if zero:
-        yield f"Zero at these sizes, whatever the data: {', '.join(zero)}."
+        yield told("Zero at these sizes, whatever the data: {names}.", names=told_row(zero))
     if found.left_out:
-        yield f"{found.left_out} wrong formulas have no numbers here and are left out."
+        yield told(
+            "{count} wrong formulas have no numbers here and are left out.", count=found.left_out
+        )
     numbers = all(isinstance(size, int) for t in traced.paper.forward.inputs for size in t.shape)
     if numbers and found.unseen and not traced.paper.fixed:
-        yield (
+        yield told(
             'All sizes are numbers here. With symbols in the annotations, as in  x: "n 3"  other '
             "sizes can be tried."
         )

@@ -1,4 +1,4 @@
-"""The choices of writing: whether a sample is a row or a column."""
+"""The choices of writing: whether a sample is a row or a column, and how a gradient lies."""
 
 from __future__ import annotations
 
@@ -19,11 +19,25 @@ class Convention:
     A vector named in ``turned`` is laid out the other way: one number for each sample is a column
     beside samples in rows. In the style ``"index"`` every equation is one between elements, with
     its sums.
+
+    In the layout ``"gradient"`` (also called denominator layout) ``∂l/∂W`` has the shape of W; in
+    the layout ``"jacobian"`` (numerator layout) that of Wᵀ. A slice of a gradient is the gradient
+    of the slice, so that of a tensor with more than two axes each matrix lies as Wᵀ does.
     """
 
     vectors: Literal["row", "column"] = "row"
     turned: frozenset[str] = frozenset()
     style: Literal["matrix", "index"] = "matrix"
+    gradients: Literal["gradient", "jacobian"] = "gradient"
+
+
+GRADIENT = "/∂"
+"""What a gradient's name has between its sign and its tensor; no name of a user's has it."""
+
+
+def lies_transposed(name: str, convention: Convention) -> bool:
+    """Whether it is a gradient under the layout in which gradients lie as Jacobians do."""
+    return convention.gradients == "jacobian" and GRADIENT in name
 
 
 def layout(axes: tuple[Place, ...], convention: Convention) -> tuple[Place | None, Place | None]:
@@ -39,6 +53,14 @@ def placed(
 
     A row of a matrix is a row, and a column of it a column: a slice stays as it lay.
     """
+    rows, columns = _upright(name, axes, kept, convention)
+    return (columns, rows) if lies_transposed(name, convention) else (rows, columns)
+
+
+def _upright(
+    name: str, axes: tuple[Place, ...], kept: tuple[bool, ...], convention: Convention
+) -> tuple[Place | None, Place | None]:
+    """The rows and columns of a tensor that is no transposed gradient."""
     left = tuple(axis for axis, stays in zip(axes, kept, strict=True) if stays)
     if len(left) == 1 and len(axes) == 2 and kept[0]:
         first, last = left[0], None

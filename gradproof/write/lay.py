@@ -138,9 +138,9 @@ def _lay(term: Term, rows: Place, columns: Place, desk: Desk) -> Notation:
         case Along("inverse", i, Along("matrix", j, body, q), p):
             return _inverse((i, j), body, (p, q), (rows, columns), desk)
         case Along():
-            return _cheaper(lambda r, c: _along(term, r, c, desk), rows, columns)
+            return _cheaper(lambda r, c: _along(term, r, c, desk), rows, columns, desk)
         case Add() | Power() | Apply() | Compare():
-            return _cheaper(elementwise, rows, columns)
+            return _cheaper(elementwise, rows, columns, desk)
         case Bracket(relation, position) if not axes(term, desk):
             return Condition(relation, position_of(position, desk.letters))
         case Bracket():
@@ -183,13 +183,17 @@ def cost(notation: Notation) -> int:
     return here + sum(cost(child) for child in children(notation))
 
 
-def _cheaper(write_at: Callable[[Place, Place], Notation], rows: Place, columns: Place) -> Notation:
-    """As asked for, or transposed as a whole where nothing inside is transposed then."""
+def _cheaper(
+    write_at: Callable[[Place, Place], Notation], rows: Place, columns: Place, desk: Desk
+) -> Notation:
+    """As asked for, or transposed as a whole where that needs fewer transposes inside; where
+    gradients lie as Jacobians, where nothing inside is transposed then: no gradient is."""
     direct = write_at(rows, columns)
     if rows is columns is None or not cost(direct):
         return direct
     turned = write_at(columns, rows)
-    return direct if cost(turned) >= cost(direct) else Transposed(turned)
+    least = 1 if desk.convention.gradients == "jacobian" else cost(direct)
+    return direct if cost(turned) >= least else Transposed(turned)
 
 
 # --- tensors ----------------------------------------------------------------------------------
@@ -342,7 +346,7 @@ def _tensors(factors: list[Term], rows: Place, columns: Place, desk: Desk) -> No
         if len(left) + len(right) < len(factors) or not left or not right:
             raise NoMatrixForm
         return _chain(_tensors(left, rows, None, desk), _tensors(right, None, columns, desk))
-    return _cheaper(lambda r, c: _elementwise_product(factors, r, c, desk), rows, columns)
+    return _cheaper(lambda r, c: _elementwise_product(factors, r, c, desk), rows, columns, desk)
 
 
 def _elementwise_product(factors: list[Term], rows: Place, columns: Place, desk: Desk) -> Notation:
@@ -429,7 +433,7 @@ def _reduced(
         label = _label(index, r or c or index, axis, desk)
         return make(axis, label, lay(body, r or index, c or index, desk))
 
-    return _cheaper(along, rows, columns)
+    return _cheaper(along, rows, columns, desk)
 
 
 def _label(index: Index, other: Index, axis: Axis, desk: Desk) -> str:

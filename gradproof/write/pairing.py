@@ -2,7 +2,8 @@
 
 ``dl = ⟨∂l/∂z, dz⟩ = tr((∂l/∂z)ᵀ dz)``; dz is put in; factors move until dv stands alone at the end;
 what is transposed before it is the gradient. The method is that of J. R. Magnus and H. Neudecker,
-"Matrix Differential Calculus" (1988). Nothing here decides whether a line is right:
+"Matrix Differential Calculus" (1988). Where gradients lie as Jacobians, ``dl = tr(∂l/∂z dz)``, and
+what stands before dv is the gradient. Nothing here decides whether a line is right:
 `judge/steps.py` reads each one back.
 """
 
@@ -16,7 +17,7 @@ from gradproof.core.index import Index, Size
 from gradproof.core.program import DIFFERENTIAL, Equation
 from gradproof.core.term import Read, Term
 from gradproof.words import sentence
-from gradproof.write.convention import Convention
+from gradproof.write.convention import GRADIENT, Convention
 from gradproof.write.matrix import write
 from gradproof.write.notation import (
     Applied,
@@ -60,6 +61,7 @@ OUT = sentence("{moved} taken out of the sum")
 ORDER = sentence("the sums in another order")
 COLLECTED = sentence("collected: what multiplies {moved}")
 READ_OFF = sentence("read off: what stands beside {moved}")
+READ_BEFORE = sentence("read off: what stands before {moved}")
 PATHS = sentence("sum over the paths")
 
 Kind = Literal["forward", "whole", "part", "scalar", "sum", "gradient"]
@@ -102,11 +104,15 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """How one gradient is found: the passages of its ways, and what they add up to."""
+    """How one gradient is found: the passages of its ways, and what they add up to.
+
+    ``convention`` is that of the gradient's own line.
+    """
 
     section: Section
     passages: tuple[Passage, ...]
     closing: tuple[Written, ...]
+    convention: Convention
 
 
 def lay_out(section: Section, page: Page) -> Steps:
@@ -120,15 +126,18 @@ def lay_out(section: Section, page: Page) -> Steps:
     for label in (Symbol(section.dl), *labels):
         page.shapes.setdefault(label.name, ())
     passages = tuple(
-        _passage(way, label, page) for way, label in zip(section.ways, labels, strict=True)
+        _passage(way, label, _gradient_of(way, section), page)
+        for way, label in zip(section.ways, labels, strict=True)
     )
     slots = {"moved": Symbol(DIFFERENTIAL + section.of)}
-    closing = [Written("gradient", section.line.equality, READ_OFF, slots)]
+    jacobian = page.convention.gradients == "jacobian"
+    reason = READ_BEFORE if jacobian else READ_OFF
+    closing = [Written("gradient", section.line.equality, reason, slots)]
     if labels[0].name != section.dl:
         parts = tuple(_over_turns(w, n) for w, n in zip(section.ways, labels, strict=True))
         whole = Plus(parts) if len(parts) > 1 else parts[0]
         closing.insert(0, Written("sum", Equality(Symbol(section.dl), whole), PATHS, slots))
-    return Steps(section, passages, tuple(closing))
+    return Steps(section, passages, tuple(closing), page.convention)
 
 
 def _label(section: Section, number: int) -> Symbol:
@@ -145,13 +154,19 @@ def _over_turns(way: Way, label: Symbol) -> Notation:
     return LetterSum((Letter(way.turns, 1),), label)
 
 
-def _passage(way: Way, label: Symbol, page: Page) -> Passage:
+def _gradient_of(way: Way, section: Section) -> str:
+    """The gradient that a way adds to, by its name on the page."""
+    sign, _, _ = section.line.target.partition(GRADIENT)
+    return f"{sign}{GRADIENT}{way.of}"
+
+
+def _passage(way: Way, label: Symbol, gradient: str, page: Page) -> Passage:
     convention = page.convention
     try:
-        lines = _Layout(way, label, convention, page.shapes).lines()
+        lines = _Layout(way, label, gradient, convention, page.shapes).lines()
     except _NotPaired:
         convention = replace(convention, style="index")
-        lines = _Layout(way, label, convention, page.shapes).lines()
+        lines = _Layout(way, label, gradient, convention, page.shapes).lines()
     return Passage(way, tuple(lines), convention)
 
 
@@ -166,6 +181,7 @@ class _Layout:
         self,
         way: Way,
         label: Symbol,
+        gradient: str,
         convention: Convention,
         shapes: Mapping[str, tuple[Size, ...]],
     ) -> None:
@@ -175,10 +191,11 @@ class _Layout:
         self.shapes = shapes
         self.reader = way.reader
         self.dz = self._written(DIFFERENTIAL + self.reader, way.free, way.part)
-        self.added = self._written(way.moved.tensor, way.axes, way.contribution)
+        self.jacobian = convention.gradients == "jacobian"
+        self.dv = self._written(way.moved.tensor, way.axes, way.contribution).left
+        self.added = self._written(gradient, way.axes, way.contribution)
         self.z_letters, self.z_scalar = _letters(self.dz.left)
-        self.v_letters, self.v_scalar = _letters(self.added.left)
-        self.dv = self.added.left
+        self.v_letters, self.v_scalar = _letters(self.dv)
         self.slots = {
             "of": Symbol(way.of),
             "reader": Symbol(self.reader),
@@ -244,11 +261,13 @@ class _Layout:
         put_in = self.dz.right
         if not self.way.loss:
             upstream = self._upstream()
-            found.append((self._beside(upstream, self.dz.left, inner=True), CHAIN_RULE))
-            found.append((self._beside(upstream, self.dz.left), AS_TRACE))
+            if not self.jacobian:
+                found.append((self._beside(upstream, self.dz.left, inner=True), CHAIN_RULE))
+            named = CHAIN_RULE if self.jacobian else AS_TRACE
+            found.append((self._beside(upstream, self.dz.left), named))
             found.append((self._beside(upstream, put_in), PUT_IN))
             found += self._moves(upstream, put_in)
-        last = _paired(self.added.right, self.dv, self.v_letters, scalar=self.v_scalar)
+        last = self._paired(self.added.right, self.dv, self.v_letters, scalar=self.v_scalar)
         found.append((last, self._last_reason([one for one, _ in found], put_in)))
         return found
 
@@ -257,7 +276,25 @@ class _Layout:
         return _called(self.dz.left, self.way.upstream.tensor)
 
     def _beside(self, left: Notation, right: Notation, *, inner: bool = False) -> Notation:
-        return _paired(left, right, self.z_letters, scalar=self.z_scalar, inner=inner)
+        return self._paired(left, right, self.z_letters, scalar=self.z_scalar, inner=inner)
+
+    def _paired(
+        self,
+        left: Notation,
+        right: Notation,
+        letters: tuple[Letter, ...],
+        *,
+        scalar: bool,
+        inner: bool = False,
+    ) -> Notation:
+        """``⟨A, B⟩`` or ``tr(Aᵀ B)``, summed over the letters; ``A B`` for scalars; ``tr(A B)``
+        where A lies as a Jacobian does."""
+        if scalar:
+            return _summed(letters, _times((left, right)))
+        if inner or _is_constant(left) or _is_constant(right):
+            return _summed(letters, Inner(left, right))
+        before = left if self.jacobian else _transposed(left)
+        return _summed(letters, Trace(_chain((before, right))))
 
     def _moves(self, upstream: Notation, put_in: Notation) -> list[tuple[Notation, str]]:
         """A product's factors moved around dv, under the trace."""
@@ -277,6 +314,8 @@ class _Layout:
             put_in.factors[spot],
             put_in.factors[spot + 1 :],
         )
+        if self.jacobian:
+            return self._moves_of_jacobian(upstream, in_front, before, moved, after)
         found: list[tuple[Notation, str]] = []
         if isinstance(moved, Transposed):
             mirrored = (*_flipped(after), moved.body, *_flipped(before), upstream)
@@ -293,6 +332,27 @@ class _Layout:
         gathered = _chain((*_flipped(before), upstream, *_flipped(after)))
         found.append((self._trace(in_front, (Transposed(gathered), moved)), TRANSPOSES))
         return found
+
+    def _moves_of_jacobian(
+        self,
+        upstream: Notation,
+        in_front: InFront,
+        before: tuple[Notation, ...],
+        moved: Notation,
+        after: tuple[Notation, ...],
+    ) -> list[tuple[Notation, str]]:
+        """The same where dl = tr(∂l/∂z dz): what stands after dv moves to the front."""
+        if isinstance(moved, Transposed):
+            turned = _transposed(upstream)
+            mirrored = (*_flipped(after), moved.body, *_flipped(before), turned)
+            front = (*_flipped(before), turned, *_flipped(after), moved.body)
+            return [
+                (self._trace(in_front, mirrored), MIRROR),
+                (self._trace(in_front, front), CIRCLE),
+            ]
+        if not after:
+            return []
+        return [(self._trace(in_front, (*after, upstream, *before, moved)), CIRCLE)]
 
     def _trace(self, in_front: InFront, factors: tuple[Notation, ...]) -> Notation:
         trace: Notation = Trace(_chain(factors))
@@ -369,22 +429,6 @@ def _name(factor: Notation) -> str:
             return name
         case _:
             return ""
-
-
-def _paired(
-    left: Notation,
-    right: Notation,
-    letters: tuple[Letter, ...],
-    *,
-    scalar: bool,
-    inner: bool = False,
-) -> Notation:
-    """``⟨A, B⟩`` or ``tr(Aᵀ B)``, summed over the letters; ``A B`` for scalars."""
-    if scalar:
-        return _summed(letters, _times((left, right)))
-    if inner or _is_constant(left) or _is_constant(right):
-        return _summed(letters, Inner(left, right))
-    return _summed(letters, Trace(_chain((_transposed(left), right))))
 
 
 def _summed(letters: tuple[Letter, ...], body: Notation) -> Notation:

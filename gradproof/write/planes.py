@@ -17,7 +17,7 @@ from gradproof.core.index import Affine, Index, Size, at, indices_of, is_index, 
 from gradproof.core.normal import apart, highest
 from gradproof.core.program import Equation
 from gradproof.core.term import Add, Bracket, Number, Product, Read, Sum, Term
-from gradproof.write.convention import Convention, layout, placed
+from gradproof.write.convention import Convention, layout, lies_transposed, placed
 from gradproof.write.letters import letters, position_of
 from gradproof.write.notation import (
     Correlation,
@@ -34,6 +34,7 @@ from gradproof.write.notation import (
     Span,
     Symbol,
     Times,
+    Transposed,
     Turned,
     Widened,
 )
@@ -101,7 +102,10 @@ def write_planes(
     left = _slice(
         Read(equation.target, tuple(at(i) for i in equation.free)), dict.fromkeys(planes), sheet
     )
-    return Equality(left, written[0] if len(written) == 1 else Plus(tuple(written)))
+    right = written[0] if len(written) == 1 else Plus(tuple(written))
+    if isinstance(left, Transposed):  # of a plane that lies transposed, as all beside it do not
+        return Equality(left.body, Transposed(right))
+    return Equality(left, right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +255,7 @@ def _same_everywhere(term: Term, planes: tuple[int, ...], sheet: _Sheet) -> Nota
 
 
 def _slice(read: Read, kept: Mapping[int, Span | None], sheet: _Sheet) -> Notation:
+    """A tensor's plane with its first axis down the page in row convention, however it lies."""
     name = sheet.names.get(read.tensor, read.tensor)
     places: tuple[Position | Span | None, ...] = tuple(
         kept[n] if n in kept else position_of(place, sheet.letters)
@@ -259,9 +264,13 @@ def _slice(read: Read, kept: Mapping[int, Span | None], sheet: _Sheet) -> Notati
     stays = tuple(not isinstance(place, Position) for place in places)
     lies = placed(name, tuple(range(len(places))), stays, sheet.convention)
     usual = layout(tuple(n for n, stay in enumerate(stays) if stay), sheet.convention)
+    whole = all(place is None for place in places)
+    plane: Notation = Symbol(name) if whole else Sliced(name, places)
+    if lies_transposed(name, sheet.convention):
+        lies, plane = lies[::-1], Transposed(plane) if kept else plane
     if lies != usual:  # a column among rows
         raise _NoPlanes
-    return Symbol(name) if all(place is None for place in places) else Sliced(name, places)
+    return plane
 
 
 def _slid(windows: _Windows, sheet: _Sheet) -> Notation:

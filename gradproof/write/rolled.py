@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradproof.core.index import Size
@@ -92,11 +92,12 @@ def line_of(equation: Equation, page: Page) -> Line:
     return _summed(equation, page) or _plain(equation, page)
 
 
-def starts(page: Page, lang: str = "en") -> list[str]:
-    """What the members 0 are, where a loop of the page reads them."""
+def starts(page: Page, lang: str = "en", called: Callable[[str], str] = str) -> list[str]:
+    """What the members 0 are, where a loop of the page reads them; ``called`` says under which
+    names."""
     used = {family for family in page.initial.names if f"{family}[t−1]" in page.shapes}
     starts = [
-        say("{first} is {name}", lang, first=f"{f}[0]", name=name)
+        say("{first} is {name}", lang, first=called(f"{f}[0]"), name=called(name))
         for f, name in page.initial.names.items()
         if f in used
     ]
@@ -104,7 +105,7 @@ def starts(page: Page, lang: str = "en") -> list[str]:
         say(
             "{slice} is {code} in the code",
             lang,
-            slice=f"{name}[t]",
+            slice=called(f"{name}[t]"),
             code=f"{name}[{':, ' * axis}t−1]",
         )
         for name, axis in sorted(page.cut)

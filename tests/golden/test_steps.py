@@ -22,14 +22,33 @@ PAGES = [
     ("layer_norm", "row", "steps", "matrix", "en"),
     ("one_sample", "column", "full", "matrix", "en"),
 ]
+JACOBIANS = [
+    ("fnn", "column", "steps", "matrix", "en"),
+    ("fnn", "row", "full", "matrix", "zh"),
+    ("multi_head_attention", "row", "steps", "matrix", "en"),
+]
 
 
 @pytest.mark.parametrize(("network", "vectors", "detail", "style", "lang"), PAGES)
 def test_the_steps_are_the_page_that_was_read(network, vectors, detail, style, lang, request):
+    compared((network, vectors, detail, style, lang), "gradient", request)
+
+
+@pytest.mark.parametrize(("network", "vectors", "detail", "style", "lang"), JACOBIANS)
+def test_the_steps_to_jacobians_are_the_page_that_was_read(
+    network, vectors, detail, style, lang, request
+):
+    compared((network, vectors, detail, style, lang), "jacobian", request)
+
+
+def compared(words, layout, request):
+    network, vectors, detail, style, lang = words
     paper = HERE / "papers" / f"{network}.py"
-    page = derive_source(find(str(paper) if paper.exists() else network), {}, {})
+    source = find(str(paper) if paper.exists() else network)
+    page = derive_source(source, {}, {}, layout=layout)
     written = page.to_text(vectors, detail=detail, style=style, lang=lang) + "\n"
-    golden = HERE / "steps" / f"{network}.{vectors}.{detail}.{style}.{lang}.txt"
+    words = words if layout == "gradient" else (*words[:-1], layout, lang)
+    golden = HERE / "steps" / f"{'.'.join(words)}.txt"
     if request.config.getoption("--refresh-golden"):
         golden.parent.mkdir(parents=True, exist_ok=True)
         golden.write_text(written, encoding="utf-8")

@@ -17,8 +17,9 @@ from gradproof.judge.equations import compared
 from gradproof.judge.steps import Bench, judge
 from gradproof.prims.formula import Formula, call
 from gradproof.workbench import read
-from gradproof.write import pairing
+from gradproof.write import pairing, rolled
 from gradproof.write.convention import Convention
+from gradproof.write.notation import Chain, Equality, Symbol, Transposed
 from gradproof.write.orient import oriented
 from gradproof.write.pairing import lay_out
 from gradproof.write.ways import sections, sections_page
@@ -26,10 +27,11 @@ from gradproof.write.ways import sections, sections_page
 LAYOUTS = [("row", "matrix"), ("column", "matrix"), ("row", "index")]
 
 
-def judged(network, vectors="row", style="matrix", full=True, seed=b"steps"):
+def judged(network, vectors="row", style="matrix", gradients="gradient", full=True, seed=b"steps"):
     """Each line of a network's steps as text, with how it was proved."""
     derivation = read(find(str(network)), {}, {})[0].derivation
-    convention = replace(oriented(derivation, Convention(vectors)), style=style)
+    chosen = Convention(vectors, gradients=gradients)
+    convention = replace(oriented(derivation, chosen), style=style)
     page = sections_page(derivation, convention, {})
     found = routes(derivation)
     bench = Bench(derivation, found, page.shapes, seed)
@@ -50,6 +52,15 @@ def unproved(network, **layout):
 def test_every_line_of_the_gallery_is_proved(network):
     for vectors, style in LAYOUTS:
         assert unproved(network, vectors=vectors, style=style) == []
+
+
+@pytest.mark.parametrize("vectors", ["row", "column"])
+@pytest.mark.parametrize(
+    "network",
+    ["fnn", "rnn", "cnn", "attention", "multi_head_attention", "batch_norm", "linear_solve"],
+)
+def test_every_line_is_proved_where_gradients_lie_as_jacobians(network, vectors):
+    assert unproved(network, vectors=vectors, gradients="jacobian") == []
 
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "papers"
@@ -117,6 +128,27 @@ def test_a_factor_that_is_not_transposed_is_seen(monkeypatch):
     shown = unproved("ridge", full=False)
     assert shown
     assert all(line.startswith("ⅆl") for line in shown)
+
+
+def test_a_gradient_that_is_printed_wrong_is_seen(monkeypatch):
+    right = rolled.write
+
+    def without_a_transpose(equation, *page, **shapes):
+        written = right(equation, *page, **shapes)
+        match written:
+            case Equality(Symbol("∂l/∂W2") as left, Chain((Transposed(first), second))):
+                return Equality(left, Chain((first, second)))
+        return written
+
+    monkeypatch.setattr(rolled, "write", without_a_transpose)
+    assert unproved("fnn") == ["∂l/∂W2 = a1 ∂l/∂z2"]
+
+
+@pytest.mark.parametrize("vectors", ["row", "column"])
+def test_a_gradient_that_lies_the_other_way_is_seen(vectors, monkeypatch):
+    monkeypatch.setattr(pairing, "_transposed", lambda notation: notation)
+    assert unproved("ridge", vectors=vectors)
+    assert unproved("attention", vectors=vectors, gradients="jacobian")
 
 
 def test_a_letter_left_out_of_a_sum_is_seen(monkeypatch):

@@ -13,11 +13,12 @@ from gradproof.cli import main
 from gradproof.core.errors import NetworkError, UnknownName
 from gradproof.gallery import catalogue, fnn, rnn
 from gradproof.trace.source import Source
-from gradproof.workbench import notebook_source
+from gradproof.workbench import derive_source, notebook_source
 
 
-def written(name, engine="numpy", vectors="row"):
-    return notebook_source(catalogue.find(name), {}, {}, engine, vectors, what="What it is.")
+def written(name, engine="numpy", vectors="row", **how):
+    source = catalogue.find(name)
+    return notebook_source(source, {}, {}, engine, vectors, what="What it is.", **how)
 
 
 def run(text):
@@ -62,11 +63,46 @@ def test_each_formula_stands_above_the_cell_that_verifies_it(book):
         assert rf"\partial {name}" in cells[place - 1].source.partition("&=")[0]
 
 
+def test_the_steps_are_folded_between_a_formula_and_its_cell(book):
+    data = derive_source(catalogue.find("fnn"), {}, {}).steps()
+    folded = [c.source for c in book.cells if "<details>" in c.source]
+    assert len(folded) == len(data.gradients) == 9
+    for source, gradient in zip(folded, data.gradients, strict=True):
+        lines = [*(one for part in gradient.parts for one in part.lines), *gradient.closing]
+        assert source.count("&&") == len(lines) + 1
+        assert source.count(r"\begin{aligned}") == source.count("$$") / 2 == 2
+    assert "Checked: each line was read back" in "".join(c.source for c in book.cells)
+
+
+def test_a_notebook_is_written_as_it_is_asked_for(capsys):
+    words = ["--layout", "jacobian", "--layers", "superscript", "--gradient", "delta"]
+    command = ["derive", "fnn", "--format", "ipynb", "--engine", "numpy", *words]
+    assert main([*command, "--detail", "brief"]) == 0
+    text = capsys.readouterr().out
+    assert "<details>" not in text and "Jacobian layout" in text
+    assert r"\\delta_{W^{(2)}} &= \\delta_{z^{(2)}} \\, a^{(1)}" in text
+    assert r"of=\"W2\"" in text
+
+
+def test_a_chinese_notebook_says_all_in_chinese(capsys, monkeypatch):
+    monkeypatch.setenv("GRADPROOF_LANG", "en")
+    cells = json.loads(written("affine", lang="zh"))["cells"]
+    prose = "".join(c["source"] for c in cells if c["cell_type"] == "markdown")
+    prose = re.sub(r"\\[a-zA-Z]+|`[^`]*`|</?\w+>|What it is\.", " ", prose)
+    words = re.findall(r"[A-Za-z]{3,}", prose)
+    assert set(words) <= {"affine", "aligned", "loss"}, words
+    space = {}
+    for cell in cells:
+        if cell["cell_type"] == "code" and cell["source"] != "report":
+            exec(compile(cell["source"], "cell", "exec"), space)
+    assert "一致" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", catalogue.names())
 def test_every_network_of_the_gallery_has_a_notebook_that_holds_its_own_source(name):
-    text = written(name, vectors="column")
+    text = written(name, vectors="column", detail="brief")
     nbformat.validate(nbformat.reads(text, 4))
-    assert text == written(name, vectors="column")  # cells keep their names
+    assert text == written(name, vectors="column", detail="brief")  # cells keep their names
     code = [c["source"] for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
     space = {}
     for source in code[:2]:

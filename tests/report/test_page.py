@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from textwrap import dedent
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -19,7 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from gradproof.gallery.catalogue import find
 from gradproof.report.page import page
-from gradproof.workbench import document_source, verify_source
+from tests.browsing import documented, opened, requests_of
 
 WRONG = '''
 """A network with a mistake, and <img src=x onerror="document.title='run'">."""
@@ -47,36 +42,6 @@ def backward(x, W2, y, z1, a1, z2):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        said = "there is no chromium with its chromedriver: apt-get install chromium-driver"
-        pytest.fail(said) if os.environ.get("CI") else pytest.skip(said)
-    options = Options()
-    for word in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--window-size=1000,900",
-    ):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    options.binary_location = shutil.which("chromium") or ""
-    driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
-
-
-def documented(source, **words):
-    report = verify_source(source, {}, "numpy", "float32", 0, {}, pictures=True)
-    return document_source(source, {}, [report], {}, **words)
-
-
-@pytest.fixture(scope="module")
 def right(tmp_path_factory):
     document = documented(find("fnn"), command="gradproof")
     path = tmp_path_factory.mktemp("right") / "fnn.html"
@@ -95,27 +60,10 @@ def wrong(tmp_path_factory):
     return path, document
 
 
-def opened(browser, path):
-    browser.get_log("performance")
-    browser.get_log("browser")
-    browser.get(path.as_uri())
-    return browser
-
-
-def requests_of(browser):
-    found = []
-    for entry in browser.get_log("performance"):
-        message = json.loads(entry["message"])["message"]
-        if message["method"] == "Network.requestWillBeSent":
-            found.append(message["params"]["request"]["url"])
-    return found
-
-
 def test_a_page_asks_for_nothing_and_says_nothing_to_the_console(browser, right):
     path, _ = right
     opened(browser, path)
-    asked = [url for url in requests_of(browser) if not url.startswith("data:")]
-    assert asked == [path.as_uri()]
+    assert requests_of(browser) == [path.as_uri()]
     assert browser.get_log("browser") == []
 
 

@@ -113,16 +113,53 @@ def test_shapes_in_code_and_on_the_page_are_linked():
     assert rows == {"b1": "as a row", "b2": "as a row"}
 
 
+def test_a_gradient_that_lies_as_a_jacobian_is_linked_to_code():
+    derivation = page_of("fnn").derivation
+    for vectors, expected in (
+        ("row", {"W2": None, "∂l/∂W2": ("3×4", "transposed"), "∂l/∂b2": ("3×1", "as a column")}),
+        ("column", {"W2": ("3×4", "transposed"), "∂l/∂W2": ("4×3", "the same")}),
+    ):
+        convention = Convention(vectors, gradients="jacobian")
+        found = {one.name: (one.page, one.link) for one in layouts(derivation, convention)}
+        assert {name: found.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("gradient", ["partial", "delta", "bar"])
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_format_says_how_gradients_lie(lang, gradient):
+    page = derive_source(find("fnn"), {}, {}, gradient, layout="jacobian")
+    said = {"en": "Jacobian layout", "zh": "雅可比布局"}[lang]
+    link = {"en": "transposed", "zh": "转置"}[lang]
+    written = [
+        page.to_text("column", lang=lang),
+        page.to_latex("column", standalone=True, lang=lang),
+        page.to_markdown("column", lang=lang),
+        page.to_html("column", lang=lang),
+    ]
+    assert all(said in one and link in one for one in written)
+    data = json.loads(page.to_json("column", lang=lang))
+    assert data["layout"] == "jacobian"
+    assert {"name": "W2", "code": "(4, 3)", "page": "3×4", "link": "transposed"} in data["apart"]
+    assert any(
+        one["name"] == {"partial": "∂l/∂W2", "delta": "δW2", "bar": "W̄2"}[gradient]
+        for one in data["apart"]
+    )
+    shapes = {row["target"]: row["shape"] for row in data["equations"]}
+    assert shapes[{"partial": "∂l/∂W2", "delta": "δW2", "bar": "W̄2"}[gradient]] == "4×3"
+
+
 def test_the_command_line_takes_detail_style_and_language(capsys):
     main(["derive", "affine", "--detail", "steps", "--style", "index", "--lang", "zh"])
     said = capsys.readouterr().out
     assert "链式法则" in said and "Σ_n" in said and "tr(" not in said
     main(["derive", "affine", "--lang", "zh"])
     assert "前向传播" in capsys.readouterr().out
-    assert main(["derive", "affine", "--detail", "steps", "--format", "ipynb"]) == 2
+    assert main(["derive", "affine", "--order", "2", "--format", "ipynb"]) == 2
 
 
-@pytest.mark.parametrize("how", [{"detail": "all"}, {"style": "tensor"}, {"lang": "xx"}])
+@pytest.mark.parametrize(
+    "how", [{"detail": "all"}, {"style": "tensor"}, {"vectors": "rows"}, {"lang": "xx"}]
+)
 def test_a_word_that_is_none_of_the_choices_is_an_error(how):
     with pytest.raises(DataError):
         page_of("affine").to_text(**how)

@@ -1,6 +1,7 @@
 """Data that hide a mistake are said to, and what is proposed in their place shows it."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -190,3 +191,17 @@ QUICK = ("affine", "dropout", "embedding", "hinge", "rope", "softmax_cross_entro
 def test_the_default_data_of_the_gallery_show_every_mistake(name):
     report = power_source(catalogue.find(name), {}, "numpy", "float32", 0, {})
     assert report.exit_code == 0, str(report)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_chinese_page_says_all_in_chinese(dtype):
+    def forward(x: "n 3", W: "3 2"):
+        z = x @ W
+        return np.sum(z)
+
+    report = gp.power(forward, engine="numpy", dtype=dtype, sizes={"n": 1})
+    said = "\n".join(line.plain for line in report.lines(100, "zh"))
+    assert "看不出，但换成" in said and "对这个损失成立" in said
+    names = "gradproof|power|forward|NumPy|with|autograd|float\\d+|np|sum|size|dtype|seed|JSON|ulp"
+    left = [w for w in re.findall("[A-Za-z]{2,}[0-9]*", said) if not re.fullmatch(names, w)]
+    assert left == []

@@ -18,7 +18,7 @@ import gradproof
 from gradproof.core.errors import DataError
 from gradproof.core.told import told, told_list
 from gradproof.gallery import catalogue
-from gradproof.gallery.entry import read_docstring
+from gradproof.gallery.entry import SOURCE, read_docstring
 from gradproof.mistakes.catalogue import MISTAKES
 from gradproof.words import LANGUAGES, in_language, language, listed, say
 from gradproof.words.say import ENGLISH, translations
@@ -82,7 +82,9 @@ def told_elsewhere() -> Iterator[str]:
     for mistake in MISTAKES:
         yield from (mistake.name, mistake.words)
     for name in (*catalogue.names(), *catalogue.errata()):
-        yield read_docstring(catalogue.path_of(name))[0]
+        what, said = read_docstring(catalogue.path_of(name))
+        # Where a network comes from is cited as it is.
+        yield from (what, *(text for heading, text in said.items() if heading != SOURCE))
         yield from catalogue.find(name).samples
 
 

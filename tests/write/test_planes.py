@@ -71,6 +71,16 @@ def test_forward_and_both_gradients_have_a_form_that_is_proved_equal(name, vecto
         assert "⋆" in text(equality) and r"\star" in latex(equality)
 
 
+@pytest.mark.parametrize("vectors", ["row", "column"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_planes_that_lie_as_jacobians_slide_as_well(name, vectors):
+    derivation = derived(name)
+    usual = sliding_forms(derivation, Convention(vectors))
+    found = sliding_forms(derivation, Convention(vectors, gradients="jacobian"))
+    assert found.keys() == usual.keys()
+    assert found["z"] == usual["z"] and found["∂l/∂x"] != usual["∂l/∂x"]
+
+
 def wrong_forms(notation):
     """The notation with one mistake: not turned, zeros moved by one, a step left out."""
     match notation:

@@ -28,10 +28,11 @@ from gradproof.core.term import (
     SizeOf,
     Sum,
     Term,
+    rename,
     substitute,
 )
 from gradproof.ink.terminal import text
-from gradproof.write.convention import Convention
+from gradproof.write.convention import Convention, shape_text
 from gradproof.write.matrix import write
 from gradproof.write.read import read
 
@@ -225,6 +226,32 @@ def test_what_is_written_reads_back_as_the_same_equation(convention, made):
     back = read(write(equation, convention, shapes=shapes), shapes, convention)
     assert tuple(i.size for i in back.free) == tuple(i.size for i in equation.free)
     assert table(back) == table(equation)
+
+
+@pytest.mark.parametrize("vectors", ["row", "column"])
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@given(made=equations())
+def test_gradients_that_lie_as_jacobians_read_back_among_tensors_that_do_not(vectors, made):
+    equation, shapes = made
+    names = {name: f"∂l/∂{name}" for name in shapes if name.startswith(("A", "target"))}
+    term = rename(equation.term, names)
+    equation = Equation(names["target"], equation.free, term)
+    shapes = {names.get(name, name): shape for name, shape in shapes.items()}
+    convention = Convention(vectors, gradients="jacobian")
+    written = write(equation, convention, shapes=shapes)
+    assert table(read(written, shapes, convention)) == table(equation)
+
+
+@pytest.mark.parametrize("vectors", ["row", "column"])
+def test_a_jacobian_has_its_tensor_s_columns_down_the_page(vectors):
+    d, h, n = Index(0, 2), Index(1, 4), Index(2, "n")
+    term = Sum((n,), Product((Read("x", (at(n), at(d))), Read("∂l/∂z", (at(n), at(h))))))
+    equation = Equation("∂l/∂W", (d, h), term)
+    convention = Convention(vectors, gradients="jacobian")
+    expected = {"row": ("∂l/∂z x", "4×2"), "column": ("x ∂l/∂z", "2×4")}[vectors]
+    assert text(write(equation, convention)) == f"∂l/∂W = {expected[0]}"
+    assert shape_text("∂l/∂W", (2, 4), convention) == expected[1]
+    assert shape_text("W", (2, 4), convention) == {"row": "2×4", "column": "4×2"}[vectors]
 
 
 @st.composite

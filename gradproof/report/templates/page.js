@@ -48,7 +48,9 @@ const unfold = document.getElementById("unfold");
 unfold.addEventListener("click", () => {
   const open = unfold.getAttribute("aria-pressed") !== "true";
   unfold.setAttribute("aria-pressed", String(open));
-  for (const one of document.querySelectorAll("details")) one.open = open;
+  const large = open && document.getElementById("packed");
+  const all = document.querySelectorAll(large ? "details:not(.steps)" : "details");
+  for (const one of all) one.open = open;
 });
 
 // Pictures of shares: pale where a number is exact, dark at its bound, red beyond.
@@ -168,7 +170,32 @@ function trial(card, one) {
   return box;
 }
 
+// The steps of a large page are packed, and unpacked when the first of them is unfolded.
+let unpacked = null;
+async function inflate() {
+  const letters = atob(document.getElementById("packed").textContent.trim());
+  const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return JSON.parse(await new Response(stream).text());
+}
+function unpack() {
+  unpacked ??= inflate();
+  return unpacked;
+}
+async function fillPacked(box) {
+  box.dataset.asked = "yes";
+  try {
+    box.innerHTML = (await unpack()).looks[box.dataset.card];
+  } catch {
+    box.textContent = words.not_unpacked;
+  }
+}
+
 function fill(details) {
+  const packed = details.querySelector(".packed");
+  if (details.open && packed && !packed.dataset.asked && packed.parentElement === details) {
+    fillPacked(packed);
+  }
   const waiting = details.querySelector("template");
   if (details.open && waiting) waiting.replaceWith(waiting.content);
   const box = details.querySelector(".trials");
@@ -200,8 +227,26 @@ for (const link of document.querySelectorAll("svg a")) {
   link.addEventListener("blur", () => { peek.hidden = true; });
 }
 
-document.getElementById("json").addEventListener("click", (event) => {
-  const blob = new Blob([document.getElementById("document").textContent],
-    { type: "application/json" });
-  event.currentTarget.href = URL.createObjectURL(blob);
+function saved(text) {
+  return URL.createObjectURL(new Blob([text], { type: "application/json" }));
+}
+document.getElementById("json").addEventListener("click", async (event) => {
+  const link = event.currentTarget;
+  const text = document.getElementById("document").textContent;
+  if (!document.getElementById("packed")) {
+    link.href = saved(text);
+    return;
+  }
+  if (link.dataset.ready) return;
+  event.preventDefault();
+  try {
+    const { steps } = await unpack();
+    const whole = JSON.parse(text);
+    for (const card of whole.gradients) card.steps = steps[card.key] ?? null;
+    link.href = saved(JSON.stringify(whole));
+    link.dataset.ready = "yes";
+    link.click();
+  } catch {
+    tell(words.not_unpacked);
+  }
 });
