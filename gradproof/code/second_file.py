@@ -12,7 +12,6 @@ from gradproof.code.checking import (
     BOUNDS_WORDS,
     DIRECTION,
     Bounds,
-    arguments_of,
     commented,
     data_lines,
 )
@@ -224,23 +223,44 @@ def _check(first: Order, second: Order, plans: SecondPlan) -> list[str]:
     held: Bounds = second.bounds
     lines = data_lines(second.plan.inputs, held.sizes)
     several = [name for name, entry in first.signature.items() if isinstance(entry, list)]
-    own = arguments_of(first.signature) if several else f"*tensors[:{len(first.plan.inputs)}]"
+    whole, own = "*tensors", f"*tensors[:{len(first.plan.inputs)}]"
+    if several:
+        lines += _grouped(second.signature)
+        whole, own = "*grouped(tensors)", f"*grouped(tensors)[:{len(first.signature)}]"
     if second.dialect.name == "numpy":
         lines += [*commented(SLOPES_WORDS), "SLOPES = {"]
         lines += [f'    "{name}": ({s!r}, {b!r}),' for name, (s, b) in held.slopes.items()]
     else:
-        moving = ", ".join(f'"{name}"' for name in plans.moving) + "," * (len(plans.moving) == 1)
+        moving = returned("MOVING = ", [f'"{name}"' for name in plans.moving])
         bounds = {**held.apart, **dict.fromkeys(plans.still, 0.0)}
-        lines += [f"MOVING = ({moving})", "", *commented(BOUNDS_WORDS), "BOUNDS = {"]
+        lines += [*moving, "", *commented(BOUNDS_WORDS), "BOUNDS = {"]
         lines += [f'    "{name}": {bound!r},' for name, bound in bounds.items()]
     lines += ["}", "", ""]
     names = ", ".join(f'"{name}"' for name in several) + "," * (len(several) == 1)
-    text = CHECKS[second.dialect.name].replace(
-        "<product>", f"{PRODUCT}({arguments_of(second.signature)})"
-    )
+    text = CHECKS[second.dialect.name].replace("<product>", f"{PRODUCT}({whole})")
     text = text.replace("<own>", f"forward({own})")
     text = text.replace("    <flat>\n", FLAT.replace("<names>", names) if several else "")
     return [*lines, *text.strip("\n").splitlines()]
+
+
+def _grouped(signature: Signature) -> list[str]:
+    """The function of a file that makes lists of the tensors that belong to one."""
+    found, start = [], 0
+    for entry in signature.values():
+        count = len(_tensors(entry))
+        found.append(
+            f"tensors[{start}:{start + count}]" if isinstance(entry, list) else f"tensors[{start}]"
+        )
+        start += count
+    return [
+        "def grouped(tensors):",
+        '    """The arguments, some of which are lists, of tensors one after the other."""',
+        "    return (",
+        *(f"        {one}," for one in found),
+        "    )",
+        "",
+        "",
+    ]
 
 
 FLAT = """\
@@ -274,7 +294,8 @@ def check():
     moved = <product>
     <flat>
     leaves = [arrays[name].requires_grad_() for name in BOUNDS]
-    first = torch.autograd.grad(<own>, leaves, create_graph=True, materialize_grads=True)
+    loss = <own>
+    first = torch.autograd.grad(loss, leaves, create_graph=True, materialize_grads=True)
     moving = [(g, n) for g, n in zip(first, BOUNDS, strict=True) if n in MOVING]
     slope = sum(torch.sum(g * arrays[f"direction of {n}"]) for g, n in moving)
     own = torch.autograd.grad(slope, leaves, materialize_grads=True)
@@ -308,7 +329,8 @@ def check():
         moved = <product>
     <flat>
     for name, bound in BOUNDS.items():
-        apart = float(np.max(np.abs(np.asarray(moved.get(name, 0)) - np.asarray(own[name]))))
+        a, b = np.asarray(moved.get(name, 0)), np.asarray(own[name])
+        apart = float(np.max(np.abs(a - b)))
         if not apart <= bound:
             raise SystemExit(f"{name}: {apart} from JAX's own, at most {bound}")
     print(f"{len(BOUNDS)} Hessian products agree with JAX's own")

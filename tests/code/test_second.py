@@ -1,5 +1,8 @@
 """Exported Hessian products: they are the frameworks' own, and a wrong line is found."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -36,6 +39,20 @@ def run(text):
 def test_a_file_agrees_with_the_framework_or_with_certified_numbers(network, to, capsys):
     run(file_of(network, to))["check"]()
     assert "Hessian products agree" in capsys.readouterr().out
+
+
+def test_files_are_as_ruff_writes_them(tmp_path):
+    for network in ("logistic_regression", "rms_norm", "multi_head_attention", "mlp"):
+        for to in DIALECTS:
+            text = file_of(network, to)
+            (tmp_path / f"{network}_{to}.py").write_text(text, encoding="utf-8")
+    for command in (["check", "--output-format=concise"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--isolated", str(tmp_path)],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout[:2000]
 
 
 def test_loops_and_lists_move_together(capsys):
