@@ -51,9 +51,11 @@ class Reference(ABC):
         """The shape of each output."""
 
     @abstractmethod
-    def enclosure(self, data: Data, contract: Contract) -> dict[str, Value]:
+    def enclosure(
+        self, data: Data, contract: Contract, *, coarse: bool = False
+    ) -> dict[str, Value]:
         """A midpoint and a radius for each exact tensor, and what a correct function may be off
-        by."""
+        by; with `coarse` one whose 16-bit sums are stored in parts."""
 
     @abstractmethod
     def truth(self, data: Data) -> dict[str, Value]:
@@ -97,9 +99,11 @@ class PaperReference(Reference):
             **dict(zip(self.upstream, data.upstream, strict=True)),
         }
 
-    def everything(self, data: Data, contract: Contract) -> dict[str, Value]:
+    def everything(
+        self, data: Data, contract: Contract, *, coarse: bool = False
+    ) -> dict[str, Value]:
         """`enclosure`, of all tensors and gradients by their own names."""
-        ball = Ball(contract, opaque=True)
+        ball = Ball(contract, opaque=True, coarse=coarse)
         raw = tuple(
             Equation(s.equation.target, s.equation.free, s.raw) for s in self.derivation.steps
         )
@@ -108,8 +112,10 @@ class PaperReference(Reference):
         with np.errstate(all="ignore"):
             return evaluate(program, lifted, self.sizes, ball)
 
-    def enclosure(self, data: Data, contract: Contract) -> dict[str, Value]:
-        return self._named(self.everything(data, contract))
+    def enclosure(
+        self, data: Data, contract: Contract, *, coarse: bool = False
+    ) -> dict[str, Value]:
+        return self._named(self.everything(data, contract, coarse=coarse))
 
     def truth(self, data: Data) -> dict[str, Value]:
         programs = (self.paper.forward, self.derivation.backward)
@@ -149,9 +155,11 @@ class ProgramReference(Reference):
     def outputs(self) -> tuple[tuple[int, ...], ...]:
         return self.shapes
 
-    def enclosure(self, data: Data, contract: Contract) -> dict[str, Value]:
+    def enclosure(
+        self, data: Data, contract: Contract, *, coarse: bool = False
+    ) -> dict[str, Value]:
         with np.errstate(all="ignore"):
-            return self._evaluated(data, Ball(contract, opaque=True))
+            return self._evaluated(data, Ball(contract, opaque=True, coarse=coarse))
 
     def truth(self, data: Data) -> dict[str, Value]:
         given = {f"x[{k}]": data.inputs[name].shape for k, name in enumerate(self.names)}
@@ -195,7 +203,9 @@ class Unbounded(Reference):
     def outputs(self) -> tuple[tuple[int, ...], ...]:
         return self.shapes
 
-    def enclosure(self, data: Data, contract: Contract) -> dict[str, Value]:
+    def enclosure(
+        self, data: Data, contract: Contract, *, coarse: bool = False
+    ) -> dict[str, Value]:
         return {
             name: (array, np.zeros_like(array), np.full_like(array, np.inf))
             for name, array in self.run(data).items()
