@@ -288,8 +288,23 @@ def _product(factors: Iterable[Term], axes: Axes, desk: Desk) -> Array:
                 if isinstance(part, Minus):
                     number, part = -number, part.body
                 (tops if is_number(part) else above).append(part)
-    made = _fraction(abs(number), tops, bottoms, above, below)
+    made = _fraction(abs(number), tops, bottoms, [_finite(part, above) for part in above], below)
     return Minus(made) if number < 0 else made
+
+
+def _finite(part: Array, beside: list[Array]) -> Array:
+    """``exp(z)`` beside ``[z ≤ 0]`` as ``exp(min(z, 0))``: where z is large it would be infinite,
+    and 0 times that is no number."""
+    zero = Rational(Fraction(0))
+    match part:
+        case Call("exp", (argument,)) if any(
+            isinstance(one, Compared)
+            and (one.relation, one.left, one.right) == ("<=", argument, zero)
+            for one in beside
+        ):
+            return Call("exp", (Call("minimum", (argument, zero)),))
+        case _:
+            return part
 
 
 def _flat(factors: Iterable[Term]) -> list[Term]:

@@ -450,3 +450,14 @@ def test_a_loop_may_start_from_a_value_that_forward_works_out(to):
         return np.sum(h**2)
 
     run(gp.export(forward, to=to), "started")["check"]()
+
+
+@pytest.mark.parametrize("to", EVERYWHERE)
+def test_the_slope_of_an_elu_is_a_number_where_its_exponential_is_none(to):
+    def forward(z: "n"):
+        return np.sum(gp.elu(z, 1.0))
+
+    space = run(gp.export(forward, to=to), "large")
+    _, found = arrays_of(to, space, {"z": np.array([-1.0, 2000.0])})
+    assert found["z"][1] == 1
+    assert abs(found["z"][0] - np.exp(-1.0)) < 1e-6
