@@ -783,9 +783,10 @@ def _judged(
     computed: np.ndarray,
     operands: Mapping[str, np.ndarray],
     bench: Bench,
+    scaled: int,
 ) -> EngineVerdict:
     """The verdict on one stage; a refuted one says so where the engine's functions are at fault."""
-    verdict = judge_stage(equation, computed, operands, bench.sizes, bench.contract, None)
+    verdict = judge_stage(equation, computed, operands, bench.sizes, bench.contract, None, scaled)
     digits = bench.digits.get(equation.target, float("nan"))
     verdict = replace(verdict, digits=digits if np.isnan(verdict.digits) else verdict.digits)
     if verdict.kind == "refuted":
@@ -797,7 +798,8 @@ def _judged(
 
 def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
     name = equation.target
-    verdict = _judged(equation, bench.run.values[name], bench.operands, bench)
+    scaled = bench.traced.paper.scalings.get(name, 0)
+    verdict = _judged(equation, bench.run.values[name], bench.operands, bench, scaled)
     return ForwardRow(
         name,
         shape_words(name, shape_of(equation), bench.traced.layout),
@@ -808,6 +810,18 @@ def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
         bench.plain[name],
         _heat(equation, bench.run.values[name], bench),
     )
+
+
+def _scaled_back(of: str, bench: Bench) -> int:
+    """How many constants multiply a tensor's gradient, at most: those that the tensor meets, in
+    what is worked out again and in what is passed back."""
+    paper = bench.traced.paper
+    meeting = (
+        paper.scalings.get(equation.target, 0)
+        for equation in paper.forward.equations
+        if any(read.tensor == of for read in reads(equation.term))
+    )
+    return 2 * max(meeting, default=0)
 
 
 def _heat(equation: Equation, computed: np.ndarray, bench: Bench) -> np.ndarray | None:
@@ -825,7 +839,10 @@ def _beside_kink(
     if kink.spots is not None:
         exact = stage_middle(equation, bench.operands, bench.sizes, bench.contract)
         elsewhere = np.where(kink.spots, exact, computed).astype(computed.dtype)
-        beside = judge_stage(equation, elsewhere, bench.operands, bench.sizes, bench.contract, None)
+        scaled = _scaled_back(kink.tensor, bench)
+        beside = judge_stage(
+            equation, elsewhere, bench.operands, bench.sizes, bench.contract, None, scaled
+        )
         if beside.kind == "refuted" and np.all(np.isfinite(elsewhere)):
             return replace(beside, digits=verdict.digits)
     said = sentence(kink, load(bench.run.engine), bench.contract.dtype)
@@ -836,7 +853,8 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
     derivation, layout = bench.traced.derivation, bench.traced.layout
     symbol, of = step.equation.target, step.of
     uncollected = Equation(symbol, step.equation.free, step.raw)
-    verdict = _judged(uncollected, bench.run.gradients[of], bench.operands, bench)
+    scaled = _scaled_back(of, bench)
+    verdict = _judged(uncollected, bench.run.gradients[of], bench.operands, bench, scaled)
     if verdict.kind != "agrees" and of in bench.kinks:
         verdict = _beside_kink(bench.kinks[of], uncollected, verdict, bench)
     claim = bench.claims.get(of)
@@ -895,8 +913,9 @@ def _hand_verdict(of: str, bench: Bench) -> EngineVerdict | None:
     operands = {**bench.plain, **{names[one]: array for one, array in bench.hand.items()}}
     permitted = contract_of("numpy", carrier(bench.contract.dtype))
     truth = bench.truth.values[names[of]]
+    scaled = max(bench.traced.paper.scalings.values(), default=0)
     verdict = judge_stage(
-        bench.written[of], bench.hand[of], operands, bench.sizes, permitted, truth
+        bench.written[of], bench.hand[of], operands, bench.sizes, permitted, truth, scaled
     )
     if verdict.kind == "refuted":
         because = told(

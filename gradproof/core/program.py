@@ -94,7 +94,9 @@ class Paper:
     gradient which is still to be found, each with the tensor whose gradient it is. ``least`` holds
     what constant positions ask of the sizes. ``asked`` are the size symbols whose numbers the
     functions compare or cut, and ``fixed`` those that have become numbers because of such things:
-    what is said of the paper is then said at these numbers only.
+    what is said of the paper is then said at these numbers only. ``scalings`` counts, for a target,
+    the constants by which its code multiplies or divides on the way: an equation has one number of
+    them, or none, as of ``0.1 * x * 10``.
     """
 
     forward: Program
@@ -109,6 +111,7 @@ class Paper:
     least: tuple[Least, ...] = ()
     asked: frozenset[str] = frozenset()
     fixed: frozenset[str] = frozenset()
+    scalings: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

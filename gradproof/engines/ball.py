@@ -117,12 +117,17 @@ class Ball(Arithmetic):
     axes may be made in parts, and what is added up where windows overlap may be stored after every
     addition. There, and where nothing is seen inside, what is a matrix product here may be
     elementwise products and a sum there, of which each is stored.
+
+    ``scaled`` is how many constants multiply or divide what is read, though the term has fewer of
+    them: each rounds twice, as a constant and in the product.
     """
 
-    def __init__(self, contract: Contract, *, opaque: bool = False, coarse: bool = False) -> None:
+    def __init__(
+        self, contract: Contract, *, opaque: bool = False, coarse: bool = False, scaled: int = 0
+    ) -> None:
         self.contract = contract
         self.opaque = opaque
-        self.coarse = coarse
+        self.scaled = scaled
         self.u = float(contract.u_store)
         self.accumulate = float(contract.u_accumulate)
         self.summing = self.u if contract.low_sums else self.accumulate
@@ -144,6 +149,12 @@ class Ball(Arithmetic):
         They may count as zero. Elsewhere an engine that kept another number of its own, such as
         the exponential in place of its softmax, is off by one unit in their few digits.
         """
+        m, r, e = self._lifted(array)
+        if not self.scaled:
+            return m, r, e
+        return m, r, _up(e + 2 * self.scaled * self.u * (np.abs(m) + r + e))
+
+    def _lifted(self, array: np.ndarray) -> Value:
         exact = np.asarray(array, dtype=np.float64)
         nothing = np.broadcast_to(_ZERO, exact.shape)
         size = np.abs(array)
@@ -343,7 +354,7 @@ class Ball(Arithmetic):
             radius, size = radius + wider, size + wider
         inherited = _ZERO if _nothing(e) else np.sum(e, axis=axes)
         error = inherited + max(count - 1, 0) * self.summing * (size + inherited)
-        if self.coarse:  # as those of several axes, one axis after the other
+        if self.in_parts:  # as those of several axes, one axis after the other
             error = error + self.u * (size + inherited)
         if self.summing < self.u:  # the sum itself is stored
             error = error + self.u * (np.abs(middle) + radius + error)
@@ -420,7 +431,7 @@ class Ball(Arithmetic):
         if self.accumulate == self.u:
             size *= count * self.u
             return size
-        if self.coarse or self.opaque or left[0].shape[-2] == 1 or right[0].shape[-1] == 1:
+        if self.in_parts or self.opaque or left[0].shape[-2] == 1 or right[0].shape[-1] == 1:
             # Perhaps it was no matrix product: each product was stored, and then they were added.
             return size * (count * self.summing + 3 * self.u)
         inside = size * (count * self.accumulate)

@@ -51,11 +51,13 @@ def judge_stage(
     sizes: Mapping[str, int],
     contract: Contract,
     truth: Value | None,
+    scaled: int = 0,
 ) -> EngineVerdict:
     """Whether an engine's tensor is what a correct engine may make of these operands.
 
-    In 16 bits a sum may be made in float32, as mostly, or in parts that are stored. What is inside
-    the bound of the former agrees; only what is outside that of the latter is refuted.
+    In 16 bits a sum may be made in float32, as mostly, or in parts that are stored; and the user's
+    code may multiply by constants of which the equation has but the product. What is inside the
+    bound of what is written agrees; only what is outside the wider one is refuted.
 
     Args:
         equation: the exact stage; its free indices are the axes of the tensor.
@@ -64,6 +66,7 @@ def judge_stage(
         sizes: a number for each size symbol.
         contract: what a correct engine may do.
         truth: the enclosure of the true tensor, end to end, or `None`.
+        scaled: how many constants the user's code multiplies or divides by here, at most.
     """
     wanted = tuple(i.size if isinstance(i.size, int) else sizes[i.size] for i in equation.free)
     if computed.shape != wanted:
@@ -85,9 +88,10 @@ def judge_stage(
                 exact = mine.astype(np.float64)
                 sharp = _sharp_difference(rows.equation, exact, rows.operands, sizes, bound)
                 tally = _tallied(exact, middle, _known, sharp, bound, grain)
-                coarse = Ball(contract, coarse=True)
-                if not tally.share <= 1 and coarse.in_parts:
-                    bound = evaluated(rows.equation, rows.operands, sizes, coarse)[2]
+                wide = Ball(contract, coarse=True, scaled=scaled)
+                if not tally.share <= 1 and (wide.in_parts or scaled):
+                    found = evaluated(rows.equation, rows.operands, sizes, wide)
+                    bound = found[2] + 2 * scaled * wide.u * (np.abs(found[0]) + found[2])
                     tally = _tallied(exact, middle, _known, sharp, bound, grain)
             tallies.append(tally.moved(rows.axis, rows.start))
     found = _found(tallies, grain)

@@ -55,6 +55,7 @@ def write_equations(
                 _name(writer, operand, taken)
         axes = writer.axes(node)
         term = _term(writer, node, axes)
+        writer.scaled[node.number] = _scaled(writer, node)
         writer.expressions[node.number] = Expression(axes, term)
         # An inverse has a name at once: gradients are written with it.
         shared = name_forward and (
@@ -65,6 +66,23 @@ def write_equations(
         elif shared:
             _name(writer, node, taken)
     return writer
+
+
+def _scaled(writer: Writer, node: Node) -> int:
+    """How many constants multiply or divide something on the way to a node, at most."""
+    constant = node.operation in ("multiply", "divide") and any(
+        not any(isinstance(part, Read) for part in walk(writer.expressions[operand.number].term))
+        for operand in node.operands
+    )
+    below = (writer.scaled.get(operand.number, 0) for operand in _written(writer, node))
+    return constant + max(below, default=0)
+
+
+def _written(writer: Writer, node: Node) -> list[Node]:
+    """The operands, those of sums that are written as one included."""
+    if node.operation in ("add", "subtract"):
+        return [operand for operand, _ in _addends(node, writer.expressions)]
+    return list(node.operands)
 
 
 def _parts_of_sums(nodes: list[Node], names: dict[int, str], last: Node) -> frozenset[int]:
@@ -133,6 +151,7 @@ def _equate(writer: Writer, node: Node) -> None:
     left, term = canonical(expression.axes, expression.term)
     target = writer.names[node.number]
     writer.equations.append(Equation(target, left, term, node.place))
+    writer.scalings[target] = writer.scaled.pop(node.number, 0)
     axes = writer.axes(node)
     read = Read(target, tuple(at(i) for i in axes))
     writer.expressions[node.number] = Expression(axes, read)

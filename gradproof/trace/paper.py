@@ -61,6 +61,7 @@ class ForwardRun:
     names: dict[int, str]
     locals: dict[str, Any]
     notes: tuple[str, ...]
+    scalings: Mapping[str, int]
 
 
 def trace(
@@ -114,8 +115,9 @@ def _traced(
             first.notes,
             dict(first.recording.constants),
             least=tuple(first.recording.least),
+            scalings=first.scalings,
         )
-    program, claims, parameters, second = _trace_backward(
+    program, claims, parameters, second, scalings = _trace_backward(
         backward, first, sizes, any_shape=any_shape
     )
     return Paper(
@@ -129,6 +131,7 @@ def _traced(
         parameters,
         dict(second.blanks or {}),
         (*first.recording.least, *second.least),
+        scalings={**scalings, **first.scalings},
     )
 
 
@@ -175,6 +178,7 @@ def _trace_forward(
         writer.names,
         {**outermost, **arguments},
         (*_notes(names, writer, last), *_readings(recording)),
+        writer.scalings,
     )
 
 
@@ -294,7 +298,7 @@ def _trace_backward(
     sizes: Mapping[str, int],
     *,
     any_shape: bool,
-) -> tuple[Program, tuple[Claim, ...], dict[str, Any], Recording]:
+) -> tuple[Program, tuple[Claim, ...], dict[str, Any], Recording, Mapping[str, int]]:
     place = where_defined(backward)
     constants = first.recording.constants
     recording = Recording(
@@ -367,7 +371,7 @@ def _trace_backward(
     inputs = (*(Tensor(name, shape) for name, shape in known.items()), *blanks, *data)
     program = check(Program(inputs, tuple(equations), tuple(c.name for c in claims)))
     parameters = {name: _tensor_names(value, recording) for name, value in arguments.items()}
-    return program, claims, parameters, recording
+    return program, claims, parameters, recording, writer.scalings
 
 
 def _positions(first: ForwardRun) -> dict[str, Size]:

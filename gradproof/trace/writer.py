@@ -23,6 +23,9 @@ class Expression:
 class Writer:
     """Turns nodes into expressions, in order; named ones become equations.
 
+    ``scaled`` counts the constants by which a node's expression is multiplied or divided along any
+    path, and ``scalings`` those of the equations: in a term they are one number, or none.
+
     With ``name_forward`` what a derivative would have to repeat (a sum or function inside a
     product or a function) is given a name of its own.
     """
@@ -33,6 +36,8 @@ class Writer:
     equations: list[Equation] = field(default_factory=list)
     expressions: dict[int, Expression] = field(default_factory=dict)
     fresh: int = 0
+    scaled: dict[int, int] = field(default_factory=dict)
+    scalings: dict[str, int] = field(default_factory=dict)
 
     def index(self, node: Node, axis: int) -> Index:
         """A new index for an axis of a node."""
