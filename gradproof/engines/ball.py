@@ -394,7 +394,7 @@ class Ball(Arithmetic):
         if not faultless and self.accumulate == self.u:
             share = max(_share(r1, e1), _share(r2, e2))
             if share <= self.narrow:
-                error = self._carried(count, left, right) * (room * _ROOM) + lost
+                error = _line(self._carried(count, left, right), room * _ROOM, lost)
                 own = (roundings + 2) / count * (U / self.u)
                 if own <= self.narrow:
                     return middle, error * (max(share, own) * _ROOM), error
@@ -422,27 +422,30 @@ class Ball(Arithmetic):
         error += lost
         return middle, radius, error
 
-    def _carried(self, count: int, left: Value, right: Value) -> np.ndarray:
+    def _carried(self, count: int, left: Value, right: Value) -> tuple[np.ndarray, float, float]:
         """The error of a product whose roundings are all alike, and what its operands' errors
-        become, in as few products as there are operands with errors.
+        become, as one product that `_sizes` bounds.
 
         With ``P = |m| + r``, and c for the roundings of a sum, it is
         ``P₁((1 + c)e₂ + cP₂) + (1 + c)e₁(P₂ + e₂)``. Where ``rᵢ ≤ κeᵢ``, the radius
         ``P₁r₂ + r₁P₂ + dP₁P₂`` is at most ``max(κ, d/c)`` of it.
         """
         (m1, r1, e1), (m2, r2, e2) = left, right
-        p1, p2 = np.abs(m1) + r1, np.abs(m2) + r2
         c = count * self.u
         if _nothing(e2):
-            p1 *= c
-            p1 += (1 + c) * e1
-            return _line(self._sizes(p1, p2), 1.0, 0.0)
-        inherited = np.multiply(e2, 1 + c)
-        inherited += c * p2
-        error = _line(self._sizes(p1, inherited), 1.0, 0.0)
-        if not _nothing(e1):
-            error += _line(self._sizes(e1, p2 + e2), 1 + c, 0.0)
-        return error
+            mine = np.abs(m1) + r1
+            mine *= c
+            mine += (1 + c) * e1
+            return self._sizes(mine, m2 if _nothing(r2) else np.abs(m2) + r2)
+        p2 = np.abs(m2) + r2
+        other = c * p2
+        other += (1 + c) * e2
+        if _nothing(e1):
+            return self._sizes(m1 if _nothing(r1) else np.abs(m1) + r1, other)
+        p2 += e2
+        mine, p1 = np.multiply(e1, 1 + c), np.abs(m1) + r1
+        # Two products added up are one of matrices side by side.
+        return self._sizes(np.concatenate([p1, mine], -1), np.concatenate([other, p2], -2))
 
     def _sizes(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, float, float]:
         """``|A||B|`` of float64 matrices: at most an array times a number, and a number, but for
