@@ -91,10 +91,10 @@ def judge_returned(
     found = found or _compared(exact, (m, r, e), truth, contract, allow_ulps)
     shares, seen, inside, outside = found
     # Of what is infinitely far outside, the largest difference is the worst.
-    spots = np.flatnonzero(shares.reshape(-1) == shares.max())
-    far = np.abs(exact.reshape(-1)[spots] - m.reshape(-1)[spots])
-    spot = int(spots[np.argmax(np.where(np.isnan(far), np.inf, far))])
-    worst = tuple(int(k) for k in np.unravel_index(spot, m.shape))
+    spots = np.nonzero(np.atleast_1d(shares == shares.max()))[: m.ndim]
+    far = np.abs(exact[spots] - m[spots])
+    first = int(np.argmax(np.where(np.isnan(far), np.inf, far)))
+    worst = tuple(int(axis[first]) for axis in spots)
     right = m if truth is None else middle(truth)
     sees = float(np.median(seen))
     power = float(np.mean(seen <= MISTAKE))
@@ -126,7 +126,7 @@ def judge_returned(
         permitted = np.maximum(e[worst] / unit, allow_ulps)
     return Finding(
         kind,
-        float(shares.reshape(-1)[spot]),
+        float(shares[worst]),
         worst,
         float(exact[worst]),
         float(right[worst]),
@@ -150,7 +150,10 @@ def _all_inside(
 ) -> _Compared | None:
     """`_compared` where all elements have a bound and are inside: block by block, because the
     passes over a large tensor cost most of a check when they leave the cache."""
-    x, m, r, e = (part.reshape(-1) for part in (exact, m, r, e))
+    # The axes in the order of memory: a product may be that of the transposed matrices.
+    order = np.argsort([-abs(stride) for stride in m.strides], kind="stable")
+    lengths = [m.shape[axis] for axis in order]
+    x, m, r, e = (part.transpose(order).reshape(-1) for part in (exact, m, r, e))
     shares, seen = np.empty(x.size), np.empty(x.size)
     largest = max(float(m.max()), -float(m.min())) or 2.0**-20
     most = float(contract.largest)
@@ -176,7 +179,7 @@ def _all_inside(
             if not size.min() > 0:
                 size[size == 0] = largest
             np.divide(far, size, out=seen[part])
-    return shares.reshape(exact.shape), seen.reshape(exact.shape), _YES, _NO
+    return shares.reshape(lengths).transpose(np.argsort(order)), seen, _YES, _NO
 
 
 def _compared(
