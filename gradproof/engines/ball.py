@@ -55,6 +55,9 @@ MOST_TERMS = 2**12
 MANY = 2**14
 """Elements from which on a product in float32 saves time."""
 
+LONG, BLOCKS = 32, 3
+"""Terms from which on a sum is made from blocks where few roundings are wanted, and how many."""
+
 GROWTH = 4.0
 """How much larger |L||U| may be than with this module's own choice of pivots. Another choice is
 made only between two that are alike but for rounding, or by blocks."""
@@ -77,6 +80,28 @@ def _raised(x: np.ndarray) -> np.ndarray:
     x *= _ROOM
     x += TINY
     return x
+
+
+def _product(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, int]:
+    """A matrix product, and how often a term of it is rounded at most: fewer times than there are
+    terms, because it is added up from blocks of them."""
+    count = left.shape[-1]
+    if count < LONG:
+        return left @ right, count
+    terms = -(-count // BLOCKS)
+    middle = left[..., :terms] @ right[..., :terms, :]
+    for start in range(terms, count, terms):
+        middle += left[..., start : start + terms] @ right[..., start : start + terms, :]
+    return middle, terms + -(-count // terms)
+
+
+def _share(radius: np.ndarray, error: np.ndarray) -> float:
+    """The largest radius as a share of its error; infinite where that is not known."""
+    if _nothing(radius):
+        return 0.0
+    with np.errstate(all="ignore"):
+        share = float(np.max(np.where(radius == 0, 0.0, radius / error), initial=0.0))
+    return share if share >= 0 else np.inf
 
 
 def _line(sizes: tuple[np.ndarray, float, float], slope: float, more: float) -> np.ndarray:
@@ -141,6 +166,7 @@ class Ball(Arithmetic):
         self.lost_in_sum = self.tiny if flushes else 0.0
         self.lost_in_product = self.tiny if flushes else self.tiny * self.u
         self.lost_in_term = self.tiny if flushes else self.tiny * self.accumulate
+        self.narrow = 2.0**-10 if self.u >= _HALF else 0.6
         self.undecided = 0
 
     def lift(self, array: np.ndarray) -> Value:
@@ -372,10 +398,21 @@ class Ball(Arithmetic):
         (m1, r1, e1), (m2, r2, e2) = left, right
         count = m1.shape[-1]
         room = 1 + 4 * (count + 8) * U  # the products here are rounded too
-        middle, sizes = m1 @ m2, self._sizes(m1, m2)
-        radius = _line(sizes, (count + 2) * U * room, (count + 1) * TINY)
+        # In float64 the radius is to be narrower than the error.
+        middle, roundings = _product(m1, m2) if self.u < _HALF else (m1 @ m2, count)
         lost = count * (self.lost_in_term + TINY) + self.lost_in_product
         points, faultless = _nothing(r1) and _nothing(r2), _nothing(e1) and _nothing(e2)
+        if not faultless and self.accumulate == self.u:
+            share = max(_share(r1, e1), _share(r2, e2))
+            if share <= self.narrow:
+                error = _line(self._carried(count, left, right), room * _ROOM, lost)
+                own = (roundings + 2) / count * (U / self.u)
+                if own <= self.narrow:
+                    return middle, error * (max(share, own) * _ROOM), error
+                size = np.abs(m1) @ np.abs(m2) * ((roundings + 2) * U * room)
+                return middle, _up(error * share + size + (count + 1) * TINY), error
+        sizes = self._sizes(m1, m2)
+        radius = _line(sizes, (roundings + 2) * U * room, (count + 1) * TINY)
         if points and faultless and self.accumulate == self.u:
             return middle, radius, _line(sizes, count * self.u * room * _ROOM, lost)
         size = _line(sizes, 1.0, 0.0)
@@ -395,6 +432,31 @@ class Ball(Arithmetic):
         error *= room * _ROOM
         error += lost
         return middle, radius, error
+
+    def _carried(self, count: int, left: Value, right: Value) -> tuple[np.ndarray, float, float]:
+        """The error of a product whose roundings are all alike, and what its operands' errors
+        become, as one product that `_sizes` bounds.
+
+        With ``P = |m| + r``, and c for the roundings of a sum, it is
+        ``P₁((1 + c)e₂ + cP₂) + (1 + c)e₁(P₂ + e₂)``. Where ``rᵢ ≤ κeᵢ``, the radius
+        ``P₁r₂ + r₁P₂ + dP₁P₂`` is at most ``max(κ, d/c)`` of it.
+        """
+        (m1, r1, e1), (m2, r2, e2) = left, right
+        c = count * self.u
+        if _nothing(e2):
+            mine = np.abs(m1) + r1
+            mine *= c
+            mine += (1 + c) * e1
+            return self._sizes(mine, m2 if _nothing(r2) else np.abs(m2) + r2)
+        p2 = np.abs(m2) + r2
+        other = c * p2
+        other += (1 + c) * e2
+        if _nothing(e1):
+            return self._sizes(m1 if _nothing(r1) else np.abs(m1) + r1, other)
+        p2 += e2
+        mine, p1 = np.multiply(e1, 1 + c), np.abs(m1) + r1
+        # Two products added up are one of matrices side by side.
+        return self._sizes(np.concatenate([p1, mine], -1), np.concatenate([other, p2], -2))
 
     def _sizes(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, float, float]:
         """``|A||B|`` of float64 matrices: at most an array times a number, and a number, but for

@@ -448,7 +448,9 @@ def _changed(now: list[torch.Tensor], before: list[torch.Tensor]) -> tuple[int, 
     return tuple(
         k
         for k, (a, b) in enumerate(zip(now, before, strict=True))
-        if not torch.allclose(a.detach(), b, rtol=0, atol=0, equal_nan=True)
+        # Mostly nothing has changed, and that takes one pass.
+        if not torch.equal(a.detach(), b)
+        and not torch.allclose(a.detach(), b, rtol=0, atol=0, equal_nan=True)
     )
 
 

@@ -23,6 +23,9 @@ wrong sign and a missing sum are larger."""
 NOTHING = 2.0**-950
 """The distance of equal numbers, which arithmetic with balls says is not quite zero."""
 
+BLOCK = 2**14
+"""Elements whose arrays stay in a processor's cache."""
+
 LEAST_POWER = 0.1
 """The share of the elements that must see it, as for stages (`judge/stage.py`)."""
 
@@ -84,7 +87,107 @@ def judge_returned(
     if not m.size:
         return Finding("agrees", 0.0, sees=0.0, digits=float("inf"))
     exact = computed.astype(np.float64)
-    unit = units(m, contract)
+    found = None if truth is not None or allow_ulps else _all_inside(exact, m, r, e, contract)
+    found = found or _compared(exact, (m, r, e), truth, contract, allow_ulps)
+    shares, seen, inside, outside = found
+    # Of what is infinitely far outside, the largest difference is the worst.
+    spots = np.nonzero(np.atleast_1d(shares == shares.max()))[: m.ndim]
+    far = np.abs(exact[spots] - m[spots])
+    first = int(np.argmax(np.where(np.isnan(far), np.inf, far)))
+    worst = tuple(int(axis[first]) for axis in spots)
+    right = m if truth is None else middle(truth)
+    sees = float(np.median(seen))
+    power = float(np.mean(seen <= MISTAKE))
+    kind: BoxKind = "agrees"
+    because = ""
+    if np.any(outside):
+        kind = "refuted"
+        because = _why(nothing, exact, outside)
+    elif not np.all(inside):
+        kind = "undecided"
+        because = told(
+            "up to {share:.1f} times its bound; another algorithm for the same function may be off "
+            "by {times} times",
+            share=shares.max(),
+            times=OTHER_ALGORITHM,
+        )
+    elif power < LEAST_POWER:
+        kind = "undecided"
+        because = told(
+            "no signal: with the rounding errors of {dtype} a relative error of {error:g} would "
+            "show in only {power:.0%} of the elements",
+            dtype=contract.dtype,
+            error=MISTAKE,
+            power=power,
+        )
+    unit = float(units(m[worst], contract))
+    with np.errstate(all="ignore"):
+        apart = np.abs(exact[worst] - right[worst]) / unit
+        permitted = np.maximum(e[worst] / unit, allow_ulps)
+    return Finding(
+        kind,
+        float(shares[worst]),
+        worst,
+        float(exact[worst]),
+        float(right[worst]),
+        float(apart),
+        float(permitted),
+        sees,
+        digits_in_common(exact, truth) if np.all(np.isfinite(exact)) else float("nan"),
+        because,
+    )
+
+
+_Compared = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""The distances as shares of their bounds; the relative errors that would have shown; which
+elements are inside the bound, and which are outside what another algorithm may be off by."""
+
+_NONE, _YES, _NO = np.zeros(()), np.ones((), dtype=bool), np.zeros((), dtype=bool)
+
+
+def _all_inside(
+    exact: np.ndarray, m: np.ndarray, r: np.ndarray, e: np.ndarray, contract: Contract
+) -> _Compared | None:
+    """`_compared` where all elements have a bound and are inside: block by block, because the
+    passes over a large tensor cost most of a check when they leave the cache."""
+    # The axes in the order of memory: a product may be that of the transposed matrices.
+    order = np.argsort([-abs(stride) for stride in m.strides], kind="stable")
+    lengths = [m.shape[axis] for axis in order]
+    x, m, r, e = (part.transpose(order).reshape(-1) for part in (exact, m, r, e))
+    shares, seen = np.empty(x.size), np.empty(x.size)
+    largest = max(float(m.max()), -float(m.min())) or 2.0**-20
+    most = float(contract.largest)
+    with np.errstate(all="ignore"):
+        for start in range(0, x.size, BLOCK):
+            part = slice(start, start + BLOCK)
+            bound, size = e[part], np.abs(m[part])
+            if not (size + OTHER_ALGORITHM * bound).max() <= most:
+                return None
+            far = np.subtract(x[part], m[part])
+            np.abs(far, out=far)
+            far *= 1 + 2.0**-50
+            far += r[part]
+            np.divide(far, bound, out=shares[part])
+            if far.min() <= NOTHING:
+                same = far <= NOTHING
+                if not np.array_equal(x[part][same], m[part][same]):
+                    return None
+                shares[part][same] = 0.0
+            if not shares[part].max() <= 1:
+                return None
+            far += bound
+            if not size.min() > 0:
+                size[size == 0] = largest
+            np.divide(far, size, out=seen[part])
+    return shares.reshape(lengths).transpose(np.argsort(order)), seen, _YES, _NO
+
+
+def _compared(
+    exact: np.ndarray, enclosure: Value, truth: Value | None, contract: Contract, allow_ulps: float
+) -> _Compared:
+    """Every element's distance, beside its bound."""
+    m, r, e = enclosure
+    unit = units(m, contract) if allow_ulps else _NONE
     with np.errstate(all="ignore"):
         bound = np.maximum(e, allow_ulps * unit)
         limit = np.maximum(OTHER_ALGORITHM * e, allow_ulps * unit)
@@ -108,50 +211,7 @@ def judge_returned(
         largest = float(np.abs(m).max())
         scale = np.where(m == 0, largest if largest else 2.0**-20, np.abs(m))
         seen = np.where(holds, (at_most + bound) / scale, np.inf)
-    # Of what is infinitely far outside, the largest difference is the worst.
-    spots = np.flatnonzero(shares.reshape(-1) == shares.max())
-    far = np.where(np.isnan(exact), np.inf, np.abs(exact - m)).reshape(-1)
-    spot = int(spots[np.argmax(far[spots])])
-    worst = tuple(int(k) for k in np.unravel_index(spot, m.shape))
-    right = m if truth is None else middle(truth)
-    sees = float(np.median(seen))
-    power = float(np.mean(seen <= MISTAKE))
-    kind: BoxKind = "agrees"
-    because = ""
-    if outside.any():
-        kind = "refuted"
-        because = _why(nothing, exact, outside)
-    elif not inside.all():
-        kind = "undecided"
-        because = told(
-            "up to {share:.1f} times its bound; another algorithm for the same function may be off "
-            "by {times} times",
-            share=shares.max(),
-            times=OTHER_ALGORITHM,
-        )
-    elif power < LEAST_POWER:
-        kind = "undecided"
-        because = told(
-            "no signal: with the rounding errors of {dtype} a relative error of {error:g} would "
-            "show in only {power:.0%} of the elements",
-            dtype=contract.dtype,
-            error=MISTAKE,
-            power=power,
-        )
-    with np.errstate(all="ignore"):
-        apart, permitted = np.abs(exact - right) / unit, bound / unit
-    return Finding(
-        kind,
-        float(shares.reshape(-1)[spot]),
-        worst,
-        float(exact[worst]),
-        float(right[worst]),
-        float(apart[worst]),
-        float(permitted[worst]),
-        sees,
-        digits_in_common(exact, truth) if np.all(np.isfinite(exact)) else float("nan"),
-        because,
-    )
+    return shares, seen, inside, outside
 
 
 def _shapeless(because: str) -> Finding:

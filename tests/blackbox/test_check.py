@@ -10,6 +10,7 @@ import tensorflow as tf
 import torch
 
 import gradproof as gp
+from gradproof.judge.reference import PaperReference
 from gradproof.report.report import RefutedError
 from tests.blackbox.handwritten import NUMPY, WRITTEN, in_jax, in_tensorflow, in_torch
 
@@ -130,6 +131,44 @@ def test_rows_that_a_callable_pads_are_not_read():
 
 
 # --- dtypes ---------------------------------------------------------------------------------------
+
+
+def deep(x: "N K", A: "K K", B: "K K", C: "K K", D: "K K"):
+    for W in (A, B, C, D):
+        x = gp.sigmoid(x @ W)
+    return x
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.001])
+def test_float64_decides_without_true_values_where_float32_has_no_signal(factor, monkeypatch):
+    class Sigmoid(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = torch.sigmoid(x)
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            (y,) = ctx.saved_tensors
+            return factor * g * y * (1 - y)
+
+    def of_torch(x, *weights):
+        for W in weights:
+            x = Sigmoid.apply(x @ W)
+        return x
+
+    def refused(*given):
+        raise AssertionError("true values were asked for")
+
+    monkeypatch.setattr(PaperReference, "truth", refused)
+    random = np.random.default_rng(0)
+    data = [random.normal(size=shape) for shape in ((4, 96), *[(96, 96)] * 4)]
+    data[1:] = [0.15 * W for W in data[1:]]
+    given = tuple(torch.tensor(a, dtype=torch.float32) for a in data)
+    report = gp.check(of_torch, given, reference=deep, draws=1, battery=False)
+    assert report["A"].kind == "undecided" and "no signal" in report["A"].finding.because
+    assert (report["A"].exact.kind == "agrees") == (factor == 1)
 
 
 def test_rounding_that_is_too_coarse_is_told_from_a_wrong_formula():

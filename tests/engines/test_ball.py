@@ -178,6 +178,69 @@ def test_operands_too_large_for_float32_are_added_up_in_float64(large, monkeypat
     assert (part.dtype, growth, lost) == (np.float64, 1.0, 0.0)
 
 
+# --- products of operands with errors ------------------------------------------------------------
+
+
+def all_one_way(dtype, which, count=40):
+    """A product whose operands, of an engine too, lie at the upper ends of their balls: how far off
+    it is then, and the ball, whose radius is a small share of its error."""
+    random = np.random.default_rng(count)
+    contract = CONTRACTS["torch", dtype]
+    share = 2.0**-12 if dtype == "float32" else 0.2
+    values = []
+    for k, shape in enumerate([(3, count), (count, 3)]):
+        m = np.exp2(random.uniform(-8, 3, shape))
+        e = m * 16 * float(contract.u_store) * (k in which)
+        values.append((m, share * e, e))
+    with precision(400):
+        exact, held = (
+            [each(lambda *p: sum(map(flint.arb, p), flint.arb(0)), *v[:n]) for v in values]
+            for n in (2, 3)
+        )
+        true, engine = (Arb().matmul(*((x,) for x in both))[0] for both in (exact, held))
+        rounded = engine * (1 + count * flint.arb(float(contract.u_store)))
+        middle, radius, error = Ball(contract).matmul(*values)
+        off = np.array([abs(x - flint.arb(m)) for x, m in zip(true.flat, middle.flat, strict=True)])
+        far = np.array([abs(x - y) for x, y in zip(rounded.flat, true.flat, strict=True)])
+    upper = [np.array([float(x.upper()) for x in part]) for part in (off, far)]
+    return (*upper, radius.ravel(), error.ravel())
+
+
+@pytest.mark.parametrize("which", [(0,), (1,), (0, 1)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("many", [0, 2**30])
+def test_errors_that_all_add_up_are_inside_and_fill_their_bound(dtype, which, many, monkeypatch):
+    monkeypatch.setattr(ball_room, "MANY", many)
+    off, far, radius, error = all_one_way(dtype, which)
+    assert np.all(off <= radius) and np.all(far <= error)
+    assert np.all(far >= 0.99 * error) and np.all(radius < 0.6 * error)
+
+
+@pytest.mark.parametrize("which", [(0,), (1,), (0, 1)])
+def test_errors_that_are_carried_along_too_small_are_found(which, monkeypatch):
+    right = Ball._carried
+
+    def less(*given):
+        part, growth, lost = right(*given)
+        return 0.98 * part, growth, lost
+
+    monkeypatch.setattr(Ball, "_carried", less)
+    _, far, _, error = all_one_way("float64", which)
+    assert np.any(far > error)
+
+
+@pytest.mark.parametrize("count", [10, 31, 32, 33, 200, 1000])
+def test_a_sum_from_blocks_is_rounded_as_often_as_is_said(count):
+    random = np.random.default_rng(count)
+    a, b = (random.integers(-99, 99, shape) for shape in ((2, count), (count, 2)))
+    middle, roundings = ball_room._product(a / 7, b / 7)
+    for (i, k), found in np.ndenumerate(middle):
+        terms = [Fraction(x) * Fraction(y) for x, y in zip(a[i] / 7, b[:, k] / 7, strict=True)]
+        most = roundings * Fraction(2) ** -53 * sum(map(abs, terms))
+        assert abs(Fraction(found) - sum(terms)) <= most
+    assert roundings <= (0.4 * count + 3 if count >= 32 else count)
+
+
 # --- what an engine may do with sums and small numbers ------------------------------------------
 
 
