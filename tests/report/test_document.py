@@ -72,3 +72,5 @@ def test_a_document_is_latex(capsys):
     assert main(["derive", "fnn", "--format", "latex", "--standalone"]) == 0
     assert capsys.readouterr().out.startswith(r"\documentclass")
     assert main(["derive", "fnn", "--standalone"]) == 2
+    assert main(["derive", "fnn", "--standalone", "--format", "ipynb"]) == 2
+    assert main(["derive", "fnn", "--engine", "torch"]) == 2
