@@ -375,7 +375,6 @@ def _derive_parser(commands: Any, lang: str) -> None:
     )
     parser.add_argument(
         "--engine",
-        default="auto",
         help=say("on which a notebook's cells verify (with --format ipynb)", lang),
     )
     parser.set_defaults(run=_derive)
@@ -927,6 +926,10 @@ def _derive(options: argparse.Namespace) -> int:
     looks["one"] = options.one
     if options.along and options.order == 1:
         raise DataError(told("--along goes with --order 2."))
+    if options.standalone and options.format != "latex":
+        raise DataError(told("--standalone is a LaTeX document: it goes with --format latex."))
+    if options.engine is not None and not notebook:
+        raise DataError(told("--engine goes with --format ipynb: other pages run nothing."))
     source, inputs, sizes = _source(options), _inputs(options), _sizes(options)
     if notebook:
         if options.order != 1:
@@ -936,7 +939,7 @@ def _derive(options: argparse.Namespace) -> int:
         file = inspect.getsourcefile(source.forward)
         what = "" if file is None else told_as_is(read_docstring(Path(file))[0])
         what = in_language(what, options.lang)
-        engine, vectors = options.engine, options.convention
+        engine, vectors = options.engine or "auto", options.convention
         print(
             notebook_source(source, inputs, sizes, engine, vectors, how=looks, what=what, **how),
             end="",
@@ -946,8 +949,6 @@ def _derive(options: argparse.Namespace) -> int:
     if options.order == 2:
         page = page.second(*filter(None, (options.along or "").split(",")))
     if options.standalone:
-        if options.format != "latex":
-            raise DataError(told("--standalone is a LaTeX document: it goes with --format latex."))
         print(page.to_latex(options.convention, standalone=True, **how), end="")
         return 0
     write = {

@@ -275,8 +275,22 @@ def test_a_name_that_is_no_network(capsys):
     assert f"The gallery has {', '.join(names())};" in said
 
 
+def test_a_misspelt_name_is_met_with_the_one_it_looks_like(paper, capsys):
+    path = paper("import gradproof as gp\n\n\ndef forward(x: 'n 2'):\n    return gp.sigmiod(x)\n")
+    said = failing(capsys, "derive", path)
+    assert said.startswith("gradproof: net.py:5  return gp.sigmiod(x)\n")
+    assert said.endswith("no attribute 'sigmiod'  Did you mean sigmoid?\n")
+    path = paper("def forward(weights: 'n 2'):\n    return wieghts.sum()\n")
+    assert "is not defined  Did you mean weights?" in failing(capsys, "derive", path)
+    assert "Did you mean fnn?" in failing(capsys, "derive", "fnnn")
+    assert f"Did you mean {path}?" in failing(capsys, "derive", path.replace("net", "nett"))
+
+
 def test_a_file_without_forward(paper, capsys):
     assert "has no function called forward" in failing(capsys, "verify", paper("x = 1\n"))
+    path = paper("def foward(x: 'n 2'):\n    return x.sum()\n")
+    assert "return loss  It has foward." in failing(capsys, "verify", path)
+    assert "请写  def forward" in failing(capsys, "verify", path, "--lang", "zh")
 
 
 def test_a_file_with_a_syntax_error_names_its_line(paper, capsys):

@@ -54,6 +54,11 @@ def build(
     Raises:
         GradproofError: the call is wrong.
     """
+    if isinstance(function, type) and callable(getattr(function, "apply", None)):
+        raise DataError(
+            told("{name} is a class, not a function.", name=function.__name__),
+            advice=told("Check {name}.apply", name=function.__name__),
+        )
     if not callable(function) and not isinstance(function, Layer):
         raise DataError(
             told(

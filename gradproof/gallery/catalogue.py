@@ -7,6 +7,7 @@ import importlib
 from pathlib import Path
 
 from gradproof.core.errors import NetworkError
+from gradproof.core.near import meant
 from gradproof.core.told import told
 from gradproof.gallery.entry import Entry, entry
 from gradproof.trace.source import Source, read_file, read_module
@@ -55,7 +56,8 @@ def find(name: str) -> Source:
         return read_file(path)
     raise NetworkError(
         told("There is no network called {name!r}.", name=name),
-        advice=told(
+        advice=meant(name, (*names(), *errata()))
+        or told(
             "The gallery has {known}; a file of your own is named with its .py.",
             known=", ".join(names()),
         ),

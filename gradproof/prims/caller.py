@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import builtins
 import linecache
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from gradproof.core.errors import GradproofError, NetworkError, Place
+from gradproof.core.near import meant
 from gradproof.core.told import told
 
 _HOUSE = str(Path(__file__).parent.parent)
 _GALLERY = str(Path(_HOUSE) / "gallery")
+_DOOR = str(Path(_HOUSE) / "__init__.py")
+"""Where a name that gradproof lacks is looked for."""
+
 _NUMPY = str(Path(np.__file__).parent)
 
 
@@ -80,10 +85,22 @@ def reported(function: Callable[..., Any]) -> Iterator[None]:
                 kind=type(problem).__name__,
                 problem=problem,
             ),
+            advice=_meant(problem, theirs[-1][0] if theirs else None),
             place=place_of(*theirs[-1]) if theirs else None,
         ) from problem
 
 
 def _is_mistake_of_ours(innermost: FrameType) -> bool:
     file = innermost.f_code.co_filename
-    return is_ours(file) and not file.startswith(_NUMPY)
+    return is_ours(file) and not file.startswith(_NUMPY) and file != _DOOR
+
+
+def _meant(problem: BaseException, frame: FrameType | None) -> str:
+    """Which name a misspelt one looks like: of a module's functions, or of what the code knows."""
+    match problem:
+        case AttributeError(name=str(name), obj=ModuleType() as module):
+            return meant(name, dir(module))
+        case NameError(name=str(name)) if frame is not None:
+            return meant(name, (*frame.f_locals, *frame.f_globals, *dir(builtins)))
+        case _:
+            return ""

@@ -14,7 +14,7 @@ from gradproof.derivation.second import check_along
 from gradproof.ink.latex import plain_names
 from gradproof.ink.terminal import name_text, text
 from gradproof.report import formats, step_formats
-from gradproof.report.layouts import layout_lines, layout_said, layouts
+from gradproof.report.layouts import indices_said, layout_lines, layout_said, layouts
 from gradproof.report.lines import WIDTH, beside_shapes
 from gradproof.report.second_order import PARTS as SECOND_PARTS
 from gradproof.report.second_order import SecondOrder, second_order
@@ -158,7 +158,7 @@ class Equations:
             meanings = legend(sliding.values(), lang)
             proved = say(PROVED, lang)
             lines += ["", say("Where windows slide", lang), *meanings, *wrap(proved, WIDTH)]
-        notes = in_language(self.notes, lang)
+        notes = self._notes(convention, lang, elements=bool(sliding))
         return "\n".join([*lines, *([""] if notes else []), *notes])
 
     def _second(self, convention: Convention) -> SecondOrder:
@@ -285,7 +285,12 @@ class Equations:
                 shape = shape_text(line.target, self._sizes(line.shape), convention)
                 forms = tuple(raised(one, layers) for one in (*both, line.equality))
                 found.append(formats.Row(part, line.target, forms, shape, line.range))  # type: ignore[arg-type]
-        inputs, notes = list(derivation.forward.inputs), in_language(self.notes, lang)
+        inputs = list(derivation.forward.inputs)
+        said = starts(page, lang, self._called())
+        notes = (
+            *(say("where {what}", lang, what=line) for line in said),
+            *self._notes(convention, lang, elements=bool(sliding)),
+        )
         sign = differential_sign(shapes(derivation.forward))
         if self.along is not None:
             order = self._second(convention)
@@ -314,6 +319,11 @@ class Equations:
             layouts(self.derivation, convention),
             layers,
         )
+
+    def _notes(self, convention: Convention, lang: str, *, elements: bool) -> tuple[str, ...]:
+        """What stands below the equations, of which some may be between `elements` in any style."""
+        indexed = indices_said(convention, elements=elements)
+        return (*([say(indexed, lang)] if indexed else []), *in_language(self.notes, lang))
 
     def _layers(self) -> Layers:
         return layers_of(self.derivation) if self.layers == SUPERSCRIPT else NONE

@@ -212,6 +212,10 @@ _TEX = str.maketrans(
         "π": r"$\pi$",
         "×": r"$\times$",
         "≥": r"$\ge$",
+        **{
+            above: f"${{}}^{{{plain}}}$"
+            for above, plain in zip("⁽⁾⁰¹²³⁴⁵⁶⁷⁸⁹ᵗ⁻⁺", "()0123456789t-+", strict=True)
+        },
     }
 )
 

@@ -25,6 +25,9 @@ DEEP = sentence(
     "Jacobian layout: ∂l/∂W has the shape of Wᵀ; where W has more than two axes, each matrix of "
     "the last two is transposed."
 )
+INDICES = sentence(
+    "An element with all its indices has them in the order of the code; shapes are this page's."
+)
 MATRIX_AXES = 2
 
 
@@ -35,6 +38,16 @@ def layout_said(derivation: Derivation, convention: Convention) -> str:
         return ""
     deep = any(len(shape) > MATRIX_AXES for shape in shapes(derivation.forward).values())
     return DEEP if deep else FLAT
+
+
+def indices_said(convention: Convention, *, elements: bool) -> str:
+    """In which order an element has its indices, where matrices on the page lie otherwise.
+
+    ``elements`` says whether there are equations between elements although the style is of
+    matrices.
+    """
+    turned = convention.gradients == "jacobian" or convention.vectors == "column"
+    return INDICES if turned and (elements or convention.style == "index") else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,6 +203,13 @@ def with_one(signature: Signature, symbol: str) -> Signature:
         DataError: no parameter has an axis of this size, or integers are positions along one.
     """
     known = symbols(signature)
+    if symbol.isdigit():
+        raise DataError(
+            told(
+                "A size symbol is needed for one sample, and {symbol} is a number.", symbol=symbol
+            ),
+            advice=told("The sizes are {known}.", known=told_row(known)) if known else "",
+        )
     if symbol not in known:
         raise DataError(
             told("No parameter has an axis of size {symbol}.", symbol=symbol),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from gradproof.core.errors import GradproofError, NetworkError, Place
-from gradproof.core.told import told
+from gradproof.core.near import meant
+from gradproof.core.told import told, told_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,7 @@ def read_module(name: str, module: ModuleType) -> Source:
         functions = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
         raise NetworkError(
             told("{name} has no function called forward.", name=name),
-            advice='Write  def forward(x: "n 2", W: "2 3", ...): ... return loss'
-            + (f"  It has: {', '.join(functions[:5])}." if functions else ""),
+            advice=_without_forward(functions[:5]),
         )
     backward = getattr(module, "backward", None)
     if backward is not None and not callable(backward):
@@ -64,6 +64,16 @@ def read_module(name: str, module: ModuleType) -> Source:
     )
 
 
+def _without_forward(functions: Sequence[str]) -> str:
+    """What to write in a file that has only other functions."""
+    if functions:
+        return told(
+            'Write  def forward(x: "n 2", W: "2 3", ...): ... return loss  It has {known}.',
+            known=told_row(functions),
+        )
+    return told('Write  def forward(x: "n 2", W: "2 3", ...): ... return loss')
+
+
 def read_file(path: Path) -> Source:
     """The paper in a Python file.
 
@@ -75,7 +85,10 @@ def read_file(path: Path) -> Source:
             told("{path} is a folder.", path=path), advice=told("A paper is a file name.py.")
         )
     if not path.is_file():
-        raise NetworkError(told("There is no file {path}.", path=path))
+        beside = [str(path.with_name(one.name)) for one in path.parent.glob("*.py")]
+        raise NetworkError(
+            told("There is no file {path}.", path=path), advice=meant(str(path), beside)
+        )
     spec = importlib.util.spec_from_file_location(f"paper_{path.stem}", path)
     if path.suffix != ".py" or spec is None or spec.loader is None:
         raise NetworkError(

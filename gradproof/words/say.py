@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
@@ -53,6 +54,13 @@ def say(template: str, lang: str = ENGLISH, **values: object) -> str:
     return in_language(told(template, **values), lang)
 
 
+AND = "{before} and {last}"
+"""The template of a list's end."""
+
+AROUND_AND = re.compile("(?<=[一-鿿]) 和(?: (?=[一-鿿]))?|和 (?=[一-鿿])")
+"""The Chinese word for *and* beside a Chinese character, from which no space parts it."""
+
+
 def in_language(value: T, lang: str) -> T:
     """The value with each sentence in it that was told, in a language; all else is left as it is.
 
@@ -71,7 +79,8 @@ def _again(value: object, known: Mapping[str, str]) -> object:
     match value:
         case Said():
             texts = {name: str(_again(text, known)) for name, text in value.texts.items()}
-            return filled(known.get(value.template, value.template), texts)
+            said = filled(known.get(value.template, value.template), texts)
+            return AROUND_AND.sub("和", said) if value.template == AND else said
         case tuple() | list():
             return type(value)(_again(one, known) for one in value)
         case dict():

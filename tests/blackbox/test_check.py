@@ -301,6 +301,10 @@ def test_assert_gradients_returns_the_report_or_raises_its_story():
         ({"accumulate": "float32"}, "not one of tf32"),
         ({"arguments": (X, W[:3])}, "annotation says"),
         ({"function": 3}, "neither a function nor an object"),
+        (
+            {"function": type("Scale", (), {"apply": np.add})},
+            r"not a function\.  Check Scale\.apply",
+        ),
     ],
 )
 def test_a_wrong_call_is_an_error_that_says_so(options, said):

@@ -68,7 +68,31 @@ def test_notes_are_printed_letter_by_letter(tmp_path):
     assert page.notes and compiled(page.to_latex(standalone=True), tmp_path) == []
 
 
+def test_a_loop_begins_with_a_named_value_in_every_format(tmp_path):
+    page = derive_source(catalogue.find("mlp"), {}, {}, layers="superscript")
+    assert "a⁽⁰⁾ is x" in page.to_text()
+    assert "<p>where a⁽⁰⁾ is x</p>" in page.to_html()
+    assert "\n\n其中 a⁽⁰⁾ 即 x" in page.to_markdown(lang="zh")
+    assert "where a⁽⁰⁾ is x" in page.to_json()
+    document = page.to_latex(standalone=True)
+    assert r"where a${}^{(}$${}^{0}$${}^{)}$ is x\par" in document
+    assert compiled(document, tmp_path) == []
+
+
+def test_the_order_of_indices_is_said_where_matrices_lie_otherwise():
+    said = "has them in the order of the code"
+    page = derive_source(catalogue.find("fnn"), {}, {}, layout="jacobian")
+    assert said in page.to_text(style="index") and said in page.to_html(style="index")
+    assert said not in page.to_text()
+    page = derive_source(catalogue.find("fnn"), {}, {})
+    assert said in page.to_text("column", style="index")
+    assert said not in page.to_text(style="index") and said not in page.to_text("column")
+    assert said in derive_source(catalogue.find("cnn"), {}, {}, layout="jacobian").to_text()
+
+
 def test_a_document_is_latex(capsys):
     assert main(["derive", "fnn", "--format", "latex", "--standalone"]) == 0
     assert capsys.readouterr().out.startswith(r"\documentclass")
     assert main(["derive", "fnn", "--standalone"]) == 2
+    assert main(["derive", "fnn", "--standalone", "--format", "ipynb"]) == 2
+    assert main(["derive", "fnn", "--engine", "torch"]) == 2

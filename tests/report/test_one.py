@@ -41,6 +41,10 @@ def test_what_has_no_page_for_one_sample_is_refused_with_the_line():
     assert problem.value.place.line
     with pytest.raises(DataError, match=r"No parameter has an axis of size q\.  The sizes are n"):
         gp.derive(fnn.forward, one="q")
+    with pytest.raises(
+        DataError, match=r"A size symbol is needed for one sample, and 2 is a number\."
+    ):
+        gp.derive(fnn.forward, one="2")
     with pytest.raises(DataError, match="it is none of samples"):
         gp.derive(lambda i, E: E[i].sum(), {"i": "n, index v", "E": "v 3"}, one="v")
 

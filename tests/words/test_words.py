@@ -146,6 +146,11 @@ def test_a_list_is_said_as_the_language_has_it():
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed(["a", "b", "c"], "zh") == "a、b 和 c"
+    assert (
+        listed([told("twice the gradient"), told("the wrong sign")], "zh")
+        == "两倍的梯度和错误的符号"
+    )
+    assert listed([told("the wrong sign"), "b"], "zh") == "错误的符号和 b"
 
 
 def test_an_unknown_language_is_an_error_that_names_those_there_are():
