@@ -85,7 +85,7 @@ def test_a_factor_may_be_rounded_in_each_term_of_a_product(engine, dtype):
 
 def test_a_factor_that_is_rounded_once_is_a_false_alarm(monkeypatch):
     monkeypatch.setattr("gradproof.engines.evaluate._absorbed", lambda parts, waiting, a: parts)
-    monkeypatch.setattr("gradproof.judge.stage.Ball", lambda contract, coarse=False: Ball(contract))
+    monkeypatch.setattr("gradproof.judge.stage.Ball", lambda contract, **_: Ball(contract))
     verdicts = judged("torch", "bfloat16", 5, range(40), forward=scaled_scores)
     assert "refuted" in {verdict.kind for _, verdict in verdicts}
 
@@ -156,7 +156,7 @@ def test_a_sum_may_be_stored_in_parts_in_16_bits(forward, engine, dtype):
     ],
 )
 def test_a_bound_of_sums_in_float32_alone_is_a_false_alarm(monkeypatch, forward, engine, dtype):
-    monkeypatch.setattr("gradproof.judge.stage.Ball", lambda contract, coarse=False: Ball(contract))
+    monkeypatch.setattr("gradproof.judge.stage.Ball", lambda contract, **_: Ball(contract))
     verdicts = judged(engine, dtype, 5, range(10), forward=forward)
     assert "refuted" in {verdict.kind for _, verdict in verdicts}
 

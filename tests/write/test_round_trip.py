@@ -321,7 +321,7 @@ def placed(draw: st.DrawFn) -> tuple[Equation, dict[str, tuple[Size, ...]]]:
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda c: c.vectors)
-@settings(max_examples=120, derandomize=True, deadline=None, database=None)
+@settings(max_examples=60, derandomize=True, deadline=None, database=None)
 @given(made=placed())
 def test_what_is_put_at_a_position_reads_back_as_it_lies(convention, made):
     equation, shapes = made
