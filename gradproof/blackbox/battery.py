@@ -15,6 +15,7 @@ from gradproof.core.index import Index
 from gradproof.core.program import Tensor
 from gradproof.core.term import Term, bound, walk
 from gradproof.core.told import told
+from gradproof.engines.dtype import FINE
 from gradproof.engines.evaluate import number_of
 from gradproof.judge.reference import Data, PaperReference
 from gradproof.trace.signature import positions_of
@@ -41,8 +42,6 @@ LARGE = 128
 """By so much numbers grow so that what saturates does, and probabilities are 0 or 1."""
 
 SMALL = 2.0**-20
-
-FINE = ("float64", "float32")
 
 
 @dataclass(frozen=True, slots=True)

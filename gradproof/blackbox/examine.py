@@ -20,7 +20,7 @@ from gradproof.core.told import told, told_all, told_sentence
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Answer, BoxFailed, Returned
 from gradproof.engines.contract import contract as contract_of
-from gradproof.engines.dtype import in_dtype
+from gradproof.engines.dtype import FINE, in_dtype
 from gradproof.judge.box import Finding, judge_returned, merged, units
 from gradproof.judge.kink import Kink
 from gradproof.judge.layers import OTHER_ALGORITHM
@@ -32,7 +32,6 @@ from gradproof.workbench import contract_words
 
 EXACTLY = "float64"
 NOTHING = told("nothing came back")
-FINE = ("float64", "float32")
 
 NEAR = 16
 """So many times its bound a result may be off and stay undecided, where the same function agrees

@@ -18,12 +18,11 @@ from gradproof.blackbox.watching import Caught, watching
 from gradproof.core.term import reads
 from gradproof.engines.black_box import BoxFailed
 from gradproof.engines.contract import contract as contract_of
+from gradproof.engines.dtype import FINE
 from gradproof.judge.box import judge_returned
 from gradproof.judge.reference import PaperReference, output
 from gradproof.report.nodes import Node
 from gradproof.trace.paper import PREFIXES
-
-FINE = ("float64", "float32")
 
 
 @dataclass(frozen=True, slots=True)

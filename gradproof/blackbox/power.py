@@ -22,6 +22,7 @@ from gradproof.engines.arithmetic import Value
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
+from gradproof.engines.dtype import FINE
 from gradproof.judge.clinic import Clinic, open_clinic
 from gradproof.judge.formula import first_disjoint, undefined
 from gradproof.judge.generic import SMALL, choose_sizes, wider
@@ -39,8 +40,6 @@ from gradproof.write.convention import Convention, shape_text
 
 Rebuilt = Callable[[Mapping[str, int], str, int], Case]
 """Another case of the same check, its data drawn: with these sizes, a dtype and a seed."""
-
-FINE = ("float64", "float32")
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,9 @@ from gradproof.core.told import told
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 """The dtypes that engines compute in, finest first."""
 
+FINE = ("float64", "float32")
+"""Those whose rounding errors hide no mistake; the others have 16 bits."""
+
 
 def check_dtype(dtype: str) -> None:
     """That a dtype is one of `DTYPES`.
