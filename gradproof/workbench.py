@@ -597,6 +597,7 @@ class Bench:
     claims: Mapping[str, Claim]
     shapes: Mapping[str, tuple[Size, ...]]
     sheet: Sheet
+    scaled: Mapping[str, int]
     pictures: bool = False
 
 
@@ -708,6 +709,7 @@ def bench_of(
         {claim.of: claim for claim in paper.claims},
         _shapes(traced),
         sheet_of(paper, traced.derivation, traced.layout),
+        _scaled(paper),
     )
 
 
@@ -808,27 +810,27 @@ def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
         bench.run.values[name],
         *_layer(name, equation, bench, gradient=False),
         bench.plain[name],
-        _heat(equation, bench.run.values[name], bench),
+        _heat(equation, bench.run.values[name], bench, scaled),
     )
 
 
-def _scaled_back(of: str, bench: Bench) -> int:
-    """How many constants multiply a tensor's gradient, at most: those that the tensor meets, in
+def _scaled(paper: Paper) -> dict[str, int]:
+    """How many constants multiply each tensor's gradient, at most: those that the tensor meets, in
     what is worked out again and in what is passed back."""
-    paper = bench.traced.paper
-    meeting = (
-        paper.scalings.get(equation.target, 0)
-        for equation in paper.forward.equations
-        if any(read.tensor == of for read in reads(equation.term))
-    )
-    return 2 * max(meeting, default=0)
+    found: dict[str, int] = {}
+    for equation in paper.forward.equations:
+        count = 2 * paper.scalings.get(equation.target, 0)
+        if count:
+            for read in reads(equation.term):
+                found[read.tensor] = max(found.get(read.tensor, 0), count)
+    return found
 
 
-def _heat(equation: Equation, computed: np.ndarray, bench: Bench) -> np.ndarray | None:
+def _heat(equation: Equation, computed: np.ndarray, bench: Bench, scaled: int) -> np.ndarray | None:
     """How much of its bound each element uses, where a picture was asked for."""
     if not bench.pictures:
         return None
-    return shares(equation, computed, bench.operands, bench.sizes, bench.contract)
+    return shares(equation, computed, bench.operands, bench.sizes, bench.contract, scaled)
 
 
 def _beside_kink(
@@ -839,7 +841,7 @@ def _beside_kink(
     if kink.spots is not None:
         exact = stage_middle(equation, bench.operands, bench.sizes, bench.contract)
         elsewhere = np.where(kink.spots, exact, computed).astype(computed.dtype)
-        scaled = _scaled_back(kink.tensor, bench)
+        scaled = bench.scaled.get(kink.tensor, 0)
         beside = judge_stage(
             equation, elsewhere, bench.operands, bench.sizes, bench.contract, None, scaled
         )
@@ -853,7 +855,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
     derivation, layout = bench.traced.derivation, bench.traced.layout
     symbol, of = step.equation.target, step.of
     uncollected = Equation(symbol, step.equation.free, step.raw)
-    scaled = _scaled_back(of, bench)
+    scaled = bench.scaled.get(of, 0)
     verdict = _judged(uncollected, bench.run.gradients[of], bench.operands, bench, scaled)
     if verdict.kind != "agrees" and of in bench.kinks:
         verdict = _beside_kink(bench.kinks[of], uncollected, verdict, bench)
@@ -891,7 +893,7 @@ def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> Grad
         None,
         (),
         *_layer(of, uncollected, bench, gradient=True),
-        _heat(uncollected, bench.run.gradients[of], bench),
+        _heat(uncollected, bench.run.gradients[of], bench, scaled),
     )
 
 

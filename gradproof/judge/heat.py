@@ -9,7 +9,7 @@ import numpy as np
 from gradproof.core.program import Equation
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
-from gradproof.judge.stage import evaluated
+from gradproof.judge.stage import evaluated, wider
 
 MOST = 2**16
 """A tensor with more elements has no picture: its squares would each stand for hundreds."""
@@ -21,6 +21,7 @@ def shares(
     operands: Mapping[str, np.ndarray],
     sizes: Mapping[str, int],
     contract: Contract,
+    scaled: int = 0,
 ) -> np.ndarray | None:
     """The distance of each element from the exact stage as a share of its bound.
 
@@ -34,6 +35,7 @@ def shares(
         operands: the engine's own tensors, by name.
         sizes: a number for each size symbol.
         contract: what a correct engine may do.
+        scaled: as for `judge_stage`.
     """
     if computed.size > MOST:
         return None
@@ -42,8 +44,8 @@ def shares(
         if middle.shape != computed.shape:
             return None
         distance = np.abs(computed.astype(np.float64) - middle)
-        coarse = Ball(contract, coarse=True)
-        if coarse.in_parts and not np.all(distance <= bound):  # as the verdict has it
-            bound = evaluated(equation, operands, sizes, coarse)[2]
+        if not np.all(distance <= bound):  # as the verdict has it
+            wide = wider(equation, operands, sizes, contract, scaled)
+            bound = bound if wide is None else wide
         found = np.where(distance == 0, 0.0, distance / bound)
     return np.asarray(found, dtype=np.float64)

@@ -88,11 +88,10 @@ def judge_stage(
                 exact = mine.astype(np.float64)
                 sharp = _sharp_difference(rows.equation, exact, rows.operands, sizes, bound)
                 tally = _tallied(exact, middle, _known, sharp, bound, grain)
-                wide = Ball(contract, coarse=True, scaled=scaled)
-                if not tally.share <= 1 and (wide.in_parts or scaled):
-                    found = evaluated(rows.equation, rows.operands, sizes, wide)
-                    bound = found[2] + 2 * scaled * wide.u * (np.abs(found[0]) + found[2])
-                    tally = _tallied(exact, middle, _known, sharp, bound, grain)
+                if not tally.share <= 1:
+                    wide = wider(rows.equation, rows.operands, sizes, contract, scaled)
+                    if wide is not None:
+                        tally = _tallied(exact, middle, _known, sharp, wide, grain)
             tallies.append(tally.moved(rows.axis, rows.start))
     found = _found(tallies, grain)
     return _verdict(found, grain, computed.shape, digits_in_common(computed, truth))
@@ -162,6 +161,22 @@ def evaluated(
     names = {read.tensor for read in reads(equation.term)}
     room = Room({n: arithmetic.lift(operands[n]) for n in names}, sizes, arithmetic)
     return evaluate_equation(equation, room)
+
+
+def wider(
+    equation: Equation,
+    operands: Mapping[str, np.ndarray],
+    sizes: Mapping[str, int],
+    contract: Contract,
+    scaled: int,
+) -> np.ndarray | None:
+    """The bound of sums that are stored in parts, and of constants of which the equation has but
+    the product; `None` where there are neither."""
+    ball = Ball(contract, coarse=True, scaled=scaled)
+    if not (ball.in_parts or scaled):
+        return None
+    middle, _, bound = evaluated(equation, operands, sizes, ball)
+    return np.asarray(bound + 2 * scaled * ball.u * (np.abs(middle) + bound))
 
 
 def stage_middle(

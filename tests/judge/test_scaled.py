@@ -8,6 +8,7 @@ from gradproof.core.index import Index, at
 from gradproof.core.program import Equation
 from gradproof.core.term import Read
 from gradproof.engines.contract import contract
+from gradproof.judge.heat import shares
 from gradproof.judge.stage import judge_stage
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import read_signature
@@ -68,6 +69,7 @@ def test_what_is_off_by_more_than_their_roundings_is_outside():
 
     rounded = x / np.float32(7) * np.float32(7)
     assert not np.array_equal(rounded, x)
+    assert np.max(shares(copied, rounded, {"x": x}, {"n": 50}, permitted, 2)) <= 1  # its picture
     assert kind(rounded, 0) == "refuted"
     assert kind(rounded, 2) == "agrees"
     wrong = x.copy()
