@@ -27,11 +27,12 @@ from gradproof.code.plan import UPSTREAM, Plan
 from gradproof.core.errors import NotYet
 from gradproof.core.program import Derivation, Tensor
 from gradproof.engines.acb import Kinked
+from gradproof.engines.arb import Arb
 from gradproof.engines.contract import contract
 from gradproof.engines.evaluate import number_of
 from gradproof.judge.direction import Forward, directional, tap
 from gradproof.judge.layers import OTHER_ALGORITHM, enclosed
-from gradproof.trace.signature import Signature, positions_of
+from gradproof.trace.signature import Signature, members, positions_of
 
 U = 2.0**-53
 
@@ -171,9 +172,7 @@ def _slope(
     inputs: Mapping[str, np.ndarray],
     sizes: Mapping[str, int],
 ) -> flint.arb:
-    exact = np.empty(direction.shape, dtype=object)
-    for place in np.ndindex(*direction.shape):
-        exact[place] = flint.arb(float(direction[place]))
+    (exact,) = Arb().lift(direction)
     forward = Forward(derivation.forward, inputs, sizes)
     try:
         return directional(forward, tap(derivation.forward, of, exact)).ball
@@ -238,7 +237,8 @@ def check_lines(
 ) -> list[str]:
     """The end of a file: data, bounds, and the check that running it makes."""
     lines = data_lines(plan.inputs, held.sizes)
-    arguments = arguments_of(signature)
+    several = lists(signature)
+    arguments = ", ".join(regrouped(signature)) if several else "*tensors"
     upstream = tuple(number_of(s, held.sizes) for s in plan.shapes[plan.output])
     fill = {
         "title": dialect.title,
@@ -250,40 +250,49 @@ def check_lines(
         "given": f", draw({FOLLOWING}, {upstream})" if plan.given else "",
     }
     if dialect.name == "numpy":
-        lines += commented(SLOPES_BY_STEP if held.independent else SLOPES_BY_VALUE)
-        lines += ["SLOPES = {"]
-        lines += [f'    "{name}": ({s!r}, {b!r}),' for name, (s, b) in held.slopes.items()]
+        words = SLOPES_BY_STEP if held.independent else SLOPES_BY_VALUE
+        lines += table("SLOPES", words, held.slopes)
     else:
-        lines += [*commented(BOUNDS_WORDS), "BOUNDS = {"]
-        lines += [f'    "{name}": {bound!r},' for name, bound in held.apart.items()]
-    lines += ["}", "", ""]
+        lines += table("BOUNDS", BOUNDS_WORDS, held.apart)
     text = CHECKS[dialect.name]
     for key, value in fill.items():
         text = text.replace(f"<{key}>", value)
     if dialect.name == "numpy":
-        several = [name for name, entry in signature.items() if isinstance(entry, list)]
         names = ", ".join(f'"{name}"' for name in several) + "," * (len(several) == 1)
         flat = FLAT.replace("<names>", names) if several else ""
         text = text.replace("    <flat>\n", flat)
-    return [*lines, *text.strip("\n").splitlines()]
+    return [*lines, *ending(text)]
 
 
 def commented(text: str) -> list[str]:
     return [f"# {line}" for line in text.splitlines()]
 
 
-def arguments_of(signature: Signature) -> str:
-    if not any(isinstance(entry, list) for entry in signature.values()):
-        return "*tensors"
+def table(name: str, words: str, rows: Mapping[str, object]) -> list[str]:
+    """A dictionary of a file, below what is said of it."""
+    each = (f'    "{key}": {value!r},' for key, value in rows.items())
+    return [*commented(words), f"{name} = {{", *each, "}", "", ""]
+
+
+def ending(text: str) -> list[str]:
+    """The function that checks a file, and its call where the file is run."""
+    return [*text.strip("\n").splitlines(), "", "", 'if __name__ == "__main__":', "    check()"]
+
+
+def lists(signature: Signature) -> list[str]:
+    """The parameters that are lists."""
+    return [name for name, entry in signature.items() if isinstance(entry, list)]
+
+
+def regrouped(signature: Signature) -> list[str]:
+    """The arguments, of which some are lists, made of tensors one after the other."""
     said, start = [], 0
     for entry in signature.values():
-        if isinstance(entry, list):
-            said.append(f"tensors[{start}:{start + len(entry)}]")
-            start += len(entry)
-        else:
-            said.append(f"tensors[{start}]")
-            start += 1
-    return ", ".join(said)
+        stop = start + len(members(entry))
+        several = isinstance(entry, list)
+        said.append(f"tensors[{start}:{stop}]" if several else f"tensors[{start}]")
+        start = stop
+    return said
 
 
 BOUNDS_WORDS = """\
@@ -320,10 +329,6 @@ def check():
         if not abs(found - slope) <= bound:
             raise SystemExit(f"{{name}}: slope {{found}}, certified {{slope}} ± {{bound}}")
     print(f"{{len(SLOPES)}} gradients agree with certified derivatives")
-
-
-if __name__ == "__main__":
-    check()
 ''',
     "torch": '''
 def check():
@@ -343,10 +348,6 @@ def check():
         if not apart <= bound:
             raise SystemExit(f"{name}: {apart} from PyTorch's own, at most {bound}")
     print(f"{len(BOUNDS)} gradients agree with PyTorch's own")
-
-
-if __name__ == "__main__":
-    check()
 ''',
     "jax": '''
 def check():
@@ -370,10 +371,6 @@ def check():
             if not apart <= bound:
                 raise SystemExit(f"{name}: {apart} from JAX's own, at most {bound}")
     print(f"{len(BOUNDS)} gradients agree with JAX's own")
-
-
-if __name__ == "__main__":
-    check()
 ''',
     "tensorflow": '''
 def check():
@@ -393,10 +390,6 @@ def check():
         if not apart <= bound:
             raise SystemExit(f"{name}: {apart} from TensorFlow's own, at most {bound}")
     print(f"{len(BOUNDS)} gradients agree with TensorFlow's own")
-
-
-if __name__ == "__main__":
-    check()
 ''',
 }
 """The check of each framework's file; what stands in ``<…>`` is filled in."""

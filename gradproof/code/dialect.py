@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gradproof.core.errors import DataError
+from gradproof.core.told import told, told_row
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -254,6 +257,24 @@ TENSORFLOW = Dialect(
 
 DIALECTS = {one.name: one for one in (NUMPY, TORCH, JAX, TENSORFLOW)}
 """The frameworks that code can be written for, by name."""
+
+
+def dialect_of(to: str) -> Dialect:
+    """The spelling of a framework.
+
+    Raises:
+        DataError: there is none of this name.
+    """
+    if to not in DIALECTS:
+        raise DataError(
+            told(
+                "Code is written for {dialects}, not {to}.",
+                dialects=told_row(list(DIALECTS)),
+                to=to,
+            )
+        )
+    return DIALECTS[to]
+
 
 AXIS = {"numpy": "axis", "torch": "dim", "jax": "axis", "tensorflow": "axis"}
 KEEP = {"numpy": "keepdims", "torch": "keepdim", "jax": "keepdims", "tensorflow": "keepdims"}

@@ -22,7 +22,7 @@ from gradproof.code.array import (
     is_number,
     walk,
 )
-from gradproof.code.checking import Bounds, check_lines
+from gradproof.code.checking import Bounds, check_lines, lists, regrouped
 from gradproof.code.dialect import HELPERS, NEEDS, Dialect
 from gradproof.code.factors import Line
 from gradproof.code.fitting import fitted
@@ -30,7 +30,8 @@ from gradproof.code.plan import RANGE, RESERVED, Plan, lengths
 from gradproof.code.text import Ink, code, parts_of, turns
 from gradproof.code.turns import Loop, roll
 from gradproof.core.index import Size
-from gradproof.trace.signature import Signature
+from gradproof.core.program import Tensor
+from gradproof.trace.signature import Signature, members
 
 WIDTH = 88
 """Columns of a file: those of ruff and black where nothing else is said."""
@@ -297,9 +298,8 @@ def _backward(order: Order, lines: Sequence[Line | Loop], ink: Ink) -> list[str]
 
 def entered(order: Order) -> list[str]:
     """Lists as members, counted from 1; what starts a loop is its member 0."""
-    lists = [name for name, entry in order.signature.items() if isinstance(entry, list)]
     found = []
-    for name in lists:
+    for name in lists(order.signature):
         member = order.plan.variables[f"{name}[1]"]
         assert isinstance(member, Member)
         found.append(f"{member.family} = dict(enumerate({safe(name)}, 1))")
@@ -458,25 +458,23 @@ def _unpacked(plan: Plan) -> list[str]:
 
 
 def _gradients(order: Order, ink: Ink) -> list[str]:
-    plan = order.plan
-    said: dict[str, str] = {}
-    for name, entry in order.signature.items():
-        if not isinstance(entry, list):
-            found = plan.gradients.get(name)
-            said[name] = "None" if found is None else code(found, ink)
-        else:
-            each = [plan.gradients.get(tensor.name) for tensor in entry]
-            members = [one.number for one in each if isinstance(one, Member)]
-            if members == list(range(1, len(entry) + 1)):
-                family = next(one.family for one in each if isinstance(one, Member))
-                said[name] = f"[{family}[{ink.turn}] for {ink.turn} in {turns(1, len(entry))}]"
-            else:
-                inside = ("None" if one is None else code(one, ink) for one in each)
-                said[name] = f"[{', '.join(inside)}]"
+    said = {name: gradient_of(entry, order.plan, ink) for name, entry in order.signature.items()}
     if order.dialect.name == "numpy":
         pairs = [f'"{name}": {value}' for name, value in said.items() if value != "None"]
         return returned("return {", pairs, "}", around=False)
     return returned("return ", list(said.values()))
+
+
+def gradient_of(entry: Tensor | list[Tensor], plan: Plan, ink: Ink) -> str:
+    """A parameter's gradient: of a list the list of its members', and None where there is none."""
+    each = [plan.gradients.get(tensor.name) for tensor in members(entry)]
+    said = ["None" if one is None else code(one, ink) for one in each]
+    if not isinstance(entry, list):
+        return said[0]
+    family = [one for one in each if isinstance(one, Member)]
+    if [one.number for one in family] == list(range(1, len(entry) + 1)):
+        return f"[{family[0].family}[{ink.turn}] for {ink.turn} in {turns(1, len(entry))}]"
+    return f"[{', '.join(said)}]"
 
 
 def returned(head: str, parts: Sequence[str], tail: str = "", *, around: bool = True) -> list[str]:
@@ -516,14 +514,14 @@ def _idiom(order: Order) -> list[str]:
     docstring = [f'"""{_sentence(order)}"""']
     match order.dialect.name:
         case "torch":
-            flat, regrouped, spread = _flat(order)
+            flat, again, spread = _flat(order)
             return [
                 f"class {class_name(order.network)}(torch.autograd.Function):",
                 f'{INDENT}"""{_sentence(order)}"""',
                 "",
                 f"{INDENT}@staticmethod",
                 *indented(definition("forward", ["ctx", *flat])),
-                *indented(_call(f"{_out(plan)}, saved = forward", regrouped), INDENT * 2),
+                *indented(_call(f"{_out(plan)}, saved = forward", again), INDENT * 2),
                 f"{INDENT * 2}ctx.save_for_backward(*saved)",
                 f"{INDENT * 2}return {_out(plan)}",
                 "",
@@ -552,12 +550,12 @@ def _idiom(order: Order) -> list[str]:
                 "",
             ]
         case "tensorflow":
-            flat, regrouped, spread = _flat(order)
+            flat, again, spread = _flat(order)
             inner = [
                 "@tf.custom_gradient",
                 *definition("with_gradient" if _has_list(order) else name, flat),
                 *indented(docstring if not _has_list(order) else []),
-                *indented(_call(f"{_out(plan)}, saved = forward", regrouped)),
+                *indented(_call(f"{_out(plan)}, saved = forward", again)),
                 "",
                 f"{INDENT}def pullback({_given(plan)}):",
                 *indented(_flattened(order, "saved"), INDENT * 2),
@@ -589,7 +587,7 @@ def _out(plan: Plan) -> str:
 
 
 def _has_list(order: Order) -> bool:
-    return any(isinstance(entry, list) for entry in order.signature.values())
+    return bool(lists(order.signature))
 
 
 def _flat(order: Order) -> tuple[list[str], list[str], list[str]]:
@@ -598,17 +596,11 @@ def _flat(order: Order) -> tuple[list[str], list[str], list[str]]:
     if not _has_list(order):
         plain = parameters(order)
         return plain, plain, plain
-    regrouped, spread, start = [], [], 0
-    for name, entry in order.signature.items():
-        if isinstance(entry, list):
-            regrouped.append(f"tensors[{start}:{start + len(entry)}]")
-            spread.append(f"*{safe(name)}")
-            start += len(entry)
-        else:
-            regrouped.append(f"tensors[{start}]")
-            spread.append(safe(name))
-            start += 1
-    return ["*tensors"], regrouped, spread
+    spread = [
+        f"*{safe(name)}" if isinstance(entry, list) else safe(name)
+        for name, entry in order.signature.items()
+    ]
+    return ["*tensors"], regrouped(order.signature), spread
 
 
 def _flattened(order: Order, saved: str) -> list[str]:

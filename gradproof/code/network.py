@@ -7,14 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from gradproof.code.checking import bounds
-from gradproof.code.dialect import DIALECTS
+from gradproof.code.dialect import dialect_of
 from gradproof.code.file import Order, source_file
 from gradproof.code.plan import SYMBOL, before_the_loss, plan, seeded
-from gradproof.core.errors import DataError
 from gradproof.core.program import Paper
-from gradproof.core.told import told, told_row
 from gradproof.derivation import derive
-from gradproof.trace.signature import Signature
+from gradproof.trace.signature import Signature, members
 from gradproof.write.convention import Convention
 
 
@@ -45,14 +43,7 @@ def export(
         DataError: there is no such framework.
         NotYet: an equation has no code yet; the message names its line.
     """
-    if to not in DIALECTS:
-        raise DataError(
-            told(
-                "Code is written for {dialects}, not {to}.",
-                dialects=told_row(list(DIALECTS)),
-                to=to,
-            )
-        )
+    dialect = dialect_of(to)
     (loss,) = paper.forward.outputs
     output = before_the_loss(paper.forward) if vjp else loss
     given = None if to == "numpy" and not vjp else SYMBOL + output
@@ -60,11 +51,6 @@ def export(
     constants = {name: np.asarray(array) for name, array in paper.constants.items()}
     made = plan(derivation, convention, output, given, constants)
     taken = {tensor.name for tensor in made.inputs}
-    kept = {n: e for n, e in signature.items() if _names(e) & taken}
+    kept = {n: e for n, e in signature.items() if taken & {t.name for t in members(e)}}
     held = bounds(derivation, sizes, constants, to)
-    return source_file(Order(network, kept, made, DIALECTS[to], held, command))
-
-
-def _names(entry: object) -> set[str]:
-    several = entry if isinstance(entry, list) else [entry]
-    return {tensor.name for tensor in several}
+    return source_file(Order(network, kept, made, dialect, held, command))

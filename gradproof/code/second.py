@@ -44,6 +44,7 @@ from gradproof.core.program import (
 from gradproof.core.term import Product, Read, Sum, reads
 from gradproof.derivation.second import second
 from gradproof.engines.acb import Kinked
+from gradproof.engines.arb import Arb
 from gradproof.engines.contract import contract
 from gradproof.judge.direction import Forward, directional, tap
 from gradproof.judge.layers import OTHER_ALGORITHM, enclosed
@@ -259,9 +260,7 @@ def _certified(
     try:
         for name in inputs:
             if name.startswith(DIFFERENTIAL):
-                exact = np.empty(inputs[name].shape, dtype=object)
-                for place in np.ndindex(*exact.shape):
-                    exact[place] = flint.arb(float(inputs[name][place]))
+                (exact,) = Arb().lift(inputs[name])
                 of_input = name.removeprefix(DIFFERENTIAL)
                 found += directional(forward, tap(moved, of_input, exact)).ball
     except Kinked as problem:

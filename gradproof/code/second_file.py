@@ -7,21 +7,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradproof.code.array import Member
 from gradproof.code.checking import (
     BOUNDS_WORDS,
     DIRECTION,
     Bounds,
-    commented,
     data_lines,
+    ending,
+    lists,
+    regrouped,
+    table,
 )
-from gradproof.code.dialect import DIALECTS
+from gradproof.code.dialect import dialect_of
 from gradproof.code.file import (
     WIDTH,
     Order,
     definition,
     entered,
     families,
+    gradient_of,
     helpers,
     imports,
     indented,
@@ -43,7 +46,7 @@ from gradproof.core.errors import DataError
 from gradproof.core.program import DIFFERENTIAL, Paper, Tensor
 from gradproof.core.told import told, told_list
 from gradproof.derivation import derive
-from gradproof.trace.signature import Signature
+from gradproof.trace.signature import Signature, members
 from gradproof.write.convention import Convention
 
 PRODUCT = "hessian_product"
@@ -76,36 +79,31 @@ def export_second(
         DataError: there is no such framework, or no such input.
         NotYet: an equation has no code yet, or nothing moves; the message names its line.
     """
-    if to not in DIALECTS:
-        raise DataError(f"Code is written for {', '.join(DIALECTS)}, not {to}.")
+    dialect = dialect_of(to)
     derivation = derive(paper.forward)
     constants = {name: np.asarray(array) for name, array in paper.constants.items()}
-    chosen = _members(along, signature)
+    chosen = _chosen(along, signature)
     plans = plan_second(derivation, chosen, convention, constants)
     held = second_bounds(derivation, chosen, sizes, constants, to)
     taken = {t.name for t in plans.loss.inputs}
-    own = {n: e for n, e in signature.items() if taken & {t.name for t in _tensors(e)}}
+    own = {n: e for n, e in signature.items() if taken & {t.name for t in members(e)}}
     moving = {
         DIFFERENTIAL + name: entry
         for name, entry in own.items()
-        if {t.name for t in _tensors(entry)} & set(plans.moving)
+        if {t.name for t in members(entry)} & set(plans.moving)
     }
     directions = {name: _directions(entry) for name, entry in moving.items()}
-    first = Order(network, own, plans.loss, DIALECTS[to], held, command)
+    first = Order(network, own, plans.loss, dialect, held, command)
     second = replace(first, signature={**own, **directions}, plan=plans.product)
     return _file(first, second, plans)
 
 
-def _tensors(entry: Tensor | list[Tensor]) -> list[Tensor]:
-    return entry if isinstance(entry, list) else [entry]
-
-
 def _directions(entry: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
-    found = [replace(t, name=DIFFERENTIAL + t.name, role="data", law="") for t in _tensors(entry)]
+    found = [replace(t, name=DIFFERENTIAL + t.name, role="data", law="") for t in members(entry)]
     return found if isinstance(entry, list) else found[0]
 
 
-def _members(along: Sequence[str], signature: Signature) -> list[str]:
+def _chosen(along: Sequence[str], signature: Signature) -> list[str]:
     """The inputs meant: of a list all members, by the list's name.
 
     Raises:
@@ -113,15 +111,12 @@ def _members(along: Sequence[str], signature: Signature) -> list[str]:
     """
     found = []
     for name in along:
-        entry = signature.get(name)
-        found += [t.name for t in entry] if isinstance(entry, list) else [name]
-        lists = [
-            n for n, e in signature.items() if isinstance(e, list) and name.startswith(f"{n}[")
-        ]
-        if lists:
+        found += [t.name for t in members(signature[name])] if name in signature else [name]
+        owners = [n for n in lists(signature) if name.startswith(f"{n}[")]
+        if owners:
             raise DataError(
-                told("The members of {name} move together in code.", name=lists[0]),
-                advice=told("Try: --along {names}", names=told_list(lists)),
+                told("The members of {name} move together in code.", name=owners[0]),
+                advice=told("Try: --along {names}", names=told_list(owners)),
             )
     return found
 
@@ -196,18 +191,11 @@ def _loss(order: Order, ink: Ink) -> list[str]:
 
 
 def _moved(order: Order, ink: Ink) -> list[str]:
-    pairs = []
-    for name, entry in order.signature.items():
-        found = [order.plan.gradients.get(t.name) for t in _tensors(entry)]
-        if not any(found):
-            continue
-        said = ["None" if one is None else code(one, ink) for one in found]
-        members = [one.number for one in found if isinstance(one, Member)]
-        if isinstance(entry, list) and members == list(range(1, len(entry) + 1)):
-            family = next(one.family for one in found if isinstance(one, Member))
-            said = [f"{family}[{ink.turn}] for {ink.turn} in range(1, {len(entry) + 1})"]
-        inside = ", ".join(said)
-        pairs.append(f'"{name}": [{inside}]' if isinstance(entry, list) else f'"{name}": {inside}')
+    pairs = [
+        f'"{name}": {gradient_of(entry, order.plan, ink)}'
+        for name, entry in order.signature.items()
+        if any(tensor.name in order.plan.gradients for tensor in members(entry))
+    ]
     return returned("return {", pairs, "}", around=False)
 
 
@@ -222,41 +210,30 @@ a float64 evaluation, in whatever order of sums, may take it from that."""
 def _check(first: Order, second: Order, plans: SecondPlan) -> list[str]:
     held: Bounds = second.bounds
     lines = data_lines(second.plan.inputs, held.sizes)
-    several = [name for name, entry in first.signature.items() if isinstance(entry, list)]
+    several = lists(first.signature)
     whole, own = "*tensors", f"*tensors[:{len(first.plan.inputs)}]"
     if several:
         lines += _grouped(second.signature)
         whole, own = "*grouped(tensors)", f"*grouped(tensors)[:{len(first.signature)}]"
     if second.dialect.name == "numpy":
-        lines += [*commented(SLOPES_WORDS), "SLOPES = {"]
-        lines += [f'    "{name}": ({s!r}, {b!r}),' for name, (s, b) in held.slopes.items()]
+        lines += table("SLOPES", SLOPES_WORDS, held.slopes)
     else:
-        moving = returned("MOVING = ", [f'"{name}"' for name in plans.moving])
-        bounds = {**held.apart, **dict.fromkeys(plans.still, 0.0)}
-        lines += [*moving, "", *commented(BOUNDS_WORDS), "BOUNDS = {"]
-        lines += [f'    "{name}": {bound!r},' for name, bound in bounds.items()]
-    lines += ["}", "", ""]
+        lines += [*returned("MOVING = ", [f'"{name}"' for name in plans.moving]), ""]
+        lines += table("BOUNDS", BOUNDS_WORDS, {**held.apart, **dict.fromkeys(plans.still, 0.0)})
     names = ", ".join(f'"{name}"' for name in several) + "," * (len(several) == 1)
     text = CHECKS[second.dialect.name].replace("<product>", f"{PRODUCT}({whole})")
     text = text.replace("<own>", f"forward({own})")
     text = text.replace("    <flat>\n", FLAT.replace("<names>", names) if several else "")
-    return [*lines, *text.strip("\n").splitlines()]
+    return [*lines, *ending(text)]
 
 
 def _grouped(signature: Signature) -> list[str]:
     """The function of a file that makes lists of the tensors that belong to one."""
-    found, start = [], 0
-    for entry in signature.values():
-        count = len(_tensors(entry))
-        found.append(
-            f"tensors[{start}:{start + count}]" if isinstance(entry, list) else f"tensors[{start}]"
-        )
-        start += count
     return [
         "def grouped(tensors):",
         '    """The arguments, some of which are lists, of tensors one after the other."""',
         "    return (",
-        *(f"        {one}," for one in found),
+        *(f"        {one}," for one in regrouped(signature)),
         "    )",
         "",
         "",
@@ -281,10 +258,6 @@ def check():
         if not abs(found - slope) <= bound:
             raise SystemExit(f"{{name}}: {{found}}, certified {{slope}} ± {{bound}}")
     print(f"{{len(SLOPES)}} Hessian products agree with certified numbers")
-
-
-if __name__ == "__main__":
-    check()
 ''',
     "torch": '''
 def check():
@@ -304,10 +277,6 @@ def check():
         if not apart <= bound:
             raise SystemExit(f"{name}: {apart} from PyTorch's own, at most {bound}")
     print(f"{len(BOUNDS)} Hessian products agree with PyTorch's own")
-
-
-if __name__ == "__main__":
-    check()
 ''',
     "jax": '''
 def check():
@@ -334,10 +303,6 @@ def check():
         if not apart <= bound:
             raise SystemExit(f"{name}: {apart} from JAX's own, at most {bound}")
     print(f"{len(BOUNDS)} Hessian products agree with JAX's own")
-
-
-if __name__ == "__main__":
-    check()
 ''',
     "tensorflow": '''
 def check():
@@ -362,10 +327,6 @@ def check():
         if not apart <= bound:
             raise SystemExit(f"{name}: {apart} from TensorFlow's own, at most {bound}")
     print(f"{len(BOUNDS)} Hessian products agree with TensorFlow's own")
-
-
-if __name__ == "__main__":
-    check()
 ''',
 }
 """The check of each framework's file; what stands in ``<…>`` is filled in."""

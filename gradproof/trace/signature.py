@@ -178,12 +178,14 @@ def positions_of(tensor: Tensor) -> Size | None:
     return int(size) if size.isdecimal() else size
 
 
+def members(entry: Tensor | list[Tensor]) -> list[Tensor]:
+    """The tensors of one parameter: of a list its members."""
+    return entry if isinstance(entry, list) else [entry]
+
+
 def tensors(signature: Signature) -> tuple[Tensor, ...]:
     """All tensors of a signature, in order."""
-    flat: list[Tensor] = []
-    for entry in signature.values():
-        flat.extend(entry if isinstance(entry, list) else [entry])
-    return tuple(flat)
+    return tuple(tensor for entry in signature.values() for tensor in members(entry))
 
 
 def symbols(signature: Signature) -> tuple[str, ...]:
