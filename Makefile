@@ -45,7 +45,7 @@ test: environment
 checks: tools
 	@./checks
 
-bench: $(VENV)/.has-benchmarks
+bench: $(VENV)/.has-benchmarks $(VENV)/tensorgrad/.done
 	@$(PY) benchmarks/bench.py
 
 # The installations are --editable: a change in gradproof/ needs no second one.
@@ -68,6 +68,13 @@ $(VENV)/.has-everything: pyproject.toml | new-enough
 $(VENV)/.has-benchmarks: pyproject.toml | environment
 	@$(PIP) --editable ".[all,bench]"
 	@touch $@
+
+# Another symbolic differentiator, measured beside ours, with its own versions of everything.
+$(VENV)/tensorgrad/.done: | environment
+	@echo "Installing tensorgrad into $(VENV)/tensorgrad"
+	@"$(PYTHON)" -m venv $(VENV)/tensorgrad
+	@if $(PIP) --python $(VENV)/tensorgrad $(TORCH_OPTIONS) "$(TORCH)" && $(PIP) --python $(VENV)/tensorgrad tensorgrad==0.3.0; \
+	then touch $@; else rm -rf $(VENV)/tensorgrad; echo "tensorgrad could not be installed, and is left out" >&2; fi
 
 $(VENV)/.has-tools: pyproject.toml | new-enough
 	@echo "Installing gradproof with the checkers into $(VENV)"

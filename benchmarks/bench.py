@@ -35,7 +35,7 @@ LIMIT = 150
 
 NETWORKS = ((2, 4, 3), (64, 128, 64), (784, 128, 10), (784, 512, 512, 10))
 BATCH = 64
-PACKAGES = ("numpy", "python-flint", "torch", "tensorflow-cpu", "jax", "sympy", "tensorgrad")
+PACKAGES = ("numpy", "python-flint", "torch", "tensorflow-cpu", "jax", "sympy")
 
 
 def timed(function: Callable[[], object], seconds: float = 1.5, most: int = 41) -> list[float]:
@@ -228,7 +228,7 @@ def sympy_peer() -> Iterator[Row]:
     """SymPy's derivatives by all weights of tanh layers, and how long they are when printed.
 
     The weights are 2×2 and written out: of a chain of two elementwise functions SymPy 1.14's matrix
-    and array expressions have no derivative (`ValueError`)."""
+    and array expressions have no derivative (`ValueError`); without functions they do."""
     import sympy as sp
 
     for depth in (2, 4, 6):
@@ -245,6 +245,49 @@ def sympy_peer() -> Iterator[Row]:
         said = sum(len(str(g)) for g in gradients())
         taken = time.process_time() - start
         yield row("deriving", f"SymPy, {depth} layers of 2: {said} characters", [taken])
+
+
+def sympy_arrays() -> Iterator[Row]:
+    """SymPy's array derivatives by all weights of x W₁ W₂ …, with no function between them."""
+    import sympy as sp
+    from sympy.tensor.array.expressions import (
+        ArrayContraction,
+        ArraySymbol,
+        ArrayTensorProduct,
+    )
+    from sympy.tensor.array.expressions.arrayexpr_derivatives import array_derive
+
+    n, d = sp.symbols("n d", integer=True, positive=True)
+    for depth in (2, 8, 32):
+        a = ArraySymbol("x", (n, d))
+        Ws = [ArraySymbol(f"W{k}", (d, d)) for k in range(depth)]
+        for W in Ws:
+            a = ArrayContraction(ArrayTensorProduct(a, W), (1, 2))
+        loss = ArrayContraction(ArrayTensorProduct(a, a), (0, 2), (1, 3))
+        start = time.process_time()
+        said = sum(len(str(array_derive(loss, W))) for W in Ws)
+        taken = time.process_time() - start
+        yield row("deriving", f"SymPy arrays, {depth} linear layers: {said} characters", [taken])
+
+
+def tensorgrad_peer() -> Iterator[Row]:
+    """tensorgrad's gradient by the first weight of tanh layers, in the environment that `make
+    bench` gives it."""
+    python = Path(sys.prefix) / "tensorgrad" / "bin" / "python"
+    if not python.exists():
+        raise ModuleNotFoundError(f"tensorgrad has no environment in {python.parents[1]}")
+    for kind, depths in (("by-hand", (2, 4, 8)), ("compiler", (8, 32, 128))):
+        for depth in depths:
+            done = subprocess.run(
+                [python, "-W", "ignore", HERE / "tensorgrad_peer.py", kind, str(depth)],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            found = json.loads(done.stdout)
+            how = f"{found['characters']} characters" if kind == "by-hand" else "its compiler"
+            what = f"tensorgrad, one weight of {depth} layers: {how}"
+            yield row("deriving", what, [found["seconds"]])
 
 
 def memory() -> Iterator[Row]:
@@ -347,6 +390,8 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "starting": starting,
     "deriving": deriving,
     "sympy": sympy_peer,
+    "sympy-arrays": sympy_arrays,
+    "tensorgrad": tensorgrad_peer,
     "hessians": hessians,
     "export": exported,
     "gallery": gallery,
@@ -401,7 +446,14 @@ def machine() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
+    found["tensorgrad"] = tensorgrad_version()
     return found
+
+
+def tensorgrad_version() -> str:
+    """The release in tensorgrad's own environment."""
+    folders = Path(sys.prefix).glob("tensorgrad/lib/*/site-packages/tensorgrad-*.dist-info")
+    return next((f.name.split("-")[1].removesuffix(".dist") for f in folders), "not installed")
 
 
 def markdown(rows: list[Row], missing: dict[str, str], on: dict[str, str]) -> str:
