@@ -278,8 +278,7 @@ def verify_source(
     """
     check_dtype(dtype)
     check_seed(seed)
-    # Proofs are drawn from the system's randomness unless a repetition is asked for.
-    chance = None if seed is None else hashlib.sha256(f"proof {seed}".encode()).digest()
+    chance = repeated(seed)
     seed = 0 if seed is None else seed
     machine = load(choose_engine(engine))
     contract_of(machine.name, dtype)  # before anything is run: the engine may lack the dtype
@@ -297,8 +296,7 @@ def verify_source(
         arrays = draw(traced.signature, chosen, given, dtype, seed)
         program = traced.paper.forward
         if program not in programs:
-            capture = capture_of(traced, machine)
-            programs[program] = prove_program(traced.paper, traced.derivation, capture, chance)
+            programs[program] = programs_of(traced, machine, chance)
         bench = bench_of(title, traced, machine, dtype, chosen, arrays, proofs, pictures=pictures)
         found.append((judged(bench), programs[program]))
     report = report_of(source.name, machine, dtype, seed, found)
@@ -335,7 +333,7 @@ def report_of(
 
     def write() -> Written:
         batches = tuple(with_program(rows_of(one), proof) for one, proof in found)
-        return Written(_shape_words(traced), batches)
+        return Written(_shape_words(traced), batches, _missing())
 
     return written_later(
         Later(tuple(one for one, _ in found), write),
@@ -347,8 +345,12 @@ def report_of(
         engine_version=machine.version(),
         contract=contract_words(contract_of(machine.name, dtype)),
         notes=(*traced.paper.notes, *_dtype_notes(dtype)),
-        missing_engines=_missing(),
     )
+
+
+def repeated(seed: int | None) -> bytes | None:
+    """What repeats a proof's random points; without a seed they are the system's own."""
+    return None if seed is None else hashlib.sha256(f"proof {seed}".encode()).digest()
 
 
 class Study(NamedTuple):
@@ -536,6 +538,11 @@ def proofs_of(traced: Traced, chance: bytes | None = None) -> dict[str, Proof]:
     if not traced.paper.claims:
         return {}
     return prove(traced.paper, traced.derivation, chance)
+
+
+def programs_of(traced: Traced, engine: Engine, chance: bytes | None) -> ProgramProof | None:
+    """What is proved of an engine's own program; `None` where it shows none."""
+    return prove_program(traced.paper, traced.derivation, capture_of(traced, engine), chance)
 
 
 def capture_of(traced: Traced, engine: Engine) -> Capture:

@@ -160,6 +160,7 @@ class Written(NamedTuple):
 
     shapes: Mapping[str, str]
     batches: tuple[Batch, ...]
+    missing_engines: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
