@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _WHERE = {
     **dict.fromkeys(("derive", "verify"), "gradproof.workbench"),
     "export": "gradproof.exporting",
+    "prepare": "gradproof.preparing",
     "check": "gradproof.blackbox.verb",
     "instrument": "gradproof.blackbox.instrument",
     "named": "gradproof.blackbox.watching",

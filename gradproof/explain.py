@@ -203,7 +203,7 @@ def _searched(bench: Bench, wrong: frozenset[str]) -> Iterator[LastDigit | tuple
     for step in derivation.steps:
         stage = by_names(step.equation, forward)
         value = _array(bench.run.gradients[step.of])
-        claim = bench.written.get(step.of)
+        claim = bench.traced.written.get(step.of)
         if claim is None or step.of not in bench.hand or step.of in wrong:
             side = origin(bench.title, stage, value, bench.operands, bench.sizes)
             yield step.equation.target, side

@@ -6,95 +6,56 @@ import ast
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradproof.core.errors import ClaimShape, DataError, GradproofError, NetworkError, NotYet
-from gradproof.core.index import Size
-from gradproof.core.nested import each
+from gradproof.bench import Traced, bench_of, constants_of
+from gradproof.core.errors import ClaimShape, DataError, GradproofError, NotYet
 from gradproof.core.program import (
-    Claim,
     Derivation,
-    Equation,
-    Named,
     Paper,
     Program,
-    Step,
-    counts,
     shape_of,
     shapes,
 )
-from gradproof.core.term import reads
 from gradproof.core.told import told, told_as_is, told_lines, told_list
 from gradproof.derivation import SYMBOLS
 from gradproof.derivation import derive as derive_program
 from gradproof.derivation.blanks import with_blanks_filled
-from gradproof.engines.arithmetic import Value
 from gradproof.engines.backward_program import BackwardProgram
 from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
-from gradproof.engines.dtype import carrier, check_dtype, in_dtype
-from gradproof.engines.engine import ENGINES, Engine, Run, installed, load
-from gradproof.engines.numpy import record_plain, run_plain
-from gradproof.judge.breach import explain_breach
-from gradproof.judge.formula import judge_formula
+from gradproof.engines.dtype import carrier, check_dtype
+from gradproof.engines.engine import ENGINES, Engine, installed, load
 from gradproof.judge.generic import by_parameter, check_seed, choose_sizes, draw
-from gradproof.judge.heat import shares
 from gradproof.judge.identity import Proof, prove
-from gradproof.judge.kink import Kink, kinks, sentence, tied_values
-from gradproof.judge.layers import Layers, compared, judge_layer, run_layers
-from gradproof.judge.normal_form import claims_written_out
 from gradproof.judge.program_identity import Capture, ProgramProof, prove_program
-from gradproof.judge.stage import judge_stage, stage_middle
-from gradproof.judge.truth import TrueValues, digits_in_common, middle, true_values
-from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
-from gradproof.prims.caller import reported
+from gradproof.judged import Judged, judged, rows_of
 from gradproof.report.cards import document
 from gradproof.report.console import proof_lines
-from gradproof.report.diagnosis import with_mistake, with_reasons
+from gradproof.report.diagnosis import with_mistake
 from gradproof.report.document import Document, Listing
 from gradproof.report.equations import BRIEF, MATRIX, STEPS, Equations, check_layout
 from gradproof.report.evidence import with_certificates, witness_note
 from gradproof.report.notebook import Code, notebook
 from gradproof.report.program import program_said
-from gradproof.report.report import (
-    Batch,
-    ForwardRow,
-    GradientRow,
-    Report,
-    with_program,
-)
-from gradproof.report.sheet import Sheet, shape_words, sheet_of
+from gradproof.report.report import Later, Report, Written, with_program, written_later
+from gradproof.report.sheet import shape_words, sheet_of
 from gradproof.trace.graph import too_small
 from gradproof.trace.paper import trace
 from gradproof.trace.parts import file_of, functions, names_in, package_of, surroundings, text_of
 from gradproof.trace.signature import (
-    Signature,
     read_signature,
     symbols,
     tensors,
-    where_defined,
     with_one,
 )
 from gradproof.trace.source import Source
 from gradproof.trace.uniform import same_equations, trace_uniformly
 from gradproof.words.say import ENGLISH
-from gradproof.write.convention import Convention
-from gradproof.write.orient import oriented
-
-
-@dataclass(frozen=True, slots=True)
-class Traced:
-    """A source with its program and its gradients."""
-
-    source: Source
-    signature: Signature
-    paper: Paper
-    derivation: Derivation
-    layout: Convention
 
 
 def derive(
@@ -250,8 +211,7 @@ def read(
         raise with_mistake(problem, loose, derive_program(loose.forward), chosen) from problem
     derivation = derive_program(paper.forward)
     paper = with_blanks_filled(paper, derivation)
-    layout = oriented(derivation, Convention("row"))
-    return Traced(source, signature, paper, derivation, layout), chosen
+    return Traced(source, signature, paper, derivation), chosen
 
 
 def verify(
@@ -318,8 +278,7 @@ def verify_source(
     """
     check_dtype(dtype)
     check_seed(seed)
-    # Proofs are drawn from the system's randomness unless a repetition is asked for.
-    chance = None if seed is None else hashlib.sha256(f"proof {seed}".encode()).digest()
+    chance = repeated(seed)
     seed = 0 if seed is None else seed
     machine = load(choose_engine(engine))
     contract_of(machine.name, dtype)  # before anything is run: the engine may lack the dtype
@@ -327,40 +286,71 @@ def verify_source(
     if not inputs and not sizes:
         data += ((told_as_is(title), sample) for title, sample in source.samples.items())
     data.append((told("your data") if inputs else told("generic data"), inputs))
-    batches: list[Batch] = []
-    notes: list[str] = []
+    found: list[tuple[Judged, ProgramProof | None]] = []
     studies = {} if studies is None else studies
     programs: dict[Program, ProgramProof | None] = {}
     for title, given in data:
         if title not in studies:
-            studies[title] = _studied(source, given, sizes, chance, tuple(studies.values()))
+            studies[title] = studied(source, given, sizes, chance, tuple(studies.values()))
         traced, chosen, proofs = studies[title]
         arrays = draw(traced.signature, chosen, given, dtype, seed)
         program = traced.paper.forward
         if program not in programs:
-            capture = capture_of(traced, machine)
-            programs[program] = prove_program(traced.paper, traced.derivation, capture, chance)
-        batch = _batch(title, traced, machine, dtype, chosen, arrays, proofs, pictures=pictures)
-        batch = with_program(batch, programs[program])
-        constants = constants_of(traced.paper, dtype)
+            programs[program] = programs_of(traced, machine, chance)
+        bench = bench_of(title, traced, machine, dtype, chosen, arrays, proofs, pictures=pictures)
+        found.append((judged(bench), programs[program]))
+    report = report_of(source.name, machine, dtype, seed, found)
+    if not (certificates or witness):
+        return report
+    batches, notes = list(report.batches), list(report.notes)
+    for number, (one, _) in enumerate(found):
+        paper, derivation = one.bench.traced.paper, one.bench.traced.derivation
+        constants = constants_of(paper, dtype)
         if certificates:
-            batch = with_certificates(batch, traced.paper, constants, source.name)
+            batches[number] = with_certificates(batches[number], paper, constants, source.name)
         if witness:
-            notes.append(witness_note(batch, traced.derivation, constants, seed))
-        batches.append(batch)
-    return Report(
-        source.name,
-        traced.paper.loss,
-        dtype,
-        seed,
-        machine.title,
-        machine.version(),
-        contract_words(contract_of(machine.name, dtype)),
-        _shape_words(traced),
-        tuple(batches),
-        (*traced.paper.notes, *_dtype_notes(dtype), *notes),
-        _missing(),
+            notes.append(witness_note(batches[number], derivation, constants, seed))
+    return replace(report, batches=tuple(batches), notes=tuple(notes))
+
+
+def report_of(
+    name: str,
+    machine: Engine,
+    dtype: str,
+    seed: int,
+    found: Sequence[tuple[Judged, ProgramProof | None]],
+) -> Report:
+    """The report on a network: its verdicts, and its rows when they are asked for.
+
+    Args:
+        name: of the network.
+        machine: the engine.
+        dtype: in which it computed.
+        seed: of what was drawn.
+        found: the verdicts on each set of data, with what was proved of the engine's own program.
+    """
+    traced = found[-1][0].bench.traced
+
+    def write() -> Written:
+        batches = tuple(with_program(rows_of(one), proof) for one, proof in found)
+        return Written(_shape_words(traced), batches, _missing())
+
+    return written_later(
+        Later(tuple(one for one, _ in found), write),
+        network=name,
+        loss=traced.paper.loss,
+        dtype=dtype,
+        seed=seed,
+        engine=machine.title,
+        engine_version=machine.version(),
+        contract=contract_words(contract_of(machine.name, dtype)),
+        notes=(*traced.paper.notes, *_dtype_notes(dtype)),
     )
+
+
+def repeated(seed: int | None) -> bytes | None:
+    """What repeats a proof's random points; without a seed they are the system's own."""
+    return None if seed is None else hashlib.sha256(f"proof {seed}".encode()).digest()
 
 
 class Study(NamedTuple):
@@ -371,7 +361,7 @@ class Study(NamedTuple):
     proofs: Mapping[str, Proof]
 
 
-def _studied(
+def studied(
     source: Source,
     given: Mapping[str, Any],
     sizes: Mapping[str, int],
@@ -534,15 +524,6 @@ def _dtype_notes(dtype: str) -> tuple[str, ...]:
     )
 
 
-def _shapes(traced: Traced) -> dict[str, tuple[Size, ...]]:
-    """The shape of every tensor that a formula may read."""
-    paper = traced.paper
-    programs = [paper.forward, traced.derivation.backward]
-    if paper.backward is not None:
-        programs.append(paper.backward)
-    return {name: shape for program in programs for name, shape in shapes(program).items()}
-
-
 def _shape_words(traced: Traced) -> dict[str, str]:
     return {n: shape_words(n, s, traced.layout) for n, s in shapes(traced.paper.forward).items()}
 
@@ -559,6 +540,11 @@ def proofs_of(traced: Traced, chance: bytes | None = None) -> dict[str, Proof]:
     return prove(traced.paper, traced.derivation, chance)
 
 
+def programs_of(traced: Traced, engine: Engine, chance: bytes | None) -> ProgramProof | None:
+    """What is proved of an engine's own program; `None` where it shows none."""
+    return prove_program(traced.paper, traced.derivation, capture_of(traced, engine), chance)
+
+
 def capture_of(traced: Traced, engine: Engine) -> Capture:
     """What writes down the engine's own backward program at given sizes."""
     paper, signature = traced.paper, traced.signature
@@ -572,358 +558,3 @@ def capture_of(traced: Traced, engine: Engine) -> Capture:
         )
 
     return capture
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """One set of data on one engine: everything that its rows are made from."""
-
-    traced: Traced
-    run: Run
-    title: str
-    sizes: Mapping[str, int]
-    contract: Contract
-    truth: TrueValues
-    digits: Mapping[str, float]
-    middles: Mapping[str, np.ndarray]
-    operands: Mapping[str, np.ndarray]
-    plain: Mapping[str, np.ndarray]
-    layers: Layers | None
-    hand: Mapping[str, np.ndarray]
-    written: Mapping[str, Equation]
-    kinks: Mapping[str, Kink]
-    tied: Mapping[str, np.ndarray]
-    proofs: Mapping[str, Proof]
-    claims: Mapping[str, Claim]
-    shapes: Mapping[str, tuple[Size, ...]]
-    sheet: Sheet
-    scaled: Mapping[str, int]
-    pictures: bool = False
-
-
-def _batch(
-    title: str,
-    traced: Traced,
-    engine: Engine,
-    dtype: str,
-    sizes: Mapping[str, int],
-    arrays: Mapping[str, np.ndarray],
-    proofs: Mapping[str, Proof],
-    *,
-    pictures: bool = False,
-) -> Batch:
-    bench = bench_of(title, traced, engine, dtype, sizes, arrays, proofs)
-    bench = replace(bench, pictures=pictures)
-    forward = tuple(
-        _forward_row(equation, bench)
-        for equation in traced.paper.forward.equations
-        if equation.target in bench.run.values
-    )
-    own = {e.target: e for e in traced.paper.backward.equations} if traced.paper.backward else {}
-    rows = tuple(_gradient_row(step, bench, own) for step in traced.derivation.steps)
-    gradients = with_reasons(rows, traced.paper, traced.derivation, sizes, proofs, bench.shapes)
-    return Batch(
-        title,
-        dict(sizes),
-        dict(arrays),
-        forward,
-        gradients,
-        own=bench.sheet.own_values(),
-        forward_loops=bench.sheet.forward_loops(),
-        starts=bench.sheet.starts(),
-        gradient_loops=bench.sheet.gradient_loops(),
-    )
-
-
-def constants_of(paper: Paper, dtype: str) -> dict[str, np.ndarray]:
-    """The plain arrays that the functions brought along."""
-    return {
-        # Whole numbers, such as an axis' positions, are compared and stay exact.
-        n: a if np.asarray(a).dtype.kind in "iu" and counts(n) else in_dtype(np.asarray(a), dtype)
-        for n, a in paper.constants.items()
-    }
-
-
-def bench_of(
-    title: str,
-    traced: Traced,
-    engine: Engine,
-    dtype: str,
-    sizes: Mapping[str, int],
-    arrays: Mapping[str, np.ndarray],
-    proofs: Mapping[str, Proof],
-) -> Bench:
-    paper, source, derivation = traced.paper, traced.source, traced.derivation
-    arguments = by_parameter(traced.signature, arrays)
-    run = engine.run(source.forward, arguments, paper.operations, paper.loss, dtype)
-    constants = constants_of(paper, dtype)
-    inputs = {**arrays, **constants}
-    programs = [paper.forward, derivation.backward]
-    if paper.backward is not None:
-        programs.append(paper.backward)
-    plain = {
-        **inputs,
-        **record_plain(source.forward, arguments, paper.operations, carrier(dtype)).values,
-    }
-    gradients = {
-        derivation.gradients[n]: g for n, g in run.gradients.items() if n in derivation.gradients
-    }
-    contract = contract_of(engine.name, dtype)
-    operands = {**constants, **run.values, **gradients}
-    layers = _layers(traced, engine, dtype, sizes, inputs)
-    # Only what is compared again later stays: the rest are digits, and the gradients' middles.
-    kept = compared(layers, derivation) if paper.backward is None else None
-    computed = {**run.values, **gradients}
-    digits: dict[str, float] = {}
-    middles: dict[str, np.ndarray] = {}
-    symbols_of = frozenset(derivation.gradients.values())
-
-    def look(name: str, value: Value) -> None:
-        if name in computed and computed[name].shape == value[0].shape:
-            digits[name] = digits_in_common(computed[name], value)
-        if name in symbols_of:
-            middles[name] = middle(value)
-
-    truth = true_values(tuple(programs), inputs, sizes, kept=kept, look=look)
-    missing = {
-        of: middles[derivation.gradients[of]].astype(carrier(dtype)) for of in paper.blanks.values()
-    }
-    plain.update({derivation.gradients[of]: array for of, array in missing.items()})
-    return Bench(
-        traced,
-        run,
-        engine.title,
-        sizes,
-        contract,
-        truth,
-        digits,
-        middles,
-        operands,
-        plain,
-        layers,
-        _hand_values(traced, plain, missing),
-        claims_written_out(paper),
-        kinks(paper.forward, operands, sizes, contract),
-        tied_values(paper.forward, operands, sizes, contract),
-        proofs,
-        {claim.of: claim for claim in paper.claims},
-        _shapes(traced),
-        sheet_of(paper, traced.derivation, traced.layout),
-        _scaled(paper),
-    )
-
-
-def _layers(
-    traced: Traced,
-    engine: Engine,
-    dtype: str,
-    sizes: Mapping[str, int],
-    inputs: Mapping[str, np.ndarray],
-) -> Layers | None:
-    """What the engine's own layers give, where the source has them."""
-    native = traced.source.native.get(engine.name)
-    if native is None:
-        return None
-    arguments = by_parameter(traced.signature, inputs)
-    return run_layers(native, engine, dtype, traced.derivation, arguments, inputs, sizes)
-
-
-def _layer(
-    name: str, equation: Equation, bench: Bench, *, gradient: bool
-) -> tuple[np.ndarray | None, EngineVerdict | None]:
-    if bench.layers is None:
-        return None, None
-    true = bench.truth.values.get(equation.target)
-    computed, verdict = judge_layer(name, equation, bench.layers, true, gradient=gradient)
-    if gradient and verdict is not None and verdict.kind == "refuted" and bench.kinks:
-        # End to end a slope that was chosen anywhere after a tensor is in its gradient.
-        kink = bench.kinks.get(name) or next(iter(bench.kinks.values()))
-        said = sentence(kink, load(bench.run.engine), bench.contract.dtype)
-        verdict = replace(verdict, kind="undecided", because=said)
-    return computed, verdict
-
-
-def _hand_values(
-    traced: Traced, values: Mapping[str, np.ndarray], missing: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """What the user's own backward returns on plain arrays, by the tensor it claims; where it has
-    blanks, from the `missing` gradients."""
-    source, paper = traced.source, traced.paper
-    if source.backward is None:
-        return {}
-
-    def entered(item: Any) -> Any:
-        return values[item.name] if isinstance(item, Named) else item
-
-    arguments = {name: each(value, entered) for name, value in paper.parameters.items()}
-    flat: dict[str, np.ndarray] = {}
-    with reported(source.backward):
-        gradients = {id(values[of]): array for of, array in missing.items()}
-        returned = run_plain(source.backward, arguments, gradients)
-    if not isinstance(returned, dict):
-        raise NetworkError(
-            told(
-                "backward, run on plain arrays, returns {kind}, not its formulas.",
-                kind=type(returned).__name__,
-            ),
-            advice=told("End it with  return locals()"),
-            place=where_defined(source.backward),
-        )
-    for key, value in returned.items():
-        several = isinstance(value, list | tuple)
-        named = ((f"{key}[{k}]", v) for k, v in enumerate(value, 1)) if several else [(key, value)]
-        flat.update((n, np.asarray(v)) for n, v in named if isinstance(v, np.ndarray | np.generic))
-    spelled = {claim.of: claim.name.rstrip("'") for claim in paper.claims}
-    # Of a name that a loop binds at every turn a function returns the last value.
-    last = {c.name.partition("[")[0]: c.name.rstrip("'") for c in paper.claims if c.turn}
-    flat.update({name: flat[key] for key, name in last.items() if key in flat})
-    return {of: flat[name] for of, name in spelled.items() if name in flat}
-
-
-def _judged(
-    equation: Equation,
-    computed: np.ndarray,
-    operands: Mapping[str, np.ndarray],
-    bench: Bench,
-    scaled: int,
-) -> EngineVerdict:
-    """The verdict on one stage; a refuted one says so where the engine's functions are at fault."""
-    verdict = judge_stage(equation, computed, operands, bench.sizes, bench.contract, None, scaled)
-    digits = bench.digits.get(equation.target, float("nan"))
-    verdict = replace(verdict, digits=digits if np.isnan(verdict.digits) else verdict.digits)
-    if verdict.kind == "refuted":
-        engine = load(bench.run.engine)
-        because = explain_breach(equation, operands, bench.sizes, engine, bench.contract)
-        verdict = replace(verdict, because=because or verdict.because)
-    return verdict
-
-
-def _forward_row(equation: Equation, bench: Bench) -> ForwardRow:
-    name = equation.target
-    scaled = bench.traced.paper.scalings.get(name, 0)
-    verdict = _judged(equation, bench.run.values[name], bench.operands, bench, scaled)
-    return ForwardRow(
-        name,
-        shape_words(name, shape_of(equation), bench.traced.layout),
-        bench.sheet.on(equation),
-        verdict,
-        bench.run.values[name],
-        *_layer(name, equation, bench, gradient=False),
-        bench.plain[name],
-        _heat(equation, bench.run.values[name], bench, scaled),
-    )
-
-
-def _scaled(paper: Paper) -> dict[str, int]:
-    """How many constants multiply each tensor's gradient, at most: those that the tensor meets, in
-    what is worked out again and in what is passed back."""
-    found: dict[str, int] = {}
-    for equation in paper.forward.equations:
-        count = 2 * paper.scalings.get(equation.target, 0)
-        if count:
-            for read in reads(equation.term):
-                found[read.tensor] = max(found.get(read.tensor, 0), count)
-    return found
-
-
-def _heat(equation: Equation, computed: np.ndarray, bench: Bench, scaled: int) -> np.ndarray | None:
-    """How much of its bound each element uses, where a picture was asked for."""
-    if not bench.pictures:
-        return None
-    return shares(equation, computed, bench.operands, bench.sizes, bench.contract, scaled)
-
-
-def _beside_kink(
-    kink: Kink, equation: Equation, verdict: EngineVerdict, bench: Bench
-) -> EngineVerdict:
-    """The verdict where an engine chose a slope: what is no kink is judged as ever."""
-    computed = bench.run.gradients[kink.tensor]
-    if kink.spots is not None:
-        exact = stage_middle(equation, bench.operands, bench.sizes, bench.contract)
-        elsewhere = np.where(kink.spots, exact, computed).astype(computed.dtype)
-        scaled = bench.scaled.get(kink.tensor, 0)
-        beside = judge_stage(
-            equation, elsewhere, bench.operands, bench.sizes, bench.contract, None, scaled
-        )
-        if beside.kind == "refuted" and np.all(np.isfinite(elsewhere)):
-            return replace(beside, digits=verdict.digits)
-    said = sentence(kink, load(bench.run.engine), bench.contract.dtype)
-    return replace(verdict, kind="undecided", because=said)
-
-
-def _gradient_row(step: Step, bench: Bench, own: Mapping[str, Equation]) -> GradientRow:
-    derivation, layout = bench.traced.derivation, bench.traced.layout
-    symbol, of = step.equation.target, step.of
-    uncollected = Equation(symbol, step.equation.free, step.raw)
-    scaled = bench.scaled.get(of, 0)
-    verdict = _judged(uncollected, bench.run.gradients[of], bench.operands, bench, scaled)
-    if verdict.kind != "agrees" and of in bench.kinks:
-        verdict = _beside_kink(bench.kinks[of], uncollected, verdict, bench)
-    claim = bench.claims.get(of)
-    if claim is None:
-        claimed, line, formula = None, "", FormulaVerdict("derived", told("no formula of yours"))
-    else:
-        claimed = bench.sheet.on(own[claim.name])
-        line = f"{claim.place.file}:{claim.place.line}" if claim.place else ""
-        formula = judge_formula(
-            claim,
-            bench.traced.paper,
-            derivation,
-            bench.proofs[of],
-            bench.truth,
-            bench.sizes,
-            bench.kinks.get(of),
-            float(bench.contract.u_store),
-            bench.tied,
-        )
-    return GradientRow(
-        of,
-        symbol,
-        shape_words(symbol, shape_of(step.equation), layout),
-        bench.sheet.on(step.equation),
-        claimed,
-        line,
-        formula,
-        verdict,
-        bench.run.gradients[of],
-        bench.hand.get(of),
-        _hand_verdict(of, bench),
-        bench.middles[symbol],
-        of in derivation.zero,
-        None,
-        (),
-        *_layer(of, uncollected, bench, gradient=True),
-        _heat(uncollected, bench.run.gradients[of], bench, scaled),
-    )
-
-
-def _hand_verdict(of: str, bench: Bench) -> EngineVerdict | None:
-    """Whether the user's function, run on plain arrays, gives the numbers of its formulas."""
-    if of in bench.claims and of not in bench.hand and not bench.claims[of].turn:
-        because = told(
-            "run on plain arrays your function does not return this as an array: does it do "
-            "something else on numbers?"
-        )
-        return EngineVerdict("undecided", float("inf"), 0.0, 0.0, (), because)
-    if of not in bench.hand or of not in bench.written:
-        return None
-    names = {claim.of: claim.name for claim in bench.claims.values()}
-    if any(claim.turn for claim in bench.claims.values()):
-        read_here = {read.tensor for read in reads(bench.written[of].term)}
-        if not read_here <= {*bench.plain, *(names[one] for one in bench.hand)}:
-            return None  # it is made of values of earlier turns, which nobody returns
-    operands = {**bench.plain, **{names[one]: array for one, array in bench.hand.items()}}
-    permitted = contract_of("numpy", carrier(bench.contract.dtype))
-    truth = bench.truth.values[names[of]]
-    scaled = max(bench.traced.paper.scalings.values(), default=0)
-    verdict = judge_stage(
-        bench.written[of], bench.hand[of], operands, bench.sizes, permitted, truth, scaled
-    )
-    if verdict.kind == "refuted":
-        because = told(
-            "run on numbers your function gives something else than the formulas that were read "
-            "from it: does it depend on more than its arguments?"
-        )
-        return replace(verdict, kind="undecided", because=because)
-    # A kink or a cancellation is no news: it is the formula's verdict that counts.
-    return replace(verdict, kind="agrees") if verdict.kind == "undecided" else verdict

@@ -162,7 +162,14 @@ def draw(
     random = np.random.default_rng(seed)
     given = {t.name: a for t, a in pairs(signature, arrays)}
     found: dict[str, np.ndarray] = {}
+    # What is drawn does not depend on what is given before it; after the last there is no need.
+    undrawn = [t.name for t in tensors(signature) if t.name not in given]
     for tensor in tensors(signature):
+        if not undrawn and positions_of(tensor) is None:
+            found[tensor.name] = _checked(tensor, given[tensor.name], dtype)
+            continue
+        if undrawn and tensor.name == undrawn[-1]:
+            undrawn = []
         shape = tuple(size if isinstance(size, int) else sizes[size] for size in tensor.shape)
         named = positions_of(tensor)
         if named is not None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -28,6 +28,30 @@ WORDS = {
     "inherited": sentence("inherited"),
 }
 """What a verdict is called; *inherited* is a refuted one that only builds on an earlier mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardVerdicts:
+    """What was found of one forward value, and what the framework's own layers give for it."""
+
+    name: str
+    verdict: EngineVerdict
+    native: np.ndarray | None
+    native_verdict: EngineVerdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class GradientVerdicts:
+    """What was found of one gradient, as in its row."""
+
+    name: str
+    symbol: str
+    line: str
+    formula_verdict: FormulaVerdict
+    engine_verdict: EngineVerdict
+    hand_verdict: EngineVerdict | None
+    native: np.ndarray | None
+    native_verdict: EngineVerdict | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +146,39 @@ def with_program(batch: Batch, proof: ProgramProof | None) -> Batch:
     return replace(batch, gradients=rows, program=proof)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+class Findings(Protocol):
+    """The verdicts of a set of data: a `Batch`, or what there is before its rows are written."""
+
+    @property
+    def forward(self) -> Sequence[ForwardRow | ForwardVerdicts]: ...
+    @property
+    def gradients(self) -> Sequence[GradientRow | GradientVerdicts]: ...
+
+
+class Written(NamedTuple):
+    """What of a report is for readers."""
+
+    shapes: Mapping[str, str]
+    batches: tuple[Batch, ...]
+    missing_engines: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Verdicts, and what writes the rest of their report."""
+
+    found: tuple[Findings, ...]
+    write: Callable[[], Written]
+
+
+@dataclass(frozen=True, repr=False)
 class Report:
-    """Everything that was checked for one network on one engine."""
+    """Everything that was checked for one network on one engine.
+
+    A report of `verify` knows its verdicts at once. Its rows, with formulas, true values and
+    digits, are written when one is first looked at, printed, pickled or saved; nothing that can
+    change meanwhile has a part in them.
+    """
 
     network: str
     loss: str
@@ -138,6 +192,21 @@ class Report:
     notes: tuple[str, ...]
     missing_engines: Mapping[str, str]
 
+    def __getattr__(self, name: str) -> Any:
+        """A field that is not there yet: Python asks for no others here."""
+        later = self.__dict__.get(LATER)
+        if name not in Written._fields or later is None:
+            if name in self.__dict__:  # another thread has just written it
+                return self.__dict__[name]
+            raise AttributeError(f"'Report' object has no attribute {name!r}")
+        self.__dict__.update(later.write()._asdict())
+        self.__dict__.pop(LATER, None)
+        return self.__dict__[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All fields, those that were not written yet, too: a copy knows no way to write them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def __getitem__(self, name: str) -> GradientRow:
         """The gradient with respect to a tensor, on the last set of data."""
         rows = {row.name: row for row in self.batches[-1].gradients}
@@ -146,10 +215,16 @@ class Report:
         return rows[name]
 
     @property
+    def found(self) -> Sequence[Findings]:
+        """The verdicts of each set of data; asking for them writes nothing."""
+        later = self.__dict__.get(LATER)
+        return self.batches if later is None else later.found
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """Every verdict of the report, in order."""
         found: list[str] = []
-        for batch in self.batches:
+        for batch in self.found:
             for forward in batch.forward:
                 found.append(forward.verdict.kind)
                 if forward.native_verdict is not None:
@@ -175,7 +250,7 @@ class Report:
 
     def raise_if_refuted(self) -> None:
         """Raises `RefutedError` naming the first tensor that does not hold."""
-        for batch in self.batches:
+        for batch in self.found:
             for row in batch.gradients:
                 for kind, because in (
                     (row.formula_verdict.kind, row.formula_verdict.because),
@@ -196,6 +271,23 @@ class Report:
     def to_json(self) -> str:
         """The report as JSON; numbers are exact, infinities are strings."""
         return json.dumps(plain(asdict(self)), ensure_ascii=False, indent=1)
+
+
+LATER = "later"
+"""Under which name a report keeps what is still to be written."""
+
+
+def written_later(later: Later, **known: Any) -> Report:
+    """A report whose rows are written when one is first looked at.
+
+    Args:
+        later: its verdicts, and what writes it.
+        known: all other fields.
+    """
+    report = object.__new__(Report)
+    report.__dict__.update(known)
+    report.__dict__[LATER] = later
+    return report
 
 
 def plain(value: Any) -> Any:
