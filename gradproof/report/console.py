@@ -76,14 +76,9 @@ def _show_all(report: Report, console: Console, lang: str, *, values: bool) -> N
         _print(wrapped(line, console.width, indent=8), console)
     for batch in report.batches:
         console.print()
-        console.print(Text(_batch_head(batch, lang), style="bold"))
-        for table, below in (
-            (
-                _forward_table(batch, report, lang),
-                [say("where {line}", lang, line=line) for line in batch.starts],
-            ),
-            (_gradient_table(batch, report, lang), []),
-        ):
+        console.print(Text(f"── {batch_title(batch, lang)} ──", style="bold"))
+        forward, gradients = tables(batch, report, lang)
+        for table, below in ((forward, starts(batch, lang)), (gradients, [])):
             console.print()
             _print([*lay_out(table, console.width), *(Text(b, "dim") for b in below)], console)
         if batch.own:
@@ -92,16 +87,32 @@ def _show_all(report: Report, console: Console, lang: str, *, values: bool) -> N
         if batch.program is not None:
             console.print()
             console.print(Text(program_lines(batch, batch.program, report.engine, lang), "dim"))
-        for detail in _details(batch, report, lang):
+        for detail in details(batch, report, lang):
             for line in detail.split("\n"):
                 _print((Text("  ") + part for part in wrapped(line, console.width - 2)), console)
         if values:
             console.print()
             _print(tensors(batch, report.engine, console.width, lang), console)
     console.print()
-    for note in (*proof_lines(report), *_coverage(report), *report.notes, *_missing(report)):
-        _print(wrapped(Text(in_language(note, lang), style="dim"), console.width), console)
+    for note in notes(report, lang):
+        _print(wrapped(Text(note, style="dim"), console.width), console)
     _print(wrapped(summary(report, lang), console.width), console)
+
+
+def tables(batch: Batch, report: Report, lang: str) -> tuple[Table, Table]:
+    """Forward values and gradients with their verdicts."""
+    return _forward_table(batch, report, lang), _gradient_table(batch, report, lang)
+
+
+def starts(batch: Batch, lang: str) -> list[str]:
+    """Where the loops of forward begin."""
+    return [say("where {line}", lang, line=line) for line in batch.starts]
+
+
+def notes(report: Report, lang: str) -> list[str]:
+    """What is said below the tables: how proofs were found, what has no formula, readings."""
+    said = (*proof_lines(report), *_coverage(report), *report.notes, *_missing(report))
+    return [in_language(note, lang) for note in said]
 
 
 def _alone(report: Report, of: str, width: int, lang: str) -> Iterator[Text]:
@@ -178,18 +189,27 @@ def _head(report: Report, width: int, lang: str) -> list[Text]:
     for name, shape in report.shapes.items():
         alike.setdefault((name.partition("[")[0], shape), []).append(name)
     shapes = [f"{_listed(names)}\u00a0{shape}" for (_, shape), names in alike.items()]
-    seed = say("seed {seed}", lang, seed=report.seed)
-    engine = f"{report.engine} {report.engine_version} · {report.dtype} · {seed}"
     rows = wrap("  ".join(shapes), width - INDENT) or [""]
+    engine, *others = conditions(report, lang)
     return [
         Text(f"gradproof verify {report.network}", style="bold"),
-        Text(_labelled(say("engine", lang), engine)),
+        Text(_labelled(*engine)),
         *(
             Text(_labelled(say("shapes", lang) if n == 0 else "", line.replace("\u00a0", " ")))
             for n, line in enumerate(rows)
         ),
-        Text(_labelled(say("bounds", lang), report.contract), style="dim"),
-        Text(_labelled(say("power", lang), _power(report, lang)), style="dim"),
+        *(Text(_labelled(*one), style="dim") for one in others),
+    ]
+
+
+def conditions(report: Report, lang: str) -> list[tuple[str, str]]:
+    """The engine with its dtype and seed, whose bounds hold, and what the data would show."""
+    seed = say("seed {seed}", lang, seed=report.seed)
+    engine = f"{report.engine} {report.engine_version} · {report.dtype} · {seed}"
+    return [
+        (say("engine", lang), engine),
+        (say("bounds", lang), report.contract),
+        (say("power", lang), _power(report, lang)),
     ]
 
 
@@ -213,10 +233,11 @@ def _power(report: Report, lang: str) -> str:
     )
 
 
-def _batch_head(batch: Batch, lang: str) -> str:
+def batch_title(batch: Batch, lang: str) -> str:
+    """Which data these are, and how many."""
     sizes = ", ".join(f"{name} = {size}" for name, size in batch.sizes.items())
     titled = say("{title} ({sizes})", lang, title=batch.title, sizes=sizes)
-    return f"── {titled if sizes else batch.title} ──"
+    return titled if sizes else batch.title
 
 
 def _forward_table(batch: Batch, report: Report, lang: str) -> Table:
@@ -312,11 +333,14 @@ def _gradient_table(batch: Batch, report: Report, lang: str) -> Table:
     return Table(title, columns, tuple(rows))
 
 
+OWN = sentence("Your own values")
+
+
 def _own(batch: Batch, width: int, lang: str) -> list[Text]:
     """The values of the user's backward that are no gradients, but that formulas name."""
     lines = [line for own in batch.own for line in wrapped(Text(own, style="dim"), width - 2)]
     return [
-        Text(say("Your own values", lang), style="bold"),
+        Text(say(OWN, lang), style="bold"),
         *(Text("  ") + line for line in lines),
     ]
 
@@ -441,7 +465,8 @@ def _verdict(verdict: FormulaVerdict | EngineVerdict, lang: str) -> Text:
     return Text(f"{MARKS[kind]} {say(word, lang)}", style=COLOURS[kind])
 
 
-def _details(batch: Batch, report: Report, lang: str) -> list[Text]:
+def details(batch: Batch, report: Report, lang: str) -> list[Text]:
+    """What is said of each tensor that does not hold."""
     lines: list[Text] = _layers_elsewhere(batch, report, lang)
     layer = say("{engine}'s layer", lang, engine=report.engine)
     for row in batch.gradients:

@@ -167,11 +167,16 @@ def _tex_table(page: Rows, lang: str) -> list[str]:
         return []
     lines = []
     for name, *cells in rows:
-        before, found, of = name.partition("∂l/∂")  # a fraction would make the line too high
-        one = latex(raised(Symbol(of or before), page.layers), plain=page.plain)
-        shown = (rf"$\partial l / \partial {one}$" if found else f"${one}$") if name else ""
+        shown = f"${inline(name, page.layers, page.plain)}$" if name else ""
         lines.append(" & ".join([shown, *map(escaped, cells)]) + r" \\")
     return [r"\par\medskip", r"\begin{tabular}{@{}llll}", *lines, r"\end{tabular}\par"]
+
+
+def inline(name: str, layers: Layers = NONE, plain: frozenset[str] | None = None) -> str:
+    """A tensor or a gradient in one line, where a fraction would make it too high, as LaTeX."""
+    before, found, of = name.partition("∂l/∂")
+    one = latex(raised(Symbol(of or before), layers), plain=plain)
+    return rf"\partial l / \partial {one}" if found else one
 
 
 def range_of(said: str) -> str:

@@ -268,6 +268,14 @@ class Report:
         page: str = import_module("gradproof.report.console").html(self)
         return page
 
+    def _repr_markdown_(self) -> str:
+        said: str = import_module("gradproof.report.verdicts").markdown(self)
+        return said
+
+    def _repr_latex_(self) -> str:
+        said: str = import_module("gradproof.report.verdicts").tex(self)
+        return said
+
     def to_json(self) -> str:
         """The report as JSON; numbers are exact, infinities are strings."""
         return json.dumps(plain(asdict(self)), ensure_ascii=False, indent=1)

@@ -1,12 +1,17 @@
 """One derivation in every format says the same equations."""
 
 import json
+from io import StringIO
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from rich.console import Console
 
 import gradproof as gp
 from gradproof.gallery.catalogue import find
+from gradproof.report.console import show
+from gradproof.report.verdicts import markdown
 from gradproof.workbench import derive_source
 
 
@@ -34,6 +39,49 @@ def test_a_notebook_shows_a_derivation():
     assert "<math>" in page._repr_html_()
     assert page._repr_latex_().startswith("$$\n\\begin{aligned}")
     assert "```math" in page._repr_markdown_()
+
+
+@pytest.fixture(scope="module")
+def refuted():
+    def network(x: "n 4", W: "4 3", y: "n 3, data"):
+        z = x @ W
+        a = np.tanh(z)
+        return 0.5 * np.sum((a - y) ** 2)
+
+    def backward(x, W, y, z, a):
+        da = a - y
+        dz = da * (1 - a * a)
+        dW = x.T @ da
+        return locals()
+
+    return gp.verify(network, backward, engine="numpy")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_report_in_markdown_says_what_the_terminal_says(refuted, lang):
+    said = markdown(refuted, lang)
+    rows = [line.split(" | ") for line in said.splitlines() if line.startswith("| ")]
+    assert all(len(row) in (6, 8) for row in rows)
+    for row in refuted.batches[0].gradients:
+        (line,) = [one for one in said.splitlines() if one.startswith(f"| `{row.symbol}` | ")]
+        assert row.derived.partition(" = ")[2] in line
+    assert {
+        "en": "upstream gradient is ∂l/∂a, where ∂l/∂z belongs.",
+        "zh": "上游梯度用了 ∂l/∂a，应为 ∂l/∂z。",
+    }[lang] in said
+    console = Console(file=StringIO(), width=200)
+    show(refuted, console, lang=lang)
+    assert said.strip().splitlines()[-1].strip("*") in console.file.getvalue()
+
+
+def test_a_notebook_shows_a_report(refuted):
+    assert "<pre" in refuted._repr_html_()
+    assert refuted._repr_markdown_() == markdown(refuted)
+    shown = refuted._repr_latex_()
+    assert shown.startswith("$$\n\\begin{gathered}")
+    lines = [line for line in shown.splitlines() if line.startswith(r"\partial l / \partial ")]
+    assert len(lines) == 4
+    assert [r"\times\ \text{refuted}" in line for line in lines] == [False, False, True, False]
 
 
 def test_a_hostile_name_in_html_is_text():
