@@ -94,7 +94,16 @@ def test_exported_gradients_are_those_of_the_engine(network, to):
             compare(network, to, space)
     else:
         compare(network, to, space)
-    space["check"]()
+    if to != "jax" or network in CHECKED_IN_JAX:
+        space["check"]()
+
+
+CHECKED_IN_JAX = {
+    *("activations", "attention", "batch_norm", "conv2d", "cnn", "embedding", "fnn", "infonce"),
+    *("mlp", "mse", "rnn", "vae", "word2vec"),
+}
+"""Of the files for JAX every one is compared with the engine, and these also check themselves, which
+compiles each of their operations once more: lists, loops, integers, windows and several losses."""
 
 
 def given(paper):
@@ -307,12 +316,12 @@ def without_bounds(text):
     reason="ruff or a framework is not installed",
 )
 def test_files_are_as_ruff_writes_them(tmp_path):
-    for network in catalogue.names():
-        for to in DIALECTS:
-            for vjp in (False, True) if network not in SEVERAL and to == "numpy" else (False,):
-                text, _ = exported(network, to, vjp)
-                ast.parse(text)
-                (tmp_path / f"{network}_{to}_{vjp}.py").write_text(text, encoding="utf-8")
+    for number, network in enumerate(catalogue.names()):
+        to = list(DIALECTS)[number % len(DIALECTS)]
+        for vjp in (False, True) if network not in SEVERAL else (False,):
+            text, _ = exported(network, to, vjp)
+            ast.parse(text)
+            (tmp_path / f"{network}_{to}_{vjp}.py").write_text(text, encoding="utf-8")
     for command in (["check", "--output-format=concise"], ["format", "--check"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--isolated", str(tmp_path)],
