@@ -52,6 +52,7 @@ def judge_stage(
     contract: Contract,
     truth: Value | None,
     scaled: int = 0,
+    ball: Ball | None = None,
 ) -> EngineVerdict:
     """Whether an engine's tensor is what a correct engine may make of these operands.
 
@@ -67,6 +68,7 @@ def judge_stage(
         contract: what a correct engine may do.
         truth: the enclosure of the true tensor, end to end, or `None`.
         scaled: how many constants the user's code multiplies or divides by here, at most.
+        ball: balls of this contract, perhaps such as remember what other stages read.
     """
     wanted = tuple(i.size if isinstance(i.size, int) else sizes[i.size] for i in equation.free)
     if computed.shape != wanted:
@@ -78,7 +80,7 @@ def judge_stage(
         because = told("the engine's numbers are not finite")
         return EngineVerdict("undecided", float("inf"), 0.0, 0.0, (), because)
     grain = LITTLE[contract.dtype]
-    arithmetic, tallies = Ball(contract), []
+    arithmetic, tallies = ball or Ball(contract), []
     with np.errstate(all="ignore"):
         for rows in in_rows(equation, computed.shape, operands):
             mine = rows.of(computed) if computed.ndim else computed
