@@ -387,7 +387,7 @@ class NumpyEngine(Engine):
         loss: str,
         dtype: str,
     ) -> Run:
-        inputs = read_inputs(arguments, dtype, copied=False)  # a face writes into copies
+        inputs = read_inputs(arguments, dtype)
         perturbations: dict[int, Any] = {}
         # An overflow shows in the values, as in the other engines. autograd's own slope of tanh,
         # 1/cosh², overflows harmlessly where it gives zero.
