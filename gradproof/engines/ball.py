@@ -146,8 +146,8 @@ class Ball(Arithmetic):
     ``scaled`` is how many constants multiply or divide what is read, though the term has fewer of
     them: each rounds twice, as a constant and in the product.
 
-    One that `remembers` keeps what it lifts, and sigmoid and tanh of it, for other stages that read
-    the same arrays; these must not change.
+    One that `remembers` keeps what it lifts, and elementary functions of it, for other stages that
+    read the same arrays; these must not change.
     """
 
     def __init__(
@@ -194,9 +194,10 @@ class Ball(Arithmetic):
         m, r, e = self._lifted(array)
         if self.scaled:
             e = _up(e + 2 * self.scaled * self.u * (np.abs(m) + r + e))
+        value = m, r, e
         if keeps:
-            self._lifts[id(array)] = array, (m, r, e)
-        return m, r, e
+            self._lifts[id(array)] = array, value
+        return value
 
     def _lifted(self, array: np.ndarray) -> Value:
         exact = np.asarray(array, dtype=np.float64)
@@ -524,8 +525,21 @@ class Ball(Arithmetic):
     # --- functions --------------------------------------------------------------------------------
 
     def elementary(self, name: str, value: Value) -> Value:
+        return self._known(name, value)
+
+    def _known(self, name: str, value: Value) -> Value:
+        """A function of the kernels, worked out once for a value that is remembered."""
+        key = name, id(value)
+        if key in self._results:
+            return self._results[key][1]
         lowest = 0.0 if name == "log" else -np.inf
-        return self._function(name, *_KERNELS[name], value, lowest)
+        result = self._function(name, *_KERNELS[name], value, lowest)
+        if self.remembers and self._is_lifted(value):
+            self._results[key] = value, result
+        return result
+
+    def _is_lifted(self, value: Value) -> bool:
+        return any(value is lifted for _, lifted in self._lifts.values())
 
     def _function(
         self,
@@ -565,14 +579,7 @@ class Ball(Arithmetic):
     def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
         match name, order:
             case "sigmoid" | "tanh", 0:
-                (argument,) = arguments
-                key = name, id(argument[0])
-                if key in self._results and self._results[key][0] is argument:
-                    return self._results[key][1]
-                result = self._function(name, *_KERNELS[name], argument)
-                if self.remembers:
-                    self._results[key] = argument, result
-                return result
+                return self._known(name, arguments[0])
             case "abs", 0:
                 m, r, e = arguments[0]
                 return np.abs(m), r, e

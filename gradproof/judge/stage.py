@@ -288,8 +288,12 @@ def _tallied(
     when they leave the cache; so what `distance` returns is used up.
     """
     # The axes in the order of memory: a product may be that of the transposed matrices.
-    order = np.argsort([-abs(stride) for stride in middle.strides], kind="stable")
-    flat = [part.transpose(order).reshape(-1) for part in (computed, middle, radius, bound)]
+    axes = list(range(middle.ndim))
+    order = sorted(axes, key=lambda axis: -abs(middle.strides[axis]))
+    parts = (computed, middle, radius, bound)
+    if order != axes:
+        parts = tuple(part.transpose(order) for part in parts)
+    flat = [part.reshape(-1) for part in parts]
     share, worst, largest, finite, seen = 0.0, 0, 0.0, True, 0
     at_zero = []
     space = np.empty(min(BLOCK, computed.size))
@@ -316,7 +320,7 @@ def _tallied(
     share *= 1 + 2.0**-50  # subtracting, adding and dividing were rounded: all by less than this
     lengths = [computed.shape[axis] for axis in order]
     moved = np.unravel_index(worst, lengths) if computed.size else ()
-    index = tuple(int(moved[list(order).index(axis)]) for axis in range(len(moved)))
+    index = tuple(int(moved[order.index(axis)]) for axis in range(len(moved)))
     return _Tally(share, index, largest, finite, seen, tuple(at_zero), computed.size)
 
 
