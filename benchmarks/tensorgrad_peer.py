@@ -12,9 +12,8 @@ import sys
 import time
 from importlib.metadata import version
 
-import tensorgrad.functions as F
 from sympy import symbols
-from tensorgrad import Variable
+from tensorgrad import Variable, functions
 
 
 def loss(depth):
@@ -26,8 +25,8 @@ def loss(depth):
     for k in range(depth):
         W = Variable(f"W{k}", **{f"d{k}": widths[k], f"d{k + 1}": widths[k + 1]})
         weights.append(W)
-        a = F.tanh(a @ W)
-    return F.sum(a * a) / 2, weights[0]
+        a = functions.tanh(a @ W)
+    return functions.sum(a * a) / 2, weights[0]
 
 
 for depth in map(int, sys.argv[1:]):
