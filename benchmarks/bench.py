@@ -112,19 +112,29 @@ def shapes_of(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def verify() -> Iterator[Row]:
-    """A whole verification, beside one float64 pass in NumPy."""
+    """A whole verification, beside one float64 pass in NumPy: the first call, which reads, derives
+    and draws data, with and without the rows of its report; and a prepared check that is called
+    again on data that are there, as a checker is that has nothing to prepare."""
     import gradproof as gp
 
     for widths in NETWORKS:
         arguments, network = layers(widths, "float64")
+        data, _ = layers(widths, "float32")
+        options = {"inputs": shapes_of(arguments), "sizes": {"n": BATCH}, "engine": "numpy"}
+        ready = gp.prepare(network, **options)
+        if not ready(data).ok:
+            raise AssertionError("a right network does not verify")
         one = timed(lambda a=arguments: plain(**a))
         yield row(f"{title(widths)}", "one pass in NumPy, float64", one)
-        taken = timed(
-            lambda n=network, a=arguments: gp.verify(
-                n, inputs=shapes_of(a), sizes={"n": BATCH}, engine="numpy"
-            )
-        )
-        yield row(f"{title(widths)}", "gradproof verify, float32", taken, statistics.median(one))
+        for what, call in (
+            ("verify, float32: verdicts", lambda n=network, o=options: gp.verify(n, **o).ok),
+            (
+                "verify, and its report written",
+                lambda n=network, o=options: gp.verify(n, **o).batches,
+            ),
+            ("a prepared check: verdicts", lambda r=ready, d=data: r(d).ok),
+        ):
+            yield row(f"{title(widths)}", what, timed(call), statistics.median(one))
 
 
 def stages() -> Iterator[Row]:

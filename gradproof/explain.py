@@ -11,6 +11,7 @@ import numpy as np
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from gradproof.bench import Bench, bench_of
 from gradproof.core.program import Equation
 from gradproof.core.term import rename
 from gradproof.core.told import told, told_as_is, told_row, told_sum
@@ -24,8 +25,6 @@ from gradproof.trace.source import Source
 from gradproof.words import in_language, say, sentence
 from gradproof.words.say import ENGLISH
 from gradproof.workbench import (
-    Bench,
-    bench_of,
     choose_engine,
     proofs_of,
     read,

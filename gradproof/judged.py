@@ -12,6 +12,7 @@ from gradproof.bench import Bench
 from gradproof.core.program import Equation, Step, shape_of
 from gradproof.core.term import reads
 from gradproof.core.told import told
+from gradproof.engines.ball import Ball
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.dtype import carrier
 from gradproof.engines.engine import load
@@ -46,18 +47,19 @@ class Judged:
 def judged(bench: Bench) -> Judged:
     """The verdicts on every forward value and every gradient."""
     traced = bench.traced
+    ball = Ball(bench.contract, remembers=True)
     forward = tuple(
-        _on_forward(equation, bench)
+        _on_forward(equation, bench, ball)
         for equation in traced.paper.forward.equations
         if equation.target in bench.run.values
     )
-    gradients = tuple(_on_gradient(step, bench) for step in traced.derivation.steps)
+    gradients = tuple(_on_gradient(step, bench, ball) for step in traced.derivation.steps)
     return Judged(bench, forward, gradients)
 
 
-def _on_forward(equation: Equation, bench: Bench) -> ForwardVerdicts:
+def _on_forward(equation: Equation, bench: Bench, ball: Ball) -> ForwardVerdicts:
     name = equation.target
-    verdict = _judged(equation, bench.run.values[name], bench, _constants(name, bench))
+    verdict = _judged(equation, bench.run.values[name], bench, _constants(name, bench), ball)
     return ForwardVerdicts(name, verdict, *_layer(name, equation, bench, gradient=False))
 
 
@@ -71,11 +73,11 @@ def _uncollected(step: Step) -> Equation:
     return Equation(step.equation.target, step.equation.free, step.raw)
 
 
-def _on_gradient(step: Step, bench: Bench) -> GradientVerdicts:
+def _on_gradient(step: Step, bench: Bench, ball: Ball) -> GradientVerdicts:
     derivation = bench.traced.derivation
     of, uncollected = step.of, _uncollected(step)
     scaled = bench.traced.scaled.get(of, 0)
-    verdict = _judged(uncollected, bench.run.gradients[of], bench, scaled)
+    verdict = _judged(uncollected, bench.run.gradients[of], bench, scaled, ball)
     if verdict.kind != "agrees" and of in bench.kinks:
         verdict = _beside_kink(bench.kinks[of], uncollected, verdict, bench)
     claim = bench.claims.get(of)
@@ -105,10 +107,14 @@ def _on_gradient(step: Step, bench: Bench) -> GradientVerdicts:
     )
 
 
-def _judged(equation: Equation, computed: np.ndarray, bench: Bench, scaled: int) -> EngineVerdict:
+def _judged(
+    equation: Equation, computed: np.ndarray, bench: Bench, scaled: int, ball: Ball
+) -> EngineVerdict:
     """The verdict on one stage; a refuted one says so where the engine's functions are at fault."""
     operands = bench.operands
-    verdict = judge_stage(equation, computed, operands, bench.sizes, bench.contract, None, scaled)
+    verdict = judge_stage(
+        equation, computed, operands, bench.sizes, bench.contract, None, scaled, ball
+    )
     if verdict.kind == "refuted":
         engine = load(bench.run.engine)
         because = explain_breach(equation, operands, bench.sizes, engine, bench.contract)

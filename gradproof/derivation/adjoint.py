@@ -6,6 +6,7 @@ program. There is no recursion over equations.
 
 from __future__ import annotations
 
+from gradproof.core.collector import without_collector
 from gradproof.core.index import Index, at
 from gradproof.core.normal import add, canonical, factored, positive_first
 from gradproof.core.program import (
@@ -28,6 +29,7 @@ SYMBOLS = {"partial": SYMBOL, "delta": "δ/∂", "bar": "¯/∂"}
 """The same, for gradients that are written ``∂l/∂z``, ``δz`` or ``z̄``."""
 
 
+@without_collector
 def derive(program: Program, symbol: str = SYMBOL) -> Derivation:
     """The gradients of a program's one scalar output, back to front.
 

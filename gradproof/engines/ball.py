@@ -145,14 +145,26 @@ class Ball(Arithmetic):
 
     ``scaled`` is how many constants multiply or divide what is read, though the term has fewer of
     them: each rounds twice, as a constant and in the product.
+
+    One that `remembers` keeps what it lifts, and elementary functions of it, for other stages that
+    read the same arrays; these must not change.
     """
 
     def __init__(
-        self, contract: Contract, *, opaque: bool = False, coarse: bool = False, scaled: int = 0
+        self,
+        contract: Contract,
+        *,
+        opaque: bool = False,
+        coarse: bool = False,
+        scaled: int = 0,
+        remembers: bool = False,
     ) -> None:
         self.contract = contract
         self.opaque = opaque
         self.scaled = scaled
+        self.remembers = remembers
+        self._lifts: dict[int, tuple[np.ndarray, Value]] = {}
+        self._results: dict[tuple[str, int], tuple[Value, Value]] = {}
         self.u = float(contract.u_store)
         self.accumulate = float(contract.u_accumulate)
         self.summing = self.u if contract.low_sums else self.accumulate
@@ -175,10 +187,17 @@ class Ball(Arithmetic):
         They may count as zero. Elsewhere an engine that kept another number of its own, such as
         the exponential in place of its softmax, is off by one unit in their few digits.
         """
+        # A view is made anew for every stage: its number may become another array's.
+        keeps = self.remembers and isinstance(array, np.ndarray) and array.base is None
+        if keeps and id(array) in self._lifts:
+            return self._lifts[id(array)][1]
         m, r, e = self._lifted(array)
-        if not self.scaled:
-            return m, r, e
-        return m, r, _up(e + 2 * self.scaled * self.u * (np.abs(m) + r + e))
+        if self.scaled:
+            e = _up(e + 2 * self.scaled * self.u * (np.abs(m) + r + e))
+        value = m, r, e
+        if keeps:
+            self._lifts[id(array)] = array, value
+        return value
 
     def _lifted(self, array: np.ndarray) -> Value:
         exact = np.asarray(array, dtype=np.float64)
@@ -412,6 +431,10 @@ class Ball(Arithmetic):
                 size = np.abs(m1) @ np.abs(m2) * ((roundings + 2) * U * room)
                 return middle, _up(error * share + size + (count + 1) * TINY), error
         sizes = self._sizes(m1, m2)
+        if points and faultless and self.accumulate == self.u >= _HALF:
+            error = _line(sizes, count * self.u * room * _ROOM, lost)
+            # `lost` holds far more than the 2^-1060 that the radius has beside its share.
+            return middle, error * ((roundings + 2) / count * (U / self.u) * _ROOM), error
         radius = _line(sizes, (roundings + 2) * U * room, (count + 1) * TINY)
         if points and faultless and self.accumulate == self.u:
             return middle, radius, _line(sizes, count * self.u * room * _ROOM, lost)
@@ -502,8 +525,21 @@ class Ball(Arithmetic):
     # --- functions --------------------------------------------------------------------------------
 
     def elementary(self, name: str, value: Value) -> Value:
+        return self._known(name, value)
+
+    def _known(self, name: str, value: Value) -> Value:
+        """A function of the kernels, worked out once for a value that is remembered."""
+        key = name, id(value)
+        if key in self._results:
+            return self._results[key][1]
         lowest = 0.0 if name == "log" else -np.inf
-        return self._function(name, *_KERNELS[name], value, lowest)
+        result = self._function(name, *_KERNELS[name], value, lowest)
+        if self.remembers and self._is_lifted(value):
+            self._results[key] = value, result
+        return result
+
+    def _is_lifted(self, value: Value) -> bool:
+        return any(value is lifted for _, lifted in self._lifts.values())
 
     def _function(
         self,
@@ -543,7 +579,7 @@ class Ball(Arithmetic):
     def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
         match name, order:
             case "sigmoid" | "tanh", 0:
-                return self._function(name, *_KERNELS[name], arguments[0])
+                return self._known(name, arguments[0])
             case "abs", 0:
                 m, r, e = arguments[0]
                 return np.abs(m), r, e

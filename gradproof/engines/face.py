@@ -277,8 +277,9 @@ class Inputs:
         }
 
 
-def read_inputs(arguments: Mapping[str, Argument], dtype: str) -> Inputs:
-    """The arguments in the dtype, under the names of their tensors.
+def read_inputs(arguments: Mapping[str, Argument], dtype: str, *, copied: bool = True) -> Inputs:
+    """The arguments in the dtype, under the names of their tensors. If they need not be `copied`,
+    those that are in the dtype already stand for themselves: nothing may write into them.
 
     Raises:
         EngineError: the dtype is not one that the engines compute in.
@@ -295,7 +296,8 @@ def read_inputs(arguments: Mapping[str, Argument], dtype: str) -> Inputs:
         array = np.asarray(value)
         match array.dtype.kind:
             case "f":
-                inputs.floats[name] = in_dtype(array, dtype)
+                as_is = not copied and str(array.dtype) == dtype
+                inputs.floats[name] = array if as_is else in_dtype(array, dtype)
             case "i" | "u" | "b":
                 inputs.wholes[name] = array.astype(np.int64)
             case _:

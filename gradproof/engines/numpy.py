@@ -216,13 +216,13 @@ def record_plain(
     Raises:
         EngineError: a number that no operation has.
     """
-    inputs = read_inputs(arguments, dtype)
+    inputs = read_inputs(arguments, dtype, copied=False)  # a face writes into copies
     recording = Recording(PLAIN, dtype, frozenset(operations.values()))
     natives = {**inputs.floats, **inputs.wholes}
     with np.errstate(all="ignore"):  # an overflow shows in the values, as in the other engines
         result = _unwrap(inputs.call(function, recording, natives))
     kept = read_kept(recording, operations)
-    return PlainRun(result, {name: np.array(a) for name, a in (natives | kept).items()})
+    return PlainRun(result, {**natives, **{name: np.array(a) for name, a in kept.items()}})
 
 
 def run_plain(
@@ -357,8 +357,14 @@ def _pull_back(loss: Any, roots: Mapping[str, Any]) -> dict[str, np.ndarray]:
     for name, root in roots.items():
         value = np.asarray(getval(root))
         g = arrived.get(root._node)
-        gradients[name] = np.zeros_like(value) if g is None else np.array(g[0])
+        gradients[name] = np.zeros_like(value) if g is None else _own(g[0])
     return gradients
+
+
+def _own(value: Any) -> np.ndarray:
+    """An array that is no part of another one."""
+    whole = isinstance(value, np.ndarray) and value.base is None
+    return value if whole else np.array(value)
 
 
 VERSION = f"{np.__version__} with autograd {version('autograd')}"
@@ -400,10 +406,8 @@ class NumpyEngine(Engine):
             boxes = {name: root(array) for name, array in inputs.floats.items()}
             result = read_loss(inputs.call(forward, recording, boxes | inputs.wholes))
         kept = read_kept(recording, operations)
-        values = {
-            name: TRACED.array(value)
-            for name, value in (boxes | inputs.wholes | kept | {loss: result}).items()
-        }
+        made = {name: TRACED.array(value) for name, value in (kept | {loss: result}).items()}
+        values = inputs.floats | inputs.wholes | made
         roots = boxes | {
             name: perturbations[number]
             for name, number in operations.items()

@@ -52,6 +52,7 @@ def judge_stage(
     contract: Contract,
     truth: Value | None,
     scaled: int = 0,
+    ball: Ball | None = None,
 ) -> EngineVerdict:
     """Whether an engine's tensor is what a correct engine may make of these operands.
 
@@ -67,6 +68,7 @@ def judge_stage(
         contract: what a correct engine may do.
         truth: the enclosure of the true tensor, end to end, or `None`.
         scaled: how many constants the user's code multiplies or divides by here, at most.
+        ball: balls of this contract, perhaps such as remember what other stages read.
     """
     wanted = tuple(i.size if isinstance(i.size, int) else sizes[i.size] for i in equation.free)
     if computed.shape != wanted:
@@ -78,7 +80,7 @@ def judge_stage(
         because = told("the engine's numbers are not finite")
         return EngineVerdict("undecided", float("inf"), 0.0, 0.0, (), because)
     grain = LITTLE[contract.dtype]
-    arithmetic, tallies = Ball(contract), []
+    arithmetic, tallies = ball or Ball(contract), []
     with np.errstate(all="ignore"):
         for rows in in_rows(equation, computed.shape, operands):
             mine = rows.of(computed) if computed.ndim else computed
@@ -286,8 +288,12 @@ def _tallied(
     when they leave the cache; so what `distance` returns is used up.
     """
     # The axes in the order of memory: a product may be that of the transposed matrices.
-    order = np.argsort([-abs(stride) for stride in middle.strides], kind="stable")
-    flat = [part.transpose(order).reshape(-1) for part in (computed, middle, radius, bound)]
+    axes = list(range(middle.ndim))
+    order = sorted(axes, key=lambda axis: -abs(middle.strides[axis]))
+    parts = (computed, middle, radius, bound)
+    if order != axes:
+        parts = tuple(part.transpose(order) for part in parts)
+    flat = [part.reshape(-1) for part in parts]
     share, worst, largest, finite, seen = 0.0, 0, 0.0, True, 0
     at_zero = []
     space = np.empty(min(BLOCK, computed.size))
@@ -314,7 +320,7 @@ def _tallied(
     share *= 1 + 2.0**-50  # subtracting, adding and dividing were rounded: all by less than this
     lengths = [computed.shape[axis] for axis in order]
     moved = np.unravel_index(worst, lengths) if computed.size else ()
-    index = tuple(int(moved[list(order).index(axis)]) for axis in range(len(moved)))
+    index = tuple(int(moved[order.index(axis)]) for axis in range(len(moved)))
     return _Tally(share, index, largest, finite, seen, tuple(at_zero), computed.size)
 
 

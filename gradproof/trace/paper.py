@@ -32,13 +32,13 @@ from gradproof.core.program import (
     shapes,
     wholes,
 )
-from gradproof.core.spec import check
 from gradproof.core.term import Number, Read
 from gradproof.core.told import told
 from gradproof.prims.caller import reported
 from gradproof.prims.canvas import canvases
 from gradproof.prims.number import constant, words
-from gradproof.trace.equations import Writer, write_equations
+from gradproof.trace.again import Earlier
+from gradproof.trace.equations import Writer
 from gradproof.trace.graph import Node, Recording, Traced, moved_from, show_shape
 from gradproof.trace.names import distinct
 from gradproof.trace.signature import Signature, positions_of, tensors, where_defined
@@ -71,6 +71,7 @@ def trace(
     sizes: Mapping[str, int],
     *,
     any_shape: bool = False,
+    earlier: Earlier | None = None,
 ) -> Paper:
     """Runs both functions on traced tensors and writes down what they compute.
 
@@ -80,6 +81,7 @@ def trace(
         signature: the tensors that forward takes (see `read_signature`).
         sizes: a number for each size symbol, for code that asks for a size.
         any_shape: whether a claim may have another shape than its tensor.
+        earlier: what runs of the same functions recorded, and this one does, if it is the first.
 
     Raises:
         ClaimShape: a claim has not the shape of its tensor.
@@ -87,7 +89,9 @@ def trace(
             the message names the user's line.
     """
     with asking() as asked:
-        paper = _traced(forward, backward, signature, sizes, any_shape=any_shape)
+        paper = _traced(
+            forward, backward, signature, sizes, earlier or Earlier(), any_shape=any_shape
+        )
     return replace(paper, asked=frozenset(asked))
 
 
@@ -96,10 +100,11 @@ def _traced(
     backward: Callable[..., Any] | None,
     signature: Signature,
     sizes: Mapping[str, int],
+    earlier: Earlier,
     *,
     any_shape: bool,
 ) -> Paper:
-    first = _trace_forward(forward, signature, sizes)
+    first = _trace_forward(forward, signature, sizes, earlier)
     operations = {
         first.names[number]: count
         for number, count in first.recording.operations.items()
@@ -118,7 +123,7 @@ def _traced(
             scalings=first.scalings,
         )
     program, claims, parameters, second, scalings = _trace_backward(
-        backward, first, sizes, any_shape=any_shape
+        backward, first, sizes, earlier, any_shape=any_shape
     )
     return Paper(
         first.program,
@@ -143,7 +148,10 @@ def _run(recording: Recording, function: Callable[..., Any], arguments: dict[str
 
 
 def _trace_forward(
-    forward: Callable[..., Any], signature: Signature, sizes: Mapping[str, int]
+    forward: Callable[..., Any],
+    signature: Signature,
+    sizes: Mapping[str, int],
+    earlier: Earlier,
 ) -> ForwardRun:
     found = {t.name: positions_of(t) for t in tensors(signature)}
     named = {name: size for name, size in found.items() if size is not None}
@@ -169,8 +177,11 @@ def _trace_forward(
         )
     if invented_loss:
         names[last.number] = _unused("loss", set(names.values()))
-    writer = write_equations(_needed(recording.nodes, last, names), names, last, name_forward=True)
-    program = _program(recording, writer, signature, (names[last.number],))
+    nodes = _needed(recording.nodes, last, names)
+    writer = earlier.written(nodes, names, last, name_forward=True)
+    inputs = (*tensors(signature), *recording.data())
+    program = Program(inputs, tuple(writer.equations), (names[last.number],))
+    program = earlier.lawful(program, name_forward=True)
     return ForwardRun(
         program,
         names[last.number],
@@ -264,13 +275,6 @@ def _unused(name: str, taken: set[str]) -> str:
     return name
 
 
-def _program(
-    recording: Recording, writer: Writer, signature: Signature, outputs: tuple[str, ...]
-) -> Program:
-    data = recording.data()
-    return check(Program((*tensors(signature), *data), tuple(writer.equations), outputs))
-
-
 def _notes(names: dict[int, str], writer: Writer, last: Node) -> tuple[str, ...]:
     invented = [name for number, name in writer.names.items() if number not in names]
     if not invented:
@@ -296,6 +300,7 @@ def _trace_backward(
     backward: Callable[..., Any],
     first: ForwardRun,
     sizes: Mapping[str, int],
+    earlier: Earlier,
     *,
     any_shape: bool,
 ) -> tuple[Program, tuple[Claim, ...], dict[str, Any], Recording, Mapping[str, int]]:
@@ -340,7 +345,7 @@ def _trace_backward(
         raise NetworkError(told("backward computes nothing."), place=place)
     nodes = _needed(recording.nodes, recording.nodes[-1], renamed)
     renamed.setdefault(recording.nodes[-1].number, "_last")
-    writer = write_equations(nodes, renamed, recording.nodes[-1], name_forward=False)
+    writer = earlier.written(nodes, renamed, recording.nodes[-1], name_forward=False)
     bound = _bindings(recording)
     found = list(_claims(result, known, first, bound))
     claimed_by: dict[str, str] = {}
@@ -369,7 +374,8 @@ def _trace_backward(
     data = recording.data()
     blanks = (Tensor(name, known[of]) for name, of in missing.items())
     inputs = (*(Tensor(name, shape) for name, shape in known.items()), *blanks, *data)
-    program = check(Program(inputs, tuple(equations), tuple(c.name for c in claims)))
+    program = Program(inputs, tuple(equations), tuple(c.name for c in claims))
+    program = earlier.lawful(program, name_forward=False)
     parameters = {name: _tensor_names(value, recording) for name, value in arguments.items()}
     return program, claims, parameters, recording, writer.scalings
 

@@ -12,6 +12,7 @@ import numpy as np
 from gradproof.core.errors import GradproofError
 from gradproof.core.program import INDEX, Paper, Tensor
 from gradproof.core.told import told
+from gradproof.trace.again import Earlier
 from gradproof.trace.paper import trace
 from gradproof.trace.signature import Signature, positions_of, symbols, tensors
 
@@ -31,8 +32,9 @@ def trace_uniformly(
     wanted = symbols(signature)
     if not wanted:
         return trace(forward, backward, signature, sizes), signature
+    earlier = Earlier()
     try:
-        paper = trace(forward, backward, signature, sizes)
+        paper = trace(forward, backward, signature, sizes, earlier=earlier)
     except GradproofError:
         # An array such as np.zeros((x.shape[0], 4)) has a number where x has a symbol. Where all
         # sizes differ, code that runs at the numbers has not mistaken one axis for another.
@@ -43,28 +45,33 @@ def trace_uniformly(
         for some in (*((symbol,) for symbol in wanted), wanted):
             fixed = at_sizes(signature, {symbol: sizes[symbol] for symbol in some})
             left = tuple(symbol for symbol in wanted if symbol not in some)
+            earlier = Earlier()
             try:
-                paper = trace(forward, backward, fixed, sizes)
+                paper = trace(forward, backward, fixed, sizes, earlier=earlier)
             except GradproofError:
                 continue
             others = _others(sizes, left) if left else ()
             if not paper.asked & set(left) and all(
-                _alike(paper, forward, backward, fixed, other) for other in others
+                _alike(paper, forward, backward, fixed, other, earlier) for other in others
             ):
                 return _noted(paper, sizes, some), fixed
         raise
-    uniform = all(_alike(paper, forward, backward, signature, o) for o in _others(sizes, wanted))
+    uniform = all(
+        _alike(paper, forward, backward, signature, other, earlier)
+        for other in _others(sizes, wanted)
+    )
     if uniform and not paper.asked & set(wanted):
         return paper, signature
-    seen = () if uniform else _asked(paper, forward, backward, signature, sizes, wanted)
+    seen = () if uniform else _asked(paper, forward, backward, signature, sizes, wanted, earlier)
     asked = tuple(s for s in wanted if s in paper.asked or s in seen)
     for some in (asked, wanted):
         fixed = at_sizes(signature, {symbol: sizes[symbol] for symbol in some})
         left = tuple(symbol for symbol in wanted if symbol not in some)
-        paper = trace(forward, backward, fixed, sizes)
+        earlier = Earlier()
+        paper = trace(forward, backward, fixed, sizes, earlier=earlier)
         others = _others(sizes, left) if left else ()
         if not paper.asked & set(left) and all(
-            _alike(paper, forward, backward, fixed, other) for other in others
+            _alike(paper, forward, backward, fixed, other, earlier) for other in others
         ):
             return _noted(paper, sizes, some), fixed
     raise AssertionError("a program without size symbols differs from itself")
@@ -77,13 +84,19 @@ def _asked(
     signature: Signature,
     sizes: Mapping[str, int],
     wanted: tuple[str, ...],
+    earlier: Earlier,
 ) -> tuple[str, ...]:
     """The symbols whose number the code asks for: with another one it is another program."""
     return tuple(
         symbol
         for number, symbol in enumerate(wanted)
         if not _alike(
-            paper, forward, backward, signature, {**sizes, symbol: sizes[symbol] + 2 + number}
+            paper,
+            forward,
+            backward,
+            signature,
+            {**sizes, symbol: sizes[symbol] + 2 + number},
+            earlier,
         )
     )
 
@@ -106,10 +119,11 @@ def _alike(
     backward: Callable[..., Any] | None,
     signature: Signature,
     sizes: Mapping[str, int],
+    earlier: Earlier,
 ) -> bool:
     """Whether the code is the same program at these sizes, with the same arrays in it."""
     try:
-        again = trace(forward, backward, signature, sizes)
+        again = trace(forward, backward, signature, sizes, earlier=earlier)
     except GradproofError:  # at other sizes the code is not even a network
         return False
     return paper.parameters == again.parameters and same_equations(paper, again)

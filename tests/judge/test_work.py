@@ -5,6 +5,7 @@ import pytest
 
 import gradproof as gp
 from gradproof.core.program import Equation
+from gradproof.core.term import reads
 from gradproof.derivation import derive
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import contract
@@ -79,3 +80,18 @@ def test_each_product_is_made_once_for_the_true_values(monkeypatch):
     assert report.ok and not products  # verdicts need no true values where nothing is claimed
     assert report.batches and report.to_json()
     assert len(products) == PRODUCTS
+
+
+def test_what_several_stages_read_is_lifted_once_and_its_tanh_worked_out_once(monkeypatch):
+    lifted, functions = [], []
+    lift, function = Ball._lifted, Ball._function
+    monkeypatch.setattr(Ball, "_lifted", lambda s, array: lifted.append(1) or lift(s, array))
+    monkeypatch.setattr(
+        Ball, "_function", lambda s, n, *x: functions.append(n) or function(s, n, *x)
+    )
+    report = gp.verify(network, engine="numpy")
+    paper = trace(network, None, read_signature(network), {})
+    read = {one.tensor for e in paper.forward.equations for one in reads(e.term)}
+    gradients = {f"∂l/∂{name}" for name in ("s", "a", "z")}
+    assert report.ok and functions == ["tanh"]
+    assert len(lifted) == len(read | gradients)
