@@ -30,8 +30,8 @@ def forward(
     b1: "5",
     W2: "5 8",
     b2: "8",
-    U: "8 7",
-    Y: "n T 7, one-hot, data",
+    U: "8 4",
+    Y: "n T 4, one-hot, data",
 ):
     m1 = np.mean(x, axis=2, keepdims=True)
     var1 = np.mean((x - m1) ** 2, axis=2, keepdims=True)
