@@ -28,9 +28,9 @@ gradient of a network and says which of them no verdict at these data, sizes and
 refute (README, "What could the data not have shown?"). This page is that survey for the whole
 gallery: `python benchmarks/unseen.py` writes it, with float32 and NumPy's contract.
 
-- *mistakes*: wrong formulas, each with one of `gradproof/mistakes/` in it, that are not one of the
-  next.
-- *equal*: the right formula, written otherwise; proved for all data. No mistake, and not counted.
+- *mistakes*: formulas with one of `gradproof/mistakes/` made in them, without the next.
+- *equal*: the right formula, written otherwise: the same exact numbers at random points of a finite
+  field at two sets of sizes, or proved. No mistake, and not counted as one.
 - *this loss*: among these, those that are right because of a plain sum as loss, and for no other.
 - *beneath*: off by less than 2⁻⁸⁰ of the tensor's largest element, because −10⁹ stands for −∞ in a
   mask: the first query of a causal attention sees one position, so that its scores have a gradient
