@@ -44,21 +44,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers the marker, and the audit where one is asked for.
-
-    Raises:
-        UsageError: the audit is to run in several processes.
-    """
+    """Registers the marker, and the audit where one is asked for: in this process, also where tests
+    are to run in several, because a gradient that is changed here is not changed there."""
     config.addinivalue_line("markers", MARKER)
     targets = config.getoption("--gradproof-audit-of")
     if not (config.getoption("--gradproof-audit") or targets):
         return
-    if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
-        raise pytest.UsageError("--gradproof-audit runs in one process: leave -n out.")
     from gradproof.audit.plugin import AuditPlugin
 
-    config.pluginmanager.register(AuditPlugin(targets), "gradproof-audit")
+    alone = bool(getattr(config.option, "numprocesses", None) or getattr(config.option, "tx", None))
+    if alone:  # xdist reads these when it is configured, after this
+        config.option.numprocesses, config.option.dist, config.option.tx = None, "no", []
+    config.pluginmanager.register(AuditPlugin(targets, alone=alone), "gradproof-audit")
 
 
 @final

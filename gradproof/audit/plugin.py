@@ -10,7 +10,7 @@ import pytest
 from gradproof.audit.report import AuditReport
 from gradproof.audit.session import Audit
 from gradproof.core.errors import DataError
-from gradproof.words import language
+from gradproof.words import language, say
 
 WIDTH = 100
 """The widest that lines become."""
@@ -20,8 +20,10 @@ WIDTH = 100
 class AuditPlugin:
     """Watches the tests run as they are, and then runs them again with wrong gradients."""
 
-    def __init__(self, targets: Sequence[str]) -> None:
+    def __init__(self, targets: Sequence[str], *, alone: bool = False) -> None:
+        """`alone` says that xdist was asked for, and that the tests run in this process instead."""
         self.audit = Audit(targets)
+        self.alone = alone
         self.report: AuditReport | None = None
         self.outcomes: list[str] = []
 
@@ -45,12 +47,15 @@ class AuditPlugin:
         return result
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, Any, Any]:
         """Which spies a test runs, and whether it passes."""
         self.audit.before()
         self.outcomes.clear()
         result = yield
-        self.audit.after(item, self.outcomes == ["passed"] * 3, "failed" in self.outcomes)
+        outcomes = list(self.outcomes)
+        self.audit.after(item, nextitem, outcomes == ["passed"] * 3, "failed" in outcomes)
         return result
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -68,6 +73,9 @@ class AuditPlugin:
             return
         terminalreporter.section("gradproof audit")
         width = min(terminalreporter._tw.fullwidth, WIDTH)
+        if self.alone:
+            said = say("An audit runs in one process: -n was left out.", language())
+            terminalreporter.write_line(said)
         for line in self.report.lines(width, language()):
             markup = {"red": True} if line.plain.startswith("✗") else {}
             terminalreporter.write_line(line.plain.rstrip(), **markup)

@@ -11,7 +11,7 @@ from rich.text import Text
 from gradproof.audit.change import CHANGES
 from gradproof.core.told import told_list
 from gradproof.report.table import Column, Row, Table, lay_out, wrapped
-from gradproof.words import say
+from gradproof.words import say, sentence
 from gradproof.words.say import ENGLISH
 
 Outcome = Literal["caught", "passes", "equal"]
@@ -26,12 +26,14 @@ SIGNS: dict[Outcome, tuple[str, str]] = {
 @dataclass(frozen=True, slots=True)
 class Tried:
     """One gradient made wrong in one way, and what the tests made of it: ``by`` is the first test
-    that failed; ``equal`` is what made no difference in any of their calls."""
+    that failed; ``equal`` is what made no difference in any of their calls. ``tolerated`` says that
+    a comparison with a tolerance was made with it, and passed."""
 
     of: str
     change: str
     outcome: Outcome
     by: str = ""
+    tolerated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class AuditReport:
     @property
     def exit_code(self) -> int:
         """0 every wrong gradient is caught, 1 some pass, 2 there was nothing to audit."""
-        if not self.functions:
+        if not any(one.tried for one in self.functions):
             return 2
         return 1 if self.passing else 0
 
@@ -99,6 +101,15 @@ def _function(one: Audited, width: int, lang: str) -> Iterator[Text]:
     yield Text(one.name, style="bold").append(place, "not bold dim")
     tests = say("run by {tests}", lang, tests=told_list(list(one.tests)))
     yield from wrapped(Text(tests, "dim"), width)
+    if not one.tried:
+        said = say(
+            "Nothing was replaced: it returns no gradient, and sets no attribute that is called as "
+            "the gradient of another one of the same shape, such as dW, grad_W, W_grad, W.grad or "
+            "grads['W'].",
+            lang,
+        )
+        yield from wrapped(Text(said, "yellow"), width)
+        return
     names = [change.name for change in CHANGES if any(t.change == change.name for t in one.tried)]
     columns = (Column(say("gradient", lang)), *(Column(say(name, lang)) for name in names))
     rows = []
@@ -113,8 +124,14 @@ def _function(one: Audited, width: int, lang: str) -> Iterator[Text]:
     yield from lay_out(Table(title, columns, tuple(rows)), width)
     words = {change.name: change.words for change in CHANGES}
     for of in dict.fromkeys(t.of for t in one.tried if t.outcome == "passes"):
-        wrong = [words[t.change] for t in one.tried if t.of == of and t.outcome == "passes"]
-        said = say(
-            "✗ For {input} the tests accept {wrong}.", lang, input=of, wrong=told_list(wrong)
-        )
-        yield from wrapped(Text(said, "red"), width, indent=2)
+        passing = [t for t in one.tried if t.of == of and t.outcome == "passes"]
+        loose = [words[t.change] for t in passing if t.tolerated]
+        unseen = [words[t.change] for t in passing if not t.tolerated]
+        for template, wrong in ((TOLERATED, loose), (UNSEEN, unseen)):
+            if wrong:
+                said = say(template, lang, input=of, wrong=told_list(wrong))
+                yield from wrapped(Text(said, "red"), width, indent=2)
+
+
+TOLERATED = sentence("✗ For {input} your tolerance accepts {wrong}.")
+UNSEEN = sentence("✗ For {input} the tests accept {wrong}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,7 +10,8 @@ from _pytest.runner import runtestprotocol
 
 from gradproof.audit.change import CHANGES, Change
 from gradproof.audit.report import Audited, AuditReport, Outcome, Tried
-from gradproof.audit.spy import Spies, Spy, forget_traces, spy_on, spy_on_frameworks
+from gradproof.audit.spy import Spies, Spy, forget_traces, spy_on, spy_on_all
+from gradproof.audit.tolerance import watch_tolerances
 
 
 class Audit:
@@ -20,6 +22,7 @@ class Audit:
         self.spies = Spies()
         self.runs: dict[Spy, list[Any]] = {}
         self.failed: list[str] = []
+        self.modules = 0
 
     def begin(self) -> None:
         """Sets the spies; the test modules are imported by now.
@@ -29,27 +32,40 @@ class Audit:
         """
         for target in self.targets:
             spy_on(target, self.spies)
-        if not self.targets:
-            spy_on_frameworks(self.spies)
+        self._look()
         forget_traces()
+
+    def _look(self) -> bool:
+        """Spies on what was imported since the last time; whether that is anything new."""
+        if self.targets or self.modules == len(sys.modules):
+            return False
+        self.modules = len(sys.modules)
+        known = len(self.spies.known), len(self.spies.frameworks)
+        spy_on_all(self.spies)
+        return known != (len(self.spies.known), len(self.spies.frameworks))
 
     def before(self) -> None:
         """Before a test."""
         for spy in self.spies.all():
             spy.ran = False
 
-    def after(self, item: Any, passed: bool, failed: bool) -> None:
-        """After a test that runs as it is; what is skipped neither passes nor fails."""
+    def after(self, item: Any, following: Any, passed: bool, failed: bool) -> None:
+        """After a test that runs as it is; what is skipped neither passes nor fails. One that
+        imported what nothing had imported before runs once more, under the eyes of new spies."""
         if failed:
             self.failed.append(item.name)
         if not passed:
             return
+        if self._look():
+            forget_traces()
+            _passes(item, following)
         for spy in self.spies.all():
             if spy.ran:
                 self.runs.setdefault(spy, []).append(item)
 
     def finish(self) -> AuditReport:
         """Every wrong gradient, tried on the tests that run it."""
+        watch_tolerances(self.spies)
         try:
             functions = tuple(self._audited(spy, items) for spy, items in self.runs.items())
         finally:
@@ -66,12 +82,14 @@ class Audit:
             for change in CHANGES:
                 if change.fits(k, spy.shapes):
                     outcome, by = self._outcome(spy, k, change, items)
-                    yield Tried(spy.input(k), change.name, outcome, by)
+                    tolerated = outcome == "passes" and spy.tolerated
+                    yield Tried(spy.input(k), change.name, outcome, by, tolerated)
 
     def _outcome(
         self, spy: Spy, k: int, change: Change, items: Sequence[Any]
     ) -> tuple[Outcome, str]:
         spy.change, spy.of, spy.differed = change, k, False
+        spy.wrong, spy.tolerated = None, False
         forget_traces()
         try:
             for number, item in enumerate(items):
@@ -80,7 +98,7 @@ class Audit:
                     _tear_down(item)
                     return "caught", item.name
         finally:
-            spy.change = None
+            spy.change = spy.wrong = None
         return ("passes" if spy.differed else "equal"), ""
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gradproof.audit.attributes import Kept, kept, numbers
 from gradproof.audit.change import Change, Shape, differ, is_gradient, like, listed
 from gradproof.core.errors import DataError
 from gradproof.core.told import told
@@ -35,7 +36,9 @@ class Spy:
 
     ``name`` and ``place`` are the function's, ``inputs`` its parameters as far as they are known.
     ``ran`` says that it was called since that was last asked, ``differed`` that a change made a
-    difference. ``shapes`` are those of the gradients of the first call.
+    difference. ``shapes`` are those of the gradients of the first call that had some, and ``kept``
+    what the last of them are of, which the object kept in its attributes. ``wrong`` is what was put
+    in a gradient's place last, ``tolerated`` that a comparison with a tolerance let it pass.
     """
 
     name: str
@@ -46,24 +49,40 @@ class Spy:
     ran: bool = False
     differed: bool = False
     shapes: tuple[Shape | None, ...] = ()
+    kept: tuple[str, ...] = ()
+    wrong: Any = None
+    tolerated: bool = False
 
-    def pass_on(self, result: Any) -> Any:
-        """What a backward pass returned, with one gradient made wrong where that is asked for."""
+    def pass_on(self, result: Any, inside: Sequence[Kept] = ()) -> Any:
+        """What a backward pass returned, with one gradient made wrong where that is asked for.
+
+        Args:
+            result: what it returned.
+            inside: the gradients that it left in its object's attributes.
+        """
         self.ran = True
-        gradients = listed(result)
+        gradients = [*listed(result), *(one.value for one in inside)]
         found = [g if is_gradient(g) else None for g in gradients]
         shapes = tuple(None if g is None else tuple(map(int, g.shape)) for g in found)
-        if not self.shapes:
-            self.shapes = shapes
+        if not any(shape is not None for shape in self.shapes):
+            self.shapes, self.kept = shapes, tuple(one.of for one in inside)
         if self.change is None or self.of >= len(found) or not self.change.fits(self.of, shapes):
             return result
         wrong = self.change.make(self.of, found)
         self.differed = self.differed or differ(gradients[self.of], wrong)
+        self.wrong = wrong
+        returned = len(gradients) - len(inside)
+        if self.of >= returned:
+            inside[self.of - returned].put(wrong)
+            return result
         gradients[self.of] = wrong
-        return like(result, gradients)
+        return like(result, gradients[:returned])
 
     def input(self, k: int) -> str:
         """How a gradient's input is called."""
+        returned = len(self.shapes) - len(self.kept)
+        if k >= returned:
+            return self.kept[k - returned]
         return self.inputs[k] if k < len(self.inputs) else told("input {number}", number=k + 1)
 
 
@@ -77,6 +96,7 @@ class Spies:
 
     known: dict[Any, Spy] = field(default_factory=dict)
     undo: list[Callable[[], None]] = field(default_factory=list)
+    frameworks: set[str] = field(default_factory=set)
 
     def on(self, code: Any, inputs: Sequence[str], name: str) -> Spy:
         """The spy on a function, new if there is none yet."""
@@ -100,11 +120,44 @@ class Spies:
             self.undo.pop()()
 
 
-def spy_on_frameworks(spies: Spies) -> None:
-    """Spies on every function with a backward pass of its own that a user's file defines."""
-    _spy_on_torch(spies)
-    _spy_on_jax(spies)
-    _spy_on_tensorflow(spies)
+BACKWARDS = ("backward", "backward_pass", "backprop", "bprop")
+"""How the method of a layer's class is called that gives gradients."""
+
+
+def spy_on_all(spies: Spies) -> None:
+    """Spies on every function with a backward pass of its own that a user's file defines; what is
+    spied on already stays as it is, so that it can be called again when more was imported."""
+    for framework, spy in (
+        ("torch.autograd.function", _spy_on_torch),
+        ("jax", _spy_on_jax),
+        ("tensorflow", _spy_on_tensorflow),
+    ):
+        if framework not in spies.frameworks and framework in sys.modules:
+            spies.frameworks.add(framework)
+            spy(spies)
+    _spy_on_layers(spies)
+
+
+def _spy_on_layers(spies: Spies) -> None:
+    """The classes of users' modules that have a forward and a backward pass, in plain Python."""
+    for module in list(sys.modules.values()):
+        if not is_users_module(module):
+            continue
+        for kind in list(vars(module).values()):
+            name = _backward_of(kind) if isinstance(kind, type) else ""
+            if (
+                name in getattr(kind, "__dict__", {})
+                and kind.__module__ == module.__name__
+                and hasattr(kind, "forward")
+                and not any(base.__name__ == "FunctionMeta" for base in type(kind).__mro__)
+                and inspect.isfunction(kind.__dict__[name])
+                and _code(kind.__dict__[name]) not in spies.known
+            ):
+                _spy_on_method(kind, name, spies)
+
+
+def _backward_of(kind: Any) -> str:
+    return next((name for name in BACKWARDS if callable(getattr(kind, name, None))), "")
 
 
 # --- PyTorch --------------------------------------------------------------------------------------
@@ -262,25 +315,29 @@ def spy_on(target: str, spies: Spies) -> None:
         _spy_on_class(thing, spies, asked=True)
     elif type(thing).__name__ == "custom_vjp":
         _spy_on_rule(thing, spies, asked=True)
-    elif kinds and hasattr(thing, "backward"):
-        _spy_on_method(thing, spies)
+    elif kinds and _backward_of(thing):
+        _spy_on_method(thing, _backward_of(thing), spies)
+    elif isinstance(owner, type) and inspect.isfunction(inspect.getattr_static(owner, name)):
+        _spy_on_method(owner, name, spies)
     elif callable(thing):
         _spy_on_function(owner, name, thing, spies)
     else:
         raise DataError(told("{target} is no function and has no backward.", target=target))
 
 
-def _spy_on_method(kind: Any, spies: Spies) -> None:
-    backward = kind.backward
+def _spy_on_method(kind: Any, name: str, spies: Spies) -> None:
+    backward = inspect.getattr_static(kind, name)
     forward = getattr(kind, "forward", None)
     names = [n for n in _parameters(forward) if n != "self"] if forward else []
     spy = spies.on(_code(backward), names, _name(kind))
 
     @functools.wraps(backward)
-    def spied(*arguments: Any, **named: Any) -> Any:
-        return spy.pass_on(backward(*arguments, **named))
+    def spied(owner: Any, *arguments: Any, **named: Any) -> Any:
+        before = numbers(owner)
+        result = backward(owner, *arguments, **named)
+        return spy.pass_on(result, kept(owner, before))
 
-    spies.put(kind, "backward", spied)
+    spies.put(kind, name, spied)
 
 
 def _spy_on_function(owner: Any, name: str, function: Any, spies: Spies) -> None:
@@ -312,7 +369,16 @@ def _code(function: Any) -> Any:
 def _is_users(code: Any) -> bool:
     if code is None:
         return False
-    file = code.co_filename
+    return _is_users_file(code.co_filename)
+
+
+def is_users_module(module: Any) -> bool:
+    """Whether a module is from a file of the user's."""
+    file = getattr(module, "__file__", None) if inspect.ismodule(module) else None
+    return file is not None and _is_users_file(file)
+
+
+def _is_users_file(file: str) -> bool:
     return not is_ours(file) and not os.path.realpath(file).startswith(_LIBRARIES)
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from gradproof.blackbox.case import Case
+from gradproof.core.errors import DataError
 from gradproof.core.told import told
 from gradproof.engines.backward_program import Unattempted
+from gradproof.engines.black_box import Answer, BoxFailed
 from gradproof.engines.contract import contract as contract_of
 from gradproof.judge.box import judge_returned
 from gradproof.judge.reference import Data, ProgramReference, Reference, Unbounded, output
@@ -49,7 +51,7 @@ def of_autodiff(function: Callable[..., Any], name: str, case: Case) -> Referenc
         because = told("its program cannot be written down ({kind})", kind=type(problem).__name__)
 
     def run(data: Data) -> dict[str, np.ndarray]:
-        answer = machine.pull(function, case.question(data, dtype="float64", device="cpu"))
+        answer = _pulled(function, case, data)
         found = {output(k): y.array for k, y in enumerate(answer.values) if y.array is not None}
         for name, g in zip(case.gradients(), answer.gradients, strict=True):
             found[name] = np.zeros_like(data.inputs[name]) if g.array is None else g.array
@@ -72,7 +74,7 @@ def confirmed(candidate: Reference, function: Callable[..., Any], case: Case) ->
     data = case.data(0)
     exact = contract_of(case.machine.name, "float64")
     enclosure, truth = candidate.enclosure(data, exact), candidate.truth(data)
-    answer = case.machine.pull(function, case.question(data, dtype="float64", device="cpu"))
+    answer = _pulled(function, case, data)
     returned = {output(k): y for k, y in enumerate(answer.values)}
     returned |= dict(zip(case.gradients(), answer.gradients, strict=True))
     return all(
@@ -80,3 +82,27 @@ def confirmed(candidate: Reference, function: Callable[..., Any], case: Case) ->
         for name, one in returned.items()
         if name in enclosure
     )
+
+
+def _pulled(function: Callable[..., Any], case: Case, data: Data) -> Answer:
+    """What autodiff in float64 makes of a callable.
+
+    Raises:
+        DataError: it makes nothing of it.
+    """
+    try:
+        return case.machine.pull(function, case.question(data, dtype="float64", device="cpu"))
+    except BoxFailed as problem:
+        title = case.machine.title
+        raise DataError(
+            told(
+                "{title} cannot differentiate the reference: {problem}.",
+                title=title,
+                problem=problem,
+            ),
+            advice=told(
+                "Write it with {title}'s own functions, or as a paper: NumPy with shapes as "
+                'annotations, as in  x: "n 3"',
+                title=title,
+            ),
+        ) from problem

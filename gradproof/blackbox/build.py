@@ -71,7 +71,7 @@ def build(
             told("The reference is {kind}, not a function.", kind=type(reference).__name__),
             advice=told("Give a paper's forward, or a callable in the function's framework."),
         )
-    given = _by_name(arguments, _parameters(reference, upstream))
+    given = _with_lists(_by_name(arguments, _parameters(reference, upstream), _needed(reference)))
     machine = load(engine or engine_of(function, given))
     arrays, own = read_arrays(given, machine)
     kind = dtype or own
@@ -137,7 +137,9 @@ def drawn(
 
     return {
         name: value if "int" in str(getattr(value, "dtype", "")) else shape(value)
-        for name, value in _by_name(arguments, _parameters(reference, upstream)).items()
+        for name, value in _with_lists(
+            _by_name(arguments, _parameters(reference, upstream), _needed(reference))
+        ).items()
         if name not in annotated
     }
 
@@ -204,6 +206,12 @@ def _callable(
         raise DataError(
             f"{problem}.", advice=told("Call it with the arguments by hand.")
         ) from problem
+    strange = [one.dtype for one in made if one.array is None]
+    if strange:
+        raise DataError(
+            told("The reference returns {kind}, not a tensor.", kind=strange[0]),
+            advice=told("Return a tensor, or several as a tuple: return y, h"),
+        )
     shapes = tuple(one.array.shape for one in made if one.array is not None)
     case = replace(case, data=data_for(shapes))
     data = case.data(0)
@@ -237,12 +245,19 @@ def _is_integer(tensor: Tensor, data: Data) -> bool:
 
 def _parameters(reference: Callable[..., Any], upstream: str | None) -> list[str]:
     try:
-        found = list(inspect.signature(reference).parameters)
+        parameters = inspect.signature(reference).parameters
     except (TypeError, ValueError) as problem:
         raise DataError(
             told("The reference's parameters cannot be seen."),
             advice=told("Wrap it: reference=lambda x, w: layer(x, w)"),
         ) from problem
+    for name, one in parameters.items():
+        if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
+            raise DataError(
+                told("The reference takes any arguments, as {name}.", name=name),
+                advice=told("Wrap it: reference=lambda x, w: layer(x, w)"),
+            )
+    found = list(parameters)
     if upstream is not None and upstream not in found:
         raise DataError(
             told(
@@ -254,8 +269,16 @@ def _parameters(reference: Callable[..., Any], upstream: str | None) -> list[str
     return [name for name in found if name != upstream]
 
 
+def _needed(reference: Callable[..., Any]) -> frozenset[str]:
+    """The parameters that have no default."""
+    found = inspect.signature(reference).parameters.items()
+    return frozenset(name for name, one in found if one.default is one.empty)
+
+
 def _by_name(
-    arguments: Sequence[Any] | Mapping[str, Any] | None, names: Sequence[str]
+    arguments: Sequence[Any] | Mapping[str, Any] | None,
+    names: Sequence[str],
+    needed: frozenset[str],
 ) -> dict[str, Any]:
     if arguments is None:
         return {}
@@ -275,7 +298,7 @@ def _by_name(
             told("The arguments are {kind}, not a tuple of arrays.", kind=type(arguments).__name__),
             advice=told("For one array write (x,)"),
         )
-    if len(arguments) != len(names):
+    if len(arguments) > len(names) or needed & set(names[len(arguments) :]):
         raise DataError(
             told(
                 "{count} arguments are given, and the reference takes {count2}: {names}.",
@@ -284,7 +307,40 @@ def _by_name(
                 names=", ".join(names),
             )
         )
-    return dict(zip(names, arguments, strict=True))
+    return dict(zip(names, arguments, strict=False))  # the others have defaults
+
+
+def _with_lists(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments, with lists in the place of tuples of arrays: a tuple of sizes is a shape.
+
+    Raises:
+        DataError: arrays stand deeper than in one list.
+    """
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        is_shape = isinstance(value, tuple) and all(isinstance(one, int | str) for one in value)
+        found[name] = list(value) if isinstance(value, tuple) and not is_shape else value
+        parts = found[name] if isinstance(found[name], list) else [found[name]]
+        for part in parts:
+            deeper = isinstance(part, list) and part is not found[name]
+            if deeper and not any(hasattr(one, "shape") for one in part):
+                raise DataError(
+                    told("{name} is a list of lists.", name=name),
+                    advice=told("Make an array of it: np.array({name}, np.float32)", name=name),
+                )
+            if isinstance(part, Mapping) or deeper:
+                raise DataError(
+                    told(
+                        "{name} is a {kind} of arrays.",
+                        name=name,
+                        kind="dict" if isinstance(part, Mapping) else "list of lists",
+                    ),
+                    advice=told(
+                        "Arguments are arrays and lists of arrays: give each array a parameter, as "
+                        'in  lambda w, b: f({{"w": w, "b": b}})'
+                    ),
+                )
+    return found
 
 
 def _leaves(given: Mapping[str, Any]) -> list[Any]:
@@ -341,8 +397,9 @@ def read_arrays(given: Mapping[str, Any], machine: Engine) -> tuple[dict[str, An
         if isinstance(value, str | tuple):
             return value
         own = isinstance(value, np.ndarray)  # NumPy's arrays are data for every framework
+        whole = isinstance(value, bool | int)  # of which an array would be another dtype
         returned = Returned(value, str(value.dtype)) if own else machine.returned(value)
-        if returned.array is None:
+        if returned.array is None or whole:
             raise DataError(
                 told(
                     "{name} is {kind}, not an array of {title}.",
@@ -352,9 +409,27 @@ def read_arrays(given: Mapping[str, Any], machine: Engine) -> tuple[dict[str, An
                 ),
                 advice=told("Constants belong into the function: lambda x: f(x, eps=1e-5)"),
             )
-        if returned.array.dtype.kind == "f":
+        array = returned.array
+        if array.dtype.kind in "OSU":
+            raise DataError(
+                told(
+                    "{name} has the dtype {dtype}: these are no numbers.",
+                    name=name,
+                    dtype=array.dtype,
+                )
+            )
+        if not array.size:
+            raise DataError(
+                told(
+                    "{name} has the shape {shape}: no elements, and so no gradient.",
+                    name=name,
+                    shape=array.shape,
+                ),
+                advice=told("Give it at least one row."),
+            )
+        if array.dtype.kind == "f" and type(value) is not float:
             dtypes.append(returned.dtype)
-        return returned.array
+        return array
 
     arrays = {
         name: [read(f"{name}[{k}]", one) for k, one in enumerate(value, 1)]

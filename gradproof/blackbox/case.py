@@ -48,7 +48,8 @@ class Case:
             for _, count in self.lists
         ]
         wanted = tuple(t.name in self.wanted and t.name != frozen for t in self.inputs)
-        asked = {"dtype": self.dtype, "device": self.device, **changes}
+        names = tuple(name for name, _ in self.lists)
+        asked = {"dtype": self.dtype, "device": self.device, "names": names, **changes}
         return Question(tuple(arguments), wanted, data.upstream, **asked)
 
     def ask(self, data: Data, **changes: Any) -> Answer:

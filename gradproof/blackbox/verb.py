@@ -106,7 +106,8 @@ def check(
     case = build(
         function, arguments, reference, dtype=dtype, seed=seed or 0, sizes=sizes or {}, **options
     )
-    again = _again(function, arguments, reference, case.machine.name, case.dtype, seed or 0, order)
+    called = f"gp.instrument({spoken(function)})" if inside else spoken(function)
+    again = _again(called, arguments, reference, case.machine.name, case.dtype, seed or 0, order)
     if inside and not isinstance(case.reference, PaperReference):
         raise DataError(
             told("The reference is not read as equations, so that its tensors have no names."),
@@ -168,10 +169,9 @@ def _differentiated(case: Case, first: CheckReport, diagnose: bool) -> CheckRepo
 
 
 def _again(
-    function: Any, arguments: Any, reference: Any, engine: str, dtype: str, seed: int, order: int
+    called: str, arguments: Any, reference: Any, engine: str, dtype: str, seed: int, order: int
 ) -> tuple[str, ...]:
-    """Three lines that check the same again."""
-    name = spoken(function)
+    """Three lines that check the same again; `called` is how the user's code says the function."""
     given = ", arguments" if arguments is not None else ""
     framework = f'engine="{engine}", dtype="{dtype}", seed={seed}'
     framework += f", order={order}" if order > 1 else ""
@@ -179,7 +179,7 @@ def _again(
     right = "reference" if right == "function" else right
     return (
         "import gradproof as gp",
-        f"report = gp.check({name}{given}, reference={right}, {framework})",
+        f"report = gp.check({called}{given}, reference={right}, {framework})",
         "print(report)",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,8 @@ class Question:
     """One call of a black box.
 
     ``arguments`` hold numbers of the dtype, or integers; ``wanted`` says of each tensor among them
-    whether its gradient is asked for, ``upstream`` is the gradient of every output.
+    whether its gradient is asked for, ``upstream`` is the gradient of every output. ``names`` are
+    those of the parameters, where they are known.
     """
 
     arguments: tuple[Argument, ...]
@@ -49,6 +50,7 @@ class Question:
     layout: Layout = "contiguous"
     upstream_layout: Layout = "contiguous"
     device: str = "cpu"
+    names: tuple[str, ...] = ()
 
     @property
     def tensors(self) -> tuple[np.ndarray, ...]:
@@ -201,26 +203,88 @@ def laid_out(array: np.ndarray, layout: Layout) -> np.ndarray:
             return wide[..., ::2]
 
 
+NAMED_SO = ("{}", "dl_d{}", "d{}", "d_{}", "grad_{}")
+"""How a pullback may call the gradient of an input in a dictionary."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """An argument, and for each of its tensors whether the gradient is wanted."""
+
+    name: str
+    wanted: tuple[bool, ...]
+    is_list: bool
+
+
 def read_gradients(found: Any, question: Question) -> list[Any]:
     """The wanted gradients among what a NumPy pullback returned: one for each tensor, or for each
-    wanted one, or for each argument (a list for a list).
+    wanted one, or for each argument (a list for a list), or for each argument that a gradient is
+    wanted of; or a dictionary of them by the arguments' names.
 
     Raises:
-        BoxFailed: there are more or fewer.
+        BoxFailed: there are more or fewer, or they have other names.
     """
+    slots = _slots(question)
+    if isinstance(found, Mapping):
+        return _wanted(_named(found, slots), slots)
     given = several(found)
-    count = len(question.tensors)
-    flat: list[Any] = []
-    if len(given) == len(question.arguments) != count:
-        for one, argument in zip(given, question.arguments, strict=True):
-            flat.extend(one if isinstance(argument, list) else [one])
-    else:
-        flat = list(given)
-    if len(flat) == count:
-        return [g for g, wanted in zip(flat, question.wanted, strict=True) if wanted]
-    if len(flat) == sum(question.wanted):
-        return flat
+    count, some = len(question.wanted), sum(question.wanted)
+    if not any(isinstance(one, list | tuple) for one in given) and len(given) in (count, some):
+        kept = question.wanted if len(given) == count else [True] * some
+        return [g for g, wanted in zip(given, kept, strict=True) if wanted]
+    for those in (slots, [slot for slot in slots if any(slot.wanted)]):
+        if len(given) == len(those):
+            return _wanted(given, those)
+    names = ", ".join(slot.name for slot in slots)
+    got = "None" if found is None else f"{len(given)} gradients"
     raise BoxFailed(
-        f"the backward pass returns {len(flat)} gradients for {count} inputs, "
-        f"{sum(question.wanted)} of them differentiable"
+        f"the backward pass returns {got} for {count} inputs, {some} of them "
+        f"differentiable: return one for each of {names}, None where there is none, or a "
+        "dictionary by these names"
     )
+
+
+def _slots(question: Question) -> list[_Slot]:
+    waiting = iter(question.wanted)
+    return [
+        _Slot(
+            question.names[k] if question.names else told("input {number}", number=k + 1),
+            tuple(next(waiting) for _ in (given if isinstance(given, list) else [given])),
+            isinstance(given, list),
+        )
+        for k, given in enumerate(question.arguments)
+    ]
+
+
+def _named(found: Mapping[Any, Any], slots: Sequence[_Slot]) -> list[Any]:
+    """The gradients of a dictionary in the arguments' order, `None` where there is none."""
+    keys = [next((k for f in NAMED_SO if (k := f.format(s.name)) in found), None) for s in slots]
+    strange = [str(key) for key in found if key not in keys]
+    missing = [s.name for s, key in zip(slots, keys, strict=True) if key is None and any(s.wanted)]
+    if strange and missing:
+        raise BoxFailed(
+            f"the backward pass returns a dictionary with {', '.join(strange)}, and nothing for "
+            f"{', '.join(missing)}: the keys are the inputs' names, such as {missing[0]} or "
+            f"dl_d{missing[0]}"
+        )
+    return [None if key is None else found[key] for key in keys]
+
+
+def _wanted(given: Sequence[Any], slots: Sequence[_Slot]) -> list[Any]:
+    """The wanted ones of the gradients of arguments."""
+    found: list[Any] = []
+    for one, slot in zip(given, slots, strict=True):
+        if not slot.is_list:
+            found += [one] if slot.wanted[0] else []
+            continue
+        number = len(slot.wanted)
+        members = [None] * number if one is None else one
+        several_ = isinstance(members, list | tuple | np.ndarray)
+        if not several_ or len(members) != number:
+            got = len(members) if several_ else type(members).__name__
+            raise BoxFailed(
+                f"the backward pass returns {got} where a list of {number} gradients is due, those "
+                f"of {slot.name}"
+            )
+        found += [g for g, wanted in zip(members, slot.wanted, strict=True) if wanted]
+    return found

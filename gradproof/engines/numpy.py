@@ -436,6 +436,9 @@ class NumpyEngine(Engine):
                 result, pullback = _with_pullback(box(*question.arranged(natives)))
         outputs = several(result)
         values = tuple(map(_returned, outputs))
+        strange = [one.dtype for one in values if one.array is None]
+        if strange:
+            raise BoxFailed(f"the forward pass returns {strange[0]}, not an array", values)
         check_outputs([np.shape(one) for one in outputs], question, values)
         upstream = [
             laid_out(g.astype(getattr(y, "dtype", g.dtype)), question.upstream_layout)

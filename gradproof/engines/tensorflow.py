@@ -425,9 +425,10 @@ class TensorFlowEngine(Engine):
 
 
 def _returned(one: Any) -> Returned:
-    if one is None:
-        return Returned(None, "NoneType")
-    tensor = tf.convert_to_tensor(one)
+    try:
+        tensor = tf.convert_to_tensor(one)
+    except (TypeError, ValueError):
+        return Returned(None, type(one).__name__)
     return Returned(_array(tensor), tensor.dtype.name)
 
 

@@ -15,7 +15,7 @@ from gradproof.gallery import layers
 view = np.lib.stride_tricks.sliding_window_view
 
 
-def forward(x: "n 2 5 6", W: "3 2 3 3", b: "3", y: "n 3 5 6, data"):
+def forward(x: "n 2 6 5", W: "3 2 3 3", b: "3", y: "n 3 6 5, data"):
     z = gp.conv2d(x, W, padding=1, layout="NCHW") + b[:, None, None]
     return 0.5 * np.sum((z - y) ** 2)
 

@@ -30,8 +30,8 @@ def forward(
     b1: "5",
     W2: "5 8",
     b2: "8",
-    U: "8 7",
-    Y: "n T 7, one-hot, data",
+    U: "8 4",
+    Y: "n T 4, one-hot, data",
 ):
     m1 = np.mean(x, axis=2, keepdims=True)
     var1 = np.mean((x - m1) ** 2, axis=2, keepdims=True)
@@ -123,7 +123,7 @@ def _keras(tf, x, gamma1, beta1, Wq, Wk, Wv, Wo, gamma2, beta2, W1, b1, W2, b2, 
     y2 = layers.keras(keras.LayerNormalization(epsilon=1e-5), [gamma2, beta2], r)
     a = layers.keras(keras.Dense(5, activation="tanh"), [W1, b1], y2)
     h = r + layers.keras(keras.Dense(8), [W2, b2], a)
-    l = layers.keras(keras.Dense(7, use_bias=False), [U], h)
+    l = layers.keras(keras.Dense(4, use_bias=False), [U], h)
     values = {"y1": y1, "P": P, "r": r, "y2": y2, "a": a, "h": h, "l": l}
     return {**values, "loss": tf.keras.losses.CategoricalCrossentropy(from_logits=True)(Y, l)}
 

@@ -12,6 +12,12 @@ import numpy as np
 
 import gradproof as gp
 
+SAMPLES = {
+    "z near the kink, on both sides of it": {
+        "z": 2.0**-14 * np.array([[-1.5, 1.25, 0.5], [0.75, -0.5, -1.25], [-1.0, 1.75, 0.25]])
+    }
+}
+
 
 def forward(z: "n d", g: "3 n d, data"):
     r = gp.relu(z)

@@ -20,6 +20,10 @@ POOL = (5, 3, 7, 6, 4, 8, 9, 11, 10, 12, 13)
 SMALL = 2.0**-7
 """Numbers so much smaller have variances of 10⁻⁴, beside which an ε of 10⁻⁵ counts."""
 
+NEAR_ZERO = 2.0**-14
+"""Numbers so much smaller lie at both sides of a kink at 0, and nearer than one step of an update
+is."""
+
 
 def check_seed(seed: int | None) -> None:
     """That data can be drawn with a seed; `None` stands for one that is not given.
@@ -190,8 +194,9 @@ def _positions(
     given: Any,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Integers that are positions along an axis: given, or drawn so that some stand twice where
-    there are two, because each standing once hides that repeated ones add up.
+    """Integers that are positions along an axis: given, or drawn so that as many different ones
+    stand there as can, and some twice where there are two: each standing once hides that repeated
+    ones add up, and one that does not stand there hides its row.
 
     Raises:
         DataError: they are no integers, or no positions along the axis.
@@ -199,8 +204,8 @@ def _positions(
     if given is None:
         drawn = random.integers(0, size, shape)
         flat = drawn.reshape(-1)
-        if flat.size > 1 and len(set(flat.tolist())) == flat.size:
-            flat[-1] = flat[0]
+        if flat.size > 1:
+            _spread(flat, size)
         return drawn
     array = np.asarray(given)
     if array.dtype.kind not in "iu":
@@ -227,6 +232,24 @@ def _positions(
     return array.astype(np.int64)
 
 
+def _spread(positions: np.ndarray, size: int) -> None:
+    """Writes positions that do not stand there in the place of some that stand there most often, as
+    long as one stands twice afterwards; or makes one stand twice. Then 0 is exchanged to the front,
+    so that the first element of a gradient that is zero elsewhere is none of the zeros."""
+    missing = [k for k in range(size) if k not in set(positions.tolist())]
+    for absent in reversed(missing):
+        values, counts = np.unique(positions, return_counts=True)
+        if len(values) + 2 > positions.size:
+            break
+        often = values[np.argmax(counts)]
+        positions[np.flatnonzero(positions == often)[-1]] = absent
+    if len(set(positions.tolist())) == positions.size:
+        positions[-1] = positions[0]
+    zeros = np.flatnonzero(positions == 0)
+    if len(zeros):
+        positions[[0, zeros[0]]] = positions[[zeros[0], 0]]
+
+
 def _drawn(
     tensor: Tensor, shape: tuple[int, ...], random: np.random.Generator, dtype: str
 ) -> np.ndarray:
@@ -242,6 +265,8 @@ def _drawn(
             return parts
         case "one-hot":
             choice = random.integers(0, shape[-1], shape[:-1])
+            if choice.size > 1:
+                _spread(choice.reshape(-1), shape[-1])
             return np.eye(shape[-1])[choice]
         case _:
             scale = 1.0

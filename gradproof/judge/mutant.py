@@ -9,21 +9,10 @@ from typing import Literal
 import numpy as np
 
 from gradproof.core.program import Claim, Derivation, Equation, Paper, Program, Tensor, shapes
-from gradproof.core.term import (
-    Add,
-    Bracket,
-    Compare,
-    Number,
-    Power,
-    Product,
-    Read,
-    Term,
-    reads,
-    rename,
-    transform,
-)
+from gradproof.core.term import Number, Term, reads, rename, walk
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.evaluate import Room, evaluate_equation, number_of
+from gradproof.judge.alike import plainer, same_alone
 from gradproof.judge.clinic import Clinic, candidates
 from gradproof.judge.formula import first_disjoint, undefined
 from gradproof.judge.ground import same, value_of
@@ -32,7 +21,14 @@ from gradproof.judge.normal_form import inlined
 from gradproof.judge.truth import TrueValues, true_values
 from gradproof.mistakes.record import Mistake, Slots
 
-Kind = Literal["equal", "different", "open"]
+Kind = Literal["equal", "different", "beneath", "open"]
+"""What a mutant is; *beneath* is wrong by less than any format of numbers can hold."""
+
+MASK = 1000
+"""A number in a network from which on it stands for infinity: ``exp(−1000)`` is zero in float64."""
+
+BENEATH = 2.0**-80
+"""A share of a tensor's largest element that no format can hold beside it: float64 has 53 bits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,9 +103,9 @@ def same_numbers(mutant: Mutant, clinic: Clinic) -> bool:
     """Whether a mutant is the right formula at random points at two sets of sizes, exactly."""
     gradient = clinic.derivation.gradients[mutant.of]
     grounds = (clinic.here, clinic.elsewhere)
+    equation = plainer(mutant.equation, clinic.derivation.forward)
     return all(
-        on is not None and same(value_of(mutant.equation, on), on.tensors.get(gradient))
-        for on in grounds
+        on is not None and same(value_of(equation, on), on.tensors.get(gradient)) for on in grounds
     )
 
 
@@ -146,53 +142,64 @@ def compare(mutant: Mutant, stone: Touchstone) -> Kind:
     """What a mutant is that exact numbers do not know as the right formula.
 
     *different* where an interval at generic data is disjoint from the right one, or where it has no
-    value and the right one has; *equal* where the prover says so; else *open*.
+    value and the right one has; *equal* where the prover says so, or where it is the right formula
+    whatever the rest of the network is. Where numbers such as −10⁹ are a mask, *beneath* is what is
+    apart from the right one by less than `BENEATH` at all data; else *open*.
     """
     gradient = stone.derivation.gradients[mutant.of]
+    masked = _has_mask(stone.paper.forward)
+    near = masked
     for truth in stone.truths:
         right = truth.balls[gradient]
         if shape_at(mutant.equation, stone.sizes) != right.shape:
             return "different"
         value = in_balls(mutant.equation, truth, stone.sizes)
-        if first_disjoint(value, right, truth.bits) or undefined(value, right):
+        if undefined(value, right):
             return "different"
+        near = near and _beneath(value, right)
+        if not near and first_disjoint(value, right, truth.bits):
+            return "different"
+    equation = plainer(mutant.equation, stone.paper.forward)
+    derived = {e.target: e for e in stone.derivation.backward.equations}[gradient]
+    if same_alone(equation, derived, stone.derivation, stone.sizes):
+        return "equal"
+    if near:
+        return "beneath"
     if mutant.mistake.reshapes:
         return "open"
-    binary = frozenset(t.name for t in stone.paper.forward.inputs if t.law == "one-hot")
-    term = transform(mutant.equation.term, lambda node: _once(node, binary))
-    once = replace(mutant.equation, term=term)
-    paper, claim = mutated(mutant.of, once, stone.paper, stone.derivation)
+    paper, claim = mutated(mutant.of, equation, stone.paper, stone.derivation)
     return "equal" if prove(paper, stone.derivation, SEED)[claim.of].chain else "open"
 
 
-def _once(node: Term, binary: frozenset[str]) -> Term:
-    """What is 0 or 1 and stands twice, once: these are their own squares."""
-    match node:
-        case Product(factors):
-            return Product(
-                tuple(
-                    f
-                    for k, f in enumerate(factors)
-                    if not (f in factors[:k] and _is_binary(f, binary))
-                )
-            )
-        case Power(base, exponent) if exponent > 0 and _is_binary(base, binary):
-            return base
-        case _:
-            return node
+def differs(mutant: Mutant, stone: Touchstone) -> bool:
+    """Whether a mutant is certainly another number somewhere at data of a touchstone."""
+    gradient = stone.derivation.gradients[mutant.of]
+    return any(
+        first_disjoint(
+            in_balls(mutant.equation, truth, stone.sizes), truth.balls[gradient], truth.bits
+        )
+        is not None
+        for truth in stone.truths
+    )
 
 
-def _is_binary(term: Term, binary: frozenset[str]) -> bool:
-    """Whether a term is 0 or 1: a condition, an element of a one-hot tensor, or 1 − such a one."""
-    match term:
-        case Bracket() | Compare():
-            return True
-        case Read(tensor, _):
-            return tensor in binary
-        case Add((Number(one), Product((Number(minus), other)))):
-            return (one, minus) == (1, -1) and _is_binary(other, binary)
-        case _:
-            return False
+def _has_mask(forward: Program) -> bool:
+    """Whether a network has numbers that stand for infinity."""
+    return any(
+        isinstance(node, Number) and abs(node.value) >= MASK
+        for equation in forward.equations
+        for node in walk(equation.term)
+    )
+
+
+def _beneath(value: np.ndarray, right: np.ndarray) -> bool:
+    """Whether two arrays of balls are certainly apart by less than their formats can hold."""
+    most = max((float(abs(ball).upper()) for ball in right.flat), default=0.0)
+    apart = max(
+        (float(abs(v - r).upper()) for v, r in zip(value.flat, right.flat, strict=True)),
+        default=0.0,
+    )
+    return apart <= BENEATH * most
 
 
 SEED = b"0" * 32

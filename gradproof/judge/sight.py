@@ -8,12 +8,13 @@ right formula, so no tolerance is chosen here; or where it is no number, which n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 import numpy as np
 
 from gradproof.core.program import Equation, Step
-from gradproof.core.term import reads
+from gradproof.core.term import Add, Number, Product, Term, reads, transform
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.ball import Ball
@@ -72,21 +73,32 @@ def shows(mutant: Mutant, right: Value | None, view: View) -> bool | None:
         return False
     if shape_at(mutant.equation, view.sizes) != np.shape(right[0]):
         return True  # an error of shapes, before any number
+    equation = replace(mutant.equation, term=transform(mutant.equation.term, _cancelled))
     try:
-        value = stage(mutant.equation, view)
+        value = stage(equation, view)
     except IndexError:
         return True  # the code stops
     if value is None:
         return None
     seen = outside(value, right)
     if not np.all(np.isfinite(value[1])):
-        seen |= _no_number(mutant.equation, view) & np.isfinite(right[1])
+        seen |= _no_number(equation, view) & np.isfinite(right[1])
     kink = view.kinks.get(mutant.of)
     if kink is not None:
         if kink.spots is None:
             return False
         seen &= ~kink.spots
     return bool(seen.any())
+
+
+def _cancelled(node: Term) -> Term:
+    """What is subtracted from itself, as zero: that is exact in every arithmetic, so that a
+    comparison of it has one outcome, the same for all elements."""
+    match node:
+        case Add((one, Product((Number(minus), other)))) if minus == -1 and one == other:
+            return Number(Fraction(0))
+        case _:
+            return node
 
 
 def _no_number(equation: Equation, view: View) -> np.ndarray:

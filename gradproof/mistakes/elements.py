@@ -10,7 +10,8 @@ from gradproof.core.normal import product
 from gradproof.core.term import ONE, Add, Bracket, Number, Term
 from gradproof.mistakes.record import Mistake, Scene, Wrong, wrong
 
-OFF = Fraction(1, 10_000)
+OFF = Fraction(1, 1000)
+"""As much as a verdict counts as seen in an element (its *power*)."""
 
 
 def one_element(scene: Scene, index: tuple[int, ...], by: Fraction) -> Wrong:

@@ -146,10 +146,14 @@ class CheckReport:
     def story(self) -> str:
         """What does not hold, and how to see it again: short, for an exception."""
         again = ["", *self.again] if self.again else []
+        inside = lay_out(_inside(self, ENGLISH), WIDTH) if self.nodes else ()
+        nodes = [line.plain.rstrip() for line in inside]
+        nodes = ["", *nodes] if nodes else []
         twice = list(_details(self.second, ENGLISH)) if self.second else []
         if twice:
             twice = ["", say(TWICE, ENGLISH), *twice]
-        return "\n".join([self.summary(), *_details(self, ENGLISH), *twice, *again])
+        parts = (self.summary(), *_details(self, ENGLISH), *nodes, *twice, *again)
+        return "\n".join(parts)
 
     def summary(self, lang: str = ENGLISH) -> str:
         """One sentence: what holds, and what does not."""

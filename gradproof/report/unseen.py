@@ -70,7 +70,8 @@ class PowerReport:
     """What checks at given data can see of the known mistakes.
 
     ``for_loss`` are formulas that are right for this loss and no other, because the gradients that
-    ``constant`` names are the same number whatever the data.
+    ``constant`` names are the same number whatever the data. ``beneath`` are wrong by less than any
+    format of numbers can hold, because a number such as 10⁹ stands for infinity as a mask.
     """
 
     network: str
@@ -85,6 +86,7 @@ class PowerReport:
     constant: tuple[str, ...]
     proposals: tuple[Proposal, ...]
     notes: tuple[str, ...] = ()
+    beneath: tuple[Unseen, ...] = ()
 
     def __getitem__(self, name: str) -> PowerRow:
         """The row of one tensor's gradient."""
@@ -188,6 +190,17 @@ def _details(report: PowerReport, lang: str) -> Iterator[str]:
             gradients=in_language(told_sum(report.constant), lang),
         )
         yield from _listed(report.for_loss, lang)
+    if report.beneath:
+        number = len(report.beneath)
+        one = say("1 wrong formula", lang)
+        yield ""
+        yield say(
+            "· {formulas} off by less than any format of numbers can hold, because a large number "
+            "in the network stands for infinity",
+            lang,
+            formulas=one if number == 1 else say("{n} wrong formulas", lang, n=number),
+        )
+        yield from _listed(report.beneath, lang)
     if report.notes:
         yield ""
     yield from (f"· {note}" for note in report.notes)

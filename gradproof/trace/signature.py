@@ -61,6 +61,8 @@ def read_signature(
             found[name] = _tensors(name, annotation, place)
         elif name in inputs:
             found[name] = _tensors(name, _shape_of_input(inputs[name]), place)
+        elif parameter.default is not parameter.empty:
+            continue  # a constant, such as eps=1e-5
         else:
             raise NetworkError(
                 told("The parameter {name} has neither a shape nor an input.", name=name),

@@ -14,14 +14,15 @@ from gradproof.judge.generic import by_parameter, draw
 from gradproof.judge.kink import kinks
 from gradproof.judge.mutant import Mutant
 from gradproof.judge.sight import View, right_stage, shows
-from gradproof.trace.signature import tensors
+from gradproof.trace.signature import Signature, positions_of, tensors
 from gradproof.trace.source import Source
 from gradproof.workbench import Traced, check_sizes, constants_of, read
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which arrays are given, which sizes, and how the rest is drawn: `scale` times as large."""
+    """Which arrays are given, which sizes, and how the rest is drawn: `scale` times as large, or
+    only the tensor `scaled` so."""
 
     source: Source
     machine: Engine
@@ -30,6 +31,7 @@ class Asked:
     inputs: Mapping[str, Any]
     sizes: Mapping[str, int]
     scale: float = 1.0
+    scaled: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,11 @@ class Looked:
         return (mine.forward, mine.backward) == (theirs.forward, theirs.backward)
 
 
+def plain_of(signature: Signature) -> set[str]:
+    """The tensors whose numbers may be any."""
+    return {t.name for t in tensors(signature) if not t.law and positions_of(t) is None}
+
+
 def look(asked: Asked) -> Looked:
     """The network, run by the engine on the data that are asked for.
 
@@ -66,7 +73,7 @@ def look(asked: Asked) -> Looked:
     check_sizes(traced.paper, chosen)
     arrays = draw(traced.signature, chosen, asked.inputs, asked.dtype, asked.seed)
     if asked.scale != 1:
-        plain = {t.name for t in tensors(traced.signature) if not t.law}
+        plain = {asked.scaled} if asked.scaled else plain_of(traced.signature)
         arrays = {n: a * a.dtype.type(asked.scale) if n in plain else a for n, a in arrays.items()}
     paper, derivation = traced.paper, traced.derivation
     arguments = by_parameter(traced.signature, arrays)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gradproof.core.told import told, told_row
-from gradproof.judge.generic import SMALL, choose_sizes, pairs, wider
+from gradproof.judge.generic import NEAR_ZERO, SMALL, choose_sizes, pairs, wider
 from gradproof.trace.signature import Signature, read_signature
-from gradproof.unseen.looking import Asked
+from gradproof.unseen.looking import Asked, plain_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,9 @@ def others(asked: Asked, sizes: Mapping[str, int]) -> Iterator[Other]:
     yield _other(seed, replace(drawn, seed=asked.seed + 1), given)
     small = replace(drawn, scale=SMALL)
     yield _other(told("numbers 128 times smaller"), small, given)
+    for name in sorted(plain_of(signature)):
+        near = replace(drawn, scale=NEAR_ZERO, scaled=name)
+        yield _other(told("{name} near zero", name=name), near, given)
     if asked.dtype != "float64":
         yield _other("float64", replace(asked, sizes=dict(sizes), dtype="float64"), given=False)
         fine = replace(everything, dtype="float64")

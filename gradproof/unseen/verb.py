@@ -18,11 +18,12 @@ from gradproof.engines.engine import load
 from gradproof.engines.evaluate import evaluate, number_of
 from gradproof.judge.clinic import open_clinic
 from gradproof.judge.freed import constant_upstream, freed
-from gradproof.judge.generic import check_seed, choose_sizes, draw, pairs
+from gradproof.judge.generic import NEAR_ZERO, check_seed, choose_sizes, draw, pairs
 from gradproof.judge.mutant import (
     Kind,
     Mutant,
     compare,
+    differs,
     mutants,
     same_numbers,
     touchstone,
@@ -30,7 +31,7 @@ from gradproof.judge.mutant import (
 from gradproof.judge.sight import View
 from gradproof.report.unseen import PowerReport, PowerRow, Proposal, Unseen, words_of
 from gradproof.trace.source import Source
-from gradproof.unseen.looking import Asked, Looked, look
+from gradproof.unseen.looking import Asked, Looked, look, plain_of
 from gradproof.unseen.others import Other, others
 from gradproof.workbench import Traced, choose_engine, constants_of
 from gradproof.write.convention import shape_text
@@ -100,7 +101,8 @@ class Found:
 
     ``counts`` has for each tensor how many there are, and ``made`` which mistakes; ``by`` the words
     of the proposal that shows one that is hidden. ``absent`` are mistakes that these sizes leave no
-    place for; ``for_loss`` are right for this loss and no other; ``left_out`` cannot be evaluated.
+    place for; ``for_loss`` are right for this loss and no other; ``beneath`` are wrong by less than
+    any format of numbers can hold; ``left_out`` cannot be evaluated.
     """
 
     counts: Mapping[str, int]
@@ -108,6 +110,7 @@ class Found:
     equal: tuple[Mutant, ...]
     unseen: tuple[Mutant, ...]
     open: tuple[Mutant, ...] = ()
+    beneath: tuple[Mutant, ...] = ()
     for_loss: tuple[Mutant, ...] = ()
     absent: tuple[Mutant, ...] = ()
     left_out: int = 0
@@ -156,11 +159,20 @@ def _told_apart(found: Found, asked: Asked, here: Looked) -> Found:
     if found.unseen:
         stone = touchstone(traced.paper, traced.derivation, draws, sizes)
         kinds = {mutant: compare(mutant, stone) for mutant in found.unseen}
+    left = [mutant for mutant, kind in kinds.items() if kind == "open"]
+    if left:
+        near = [
+            {**draws[0], name: (draws[0][name] * NEAR_ZERO).astype(np.float32)}
+            for name in sorted(plain_of(traced.signature))
+        ]
+        by_zero = touchstone(traced.paper, traced.derivation, near, sizes)
+        kinds |= {mutant: "different" for mutant in left if differs(mutant, by_zero)}
     equal = (*found.equal, *(m for m, kind in kinds.items() if kind == "equal"))
     return replace(
         found,
         equal=equal,
         open=tuple(m for m, kind in kinds.items() if kind == "open"),
+        beneath=tuple(m for m, kind in kinds.items() if kind == "beneath"),
         unseen=tuple(m for m, kind in kinds.items() if kind == "different"),
         for_loss=tuple(_for_this_loss(equal, here, draws[0], sizes, asked)),
     )
@@ -270,11 +282,11 @@ def _report(found: Found, asked: Asked, here: Looked, beside: int) -> PowerRepor
     unseen = (*found.unseen, *found.absent)
     rows = []
     for step in traced.derivation.steps:
-        equal, open_, hidden, absent = (
+        equal, open_, beneath, hidden, absent = (
             sum(m.of == step.of for m in some)
-            for some in (found.equal, found.open, found.unseen, found.absent)
+            for some in (found.equal, found.open, found.beneath, found.unseen, found.absent)
         )
-        here_made = found.counts[step.of] - equal - open_
+        here_made = found.counts[step.of] - equal - open_ - beneath
         name = step.equation.target
         shape = shape_text(name, known[name], traced.layout)
         seen = here_made - hidden
@@ -295,6 +307,7 @@ def _report(found: Found, asked: Asked, here: Looked, beside: int) -> PowerRepor
         ),
         found.proposals,
         tuple(_notes(found, traced)),
+        tuple(written(m) for m in found.beneath),
     )
 
 

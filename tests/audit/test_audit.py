@@ -143,12 +143,14 @@ def test_what_the_tests_accept_is_said_of_each_function_that_is_found(project):
     done = run(project, "pytest test_layers.py -q --deselect test_layers.py::test_that_fails")
     assert done.returncode == 1, done.stdout + done.stderr
     found = rows(done.stdout)
-    assert set(found) == {("Scale", "x"), ("Scale", "w"), ("Own", "x")}
+    layer = {("Layer", "x"), ("Layer", "W")}
+    assert set(found) == {("Scale", "x"), ("Scale", "w"), ("Own", "x"), *layer}
+    assert all(set(found[one].values()) == {"✓"} for one in layer)
     assert set(found["Scale", "x"].values()) == {"✗"}
     assert set(found["Scale", "w"].values()) == {"✓", "·"}
     # The gradient is 2 everywhere: its transpose is the same.
     assert found["Own", "x"]["transposed"] == "=" and found["Own", "x"]["zero"] == "✓"
-    assert "For x the tests accept a gradient of zero, the wrong sign," in done.stdout
+    assert "For x your tolerance accepts a gradient of zero, the wrong sign," in done.stdout
     assert "4 passed" in done.stdout  # the tests themselves are reported as they are
 
 
@@ -160,6 +162,7 @@ def test_what_is_named_is_audited_also_in_numpy(project):
     assert set(found["linear", "W"].values()) == {"✗"}
     assert set(found["Layer", "W"].values()) == set(found["Layer", "x"].values()) == {"✓"}
     assert "Left out, because they fail as they are: test_that_fails" in done.stdout
+    assert "For W the tests accept a gradient of zero" in done.stdout  # by its shape alone
     assert "21 of 28 wrong gradients are caught" in done.stdout
 
 
@@ -170,10 +173,119 @@ def test_strict_tests_and_calls_that_are_wrong_say_so_by_their_exit_code(project
     assert strict.returncode == 0, strict.stdout
     missing = run(project, "pytest test_layers.py -q", "--of", "layers:Nothing")
     assert missing.returncode == 2 and "layers:Nothing is not there" in missing.stderr
-    nothing = run(project, "pytest test_layers.py::test_layer -q")
+    nothing = run(project, "pytest test_layers.py::test_linear -q")
     assert nothing.returncode == 2 and "Name one" in nothing.stdout
     assert main(["audit", "make test"]) == 2
     assert "does not run pytest" in capsys.readouterr().err
+
+
+KEEPING = """
+import numpy as np
+
+class Linear:
+    def __init__(self):
+        self.W, self.b = np.arange(6.0).reshape(2, 3), np.ones(3)
+        self.grad_b, self.dout = np.zeros(3), None
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dout = dout  # called as a gradient, but of no tensor that is here
+        self.dW = self.x.T @ dout
+        self.grad_b += dout.sum(0)
+
+class Parameter:
+    def __init__(self, data):
+        self.data, self.grad = data, np.zeros_like(data)
+
+class Net:
+    def __init__(self):
+        self.params = {"U": np.ones((2, 2))}
+        self.grads = {}
+        self.v = Parameter(np.ones(2))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params["U"] + self.v.data
+
+    def backprop(self, g):
+        self.grads["U"] = self.x.T @ g
+        self.v.grad += g.sum(0)
+
+class Nothing:
+    def forward(self, x):
+        return x
+
+    def backward(self, g):
+        pass
+"""
+
+KEPT_TESTS = """
+import numpy as np
+from numpy.testing import assert_allclose
+from keeping import Linear, Net, Nothing
+
+X, G = np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([[1.0, -1.0, 2.0], [0.5, 3.0, 1.0]])
+
+def test_linear():
+    layer = Linear()
+    alias = layer.grad_b
+    layer.forward(X)
+    assert layer.backward(G) is None
+    assert_allclose(layer.dW, X.T @ G)
+    assert_allclose(alias, G.sum(0), atol=1e4)
+    assert layer.dout is G
+
+def test_net():
+    net = Net()
+    net.forward(X)
+    net.backprop(G[:, :2])
+    assert np.shape(net.grads["U"]) == (2, 2)
+    assert np.allclose(net.v.grad, G[:, :2].sum(0))
+
+def test_nothing():
+    Nothing().forward(X)
+    assert Nothing().backward(G) is None
+"""
+
+LATE = """
+def test_what_is_imported_inside():
+    import numpy as np
+    import torch
+    from layers import apply
+
+    x, w = torch.ones(2, 3, requires_grad=True), torch.ones(3, requires_grad=True)
+    apply(x, w).sum().backward()
+    assert torch.allclose(x.grad, torch.ones(2, 3))
+"""
+
+
+def test_gradients_that_a_class_keeps_in_its_attributes_are_made_wrong(tmp_path):
+    (tmp_path / "keeping.py").write_text(KEEPING, encoding="utf-8")
+    (tmp_path / "test_kept.py").write_text(KEPT_TESTS, encoding="utf-8")
+    done = run(tmp_path, "pytest test_kept.py -q -p no:cacheprovider")
+    found = rows(done.stdout)
+    kept = {("Linear", "W"), ("Linear", "b"), ("Net", "U"), ("Net", "v")}
+    assert set(found) == kept, done.stdout + done.stderr  # and no gradient of "out"
+    accepted = {one for one in kept if set(found[one].values()) - {"·", "="} == {"✗"}}
+    assert accepted == {("Linear", "b"), ("Net", "U")}
+    assert "For b your tolerance accepts a gradient of zero" in done.stdout
+    assert "For U the tests accept a gradient of zero" in done.stdout
+    assert "Nothing was replaced: it returns no gradient" in done.stdout and done.returncode == 1
+    nothing = run(tmp_path, "pytest test_kept.py::test_nothing -q -p no:cacheprovider")
+    assert nothing.returncode == 2
+
+
+def test_a_framework_that_a_test_imports_is_seen_and_other_processes_are_left_out(project):
+    (project / "test_late.py").write_text(LATE, encoding="utf-8")
+    done = run(project, "pytest test_late.py -q -n 2 -p no:cacheprovider")
+    found = rows(done.stdout)
+    assert set(found) == {("Scale", "x"), ("Scale", "w")}, done.stdout + done.stderr
+    assert found["Scale", "x"]["zero"] == "✓" and found["Scale", "w"]["zero"] == "✗"
+    assert "An audit runs in one process: -n was left out." in done.stdout
+    assert "1 passed" in done.stdout
 
 
 @pytest.mark.parametrize("framework", ["numpy", "torch", "jax", "tensorflow"])

@@ -175,6 +175,23 @@ def test_a_name_that_means_something_else_changes_no_verdict_and_is_not_blamed()
     assert "∂l/∂a1" not in {node.symbol for node in report.nodes}
 
 
+def test_a_story_has_the_nodes_and_asks_for_them_again():
+    def network(*inputs):
+        value, saved = forward(*inputs)
+        return value, lambda g: backward(saved, g, "dz1")
+
+    report = gp.check(gp.instrument(network), reference=paper, engine="numpy", battery=False)
+    lines = report.story().splitlines()
+    (inside,) = (k for k, line in enumerate(lines) if line.startswith("Inside, by the names"))
+    shown = {
+        line.split()[0]: line.split()[-1] for line in lines[inside + 2 :] if "test_nodes" in line
+    }
+    assert shown["z1"] == "agrees" and shown["∂l/∂z1"] == "refuted"
+    assert lines[-2].startswith("report = gp.check(gp.instrument(network), reference=paper")
+    plain = gp.check(network, reference=paper, engine="numpy", battery=False).story()
+    assert "Inside" not in plain and "gp.check(network, " in plain
+
+
 def test_layers_that_keep_their_tensors_and_explicit_names_are_looked_into():
     class Layer:
         def forward(self, x, W1, b1, W2, b2):

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,14 +184,28 @@ def test_a_page_fits_its_width():
     assert max(len(line.plain) for line in report.lines(72)) <= 72
 
 
-QUICK = ("affine", "dropout", "embedding", "hinge", "rope", "softmax_cross_entropy", "ridge")
-"""Of the gallery; `benchmarks/unseen.py` looks at all of it."""
+SLOW = ("activations", "gpt_block", "gru", "gru_cho", "instance_norm", "lstm", "rnn", "stacked_rnn")
+"""They take seconds each, and stand on the page of `benchmarks/unseen.py` alone."""
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "power.md"
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", sorted({*catalogue.names()} - {*SLOW}))
 def test_the_default_data_of_the_gallery_show_every_mistake(name):
     report = power_source(catalogue.find(name), {}, "numpy", "float32", 0, {})
     assert report.exit_code == 0, str(report)
+
+
+def test_the_page_of_the_survey_has_the_whole_gallery_and_nothing_unseen():
+    lines = [line.split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines()]
+    head = next(cells for cells in lines if cells[0] == "| network")
+    rows = {cells[0].removeprefix("| "): cells for cells in lines if len(cells) == len(head)}
+    rows.pop("network")
+    assert list(rows) == list(catalogue.names())
+    for name, cells in rows.items():
+        found = dict(zip(head, cells, strict=True))
+        assert (found["not seen"], found["open"]) == ("0", "0"), name
+        assert int(found["mistakes"]) > 50, name
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

@@ -1,0 +1,159 @@
+"""What arguments and gradients may look like, and what is said of those that cannot be read."""
+
+import numpy as np
+import pytest
+
+import gradproof as gp
+from gradproof.gallery import catalogue
+
+random = np.random.default_rng(0)
+
+
+def draw(*shape):
+    return random.normal(size=shape).astype(np.float32)
+
+
+x, W, V, b, c = draw(5, 3), draw(3, 4), draw(4, 2), draw(4), draw(2)
+
+
+def deep(x, Ws, bs):
+    a = x
+    for M, v in zip(Ws, bs, strict=True):
+        a = np.tanh(a @ M + v)
+    return a
+
+
+def gradients(x, Ws, bs, g):
+    acts = [x]
+    for M, v in zip(Ws, bs, strict=True):
+        acts.append(np.tanh(acts[-1] @ M + v))
+    dWs, dbs = [], []
+    for M, before, after in zip(Ws[::-1], acts[-2::-1], acts[:0:-1], strict=True):
+        dz = g * (1 - after**2)
+        dWs.insert(0, before.T @ dz)
+        dbs.insert(0, dz.sum(axis=0))
+        g = dz @ M.T
+    return g, dWs, dbs
+
+
+def returning(form):
+    """The network with a pullback that gives its gradients in a form."""
+
+    def layer(x, Ws, bs):
+        return deep(x, Ws, bs), lambda g: form(*gradients(x, Ws, bs, g))
+
+    return layer
+
+
+FORMS = {
+    "lists for lists": lambda dx, dWs, dbs: (dx, dWs, dbs),
+    "one after another": lambda dx, dWs, dbs: (dx, *dWs, *dbs),
+    "by name": lambda dx, dWs, dbs: {"Ws": dWs, "bs": dbs, "x": dx},
+    "by the gradients' names": lambda dx, dWs, dbs: {"dl_dx": dx, "dWs": dWs, "grad_bs": dbs},
+}
+
+
+def checked(layer, arguments=(x, [W, V], [b, c]), **options):
+    return gp.check(layer, arguments, reference=deep, battery=False, **options)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_gradients_of_lists_come_back_in_any_form(form):
+    assert checked(returning(FORMS[form])).ok
+    wrong = checked(returning(lambda dx, dWs, dbs: FORMS[form](dx, [dWs[0], 2 * dWs[1]], dbs)))
+    assert [row.name for row in wrong.rows if row.kind == "refuted"] == ["Ws[2]"]
+
+
+def test_a_tuple_of_arrays_is_a_list():
+    assert checked(returning(FORMS["by name"]), (x, (W, V), (b, c))).ok
+
+
+def test_data_have_no_gradient_among_those_of_arguments():
+    mlp = catalogue.find("mlp").forward
+
+    def layer(x, Ws, bs, y):
+        a = deep(x, Ws, bs)
+        loss = 0.5 * np.sum((a - y) ** 2)
+        return loss, lambda g: gradients(x, Ws, bs, g * (a - y))
+
+    assert gp.check(layer, reference=mlp, engine="numpy", battery=False).ok
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        (lambda dx, dWs, dbs: None, "returns None for 5 inputs"),
+        (lambda dx, dWs, dbs: (dx, dWs), "return one for each of x, Ws, bs"),
+        (lambda dx, dWs, dbs: (dx, dWs[:1], dbs), "returns 1 where a list of 2 gradients is due"),
+        (lambda dx, dWs, dbs: {"x": dx, "W": dWs, "bs": dbs}, "with W, and nothing for Ws"),
+    ],
+)
+def test_gradients_that_cannot_be_assigned_are_a_fault_that_says_what_is_due(form, said):
+    report = checked(returning(form))
+    assert report.exit_code == 1 and said in report.faults[0]
+
+
+def test_a_gradient_that_is_missing_in_a_dictionary_is_none():
+    report = checked(returning(lambda dx, dWs, dbs: {"x": dx, "Ws": dWs}))
+    assert {row.name for row in report.rows if row.kind == "refuted"} == {"bs[1]", "bs[2]"}
+
+
+def linear(x, a):
+    return x * a, lambda g: (g * a, np.sum(g * x))
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ({"a": x}, "a is a dict of arrays"),
+        ([[x, x]], "a is a list of lists of arrays"),
+        ([[1.0, 2.0]], "Make an array of it"),
+        (2, "a is int, not an array of NumPy.  Constants belong into the function"),
+        (None, "a is NoneType"),
+        (np.zeros((0, 3), np.float32), "no elements, and so no gradient"),
+        (np.array([None]), "the dtype object"),
+        (x * 1j, "a gradient needs floating-point numbers"),
+    ],
+)
+def test_what_is_no_array_is_refused_by_its_name(argument, said):
+    with pytest.raises(gp.DataError) as caught:
+        gp.check(linear, (x, argument), reference=lambda x, a: x * a)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("a", [2.5, np.float32(2.5), np.array(2.5, np.float32)])
+def test_a_scalar_is_an_input_with_a_gradient(a):
+    report = gp.check(linear, (x, a), reference=lambda x, a: x * a, battery=False)
+    assert report.ok and report.dtype == "float32"
+
+
+def test_parameters_with_a_default_keep_it():
+    def scaled(x, a, eps=0.5):
+        return x * a + eps
+
+    assert gp.check(linear, (x, 2.5), reference=lambda x, a, n=1: x * a * n, battery=False).ok
+    refuted = gp.check(linear, (x, 2.5), reference=scaled, battery=False).kinds
+    assert refuted == ("refuted", "agrees", "agrees")
+    with pytest.raises(gp.DataError, match="takes any arguments, as a"):
+        gp.check(linear, (x, 2.5), reference=lambda *a: a[0] * a[1])
+
+
+def test_outputs_that_are_none_or_a_dictionary_are_said_to_be():
+    for value, kind in ((None, "NoneType"), ({"y": x}, "dict"), ((x, None), "NoneType")):
+        report = gp.check(
+            lambda x, a, value=value: (value, lambda g: None),
+            (x, x),
+            reference=lambda x, a: x * a,
+            battery=False,
+        )
+        assert report.faults == (f"The forward pass returns {kind}, not an array.",)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_numpy_reference_without_shapes_is_refused_for_tensors_of_a_framework():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(gp.DataError) as caught:
+        gp.check(torch.tanh, (torch.ones(3),), reference=lambda x: np.tanh(x))
+    assert "PyTorch cannot differentiate the reference" in str(caught.value)
+    with pytest.raises(gp.DataError, match="The reference returns dict, not a tensor"):
+        gp.check(torch.tanh, (torch.ones(3),), reference=lambda x: {"y": torch.tanh(x)})
