@@ -145,10 +145,19 @@ class Ball(Arithmetic):
 
     ``scaled`` is how many constants multiply or divide what is read, though the term has fewer of
     them: each rounds twice, as a constant and in the product.
+
+    With `narrow` radii are less than what float64 itself may be off by, also where the contract is
+    another dtype's.
     """
 
     def __init__(
-        self, contract: Contract, *, opaque: bool = False, coarse: bool = False, scaled: int = 0
+        self,
+        contract: Contract,
+        *,
+        opaque: bool = False,
+        coarse: bool = False,
+        scaled: int = 0,
+        narrow: bool = False,
     ) -> None:
         self.contract = contract
         self.opaque = opaque
@@ -167,6 +176,7 @@ class Ball(Arithmetic):
         self.lost_in_product = self.tiny if flushes else self.tiny * self.u
         self.lost_in_term = self.tiny if flushes else self.tiny * self.accumulate
         self.narrow = 2.0**-10 if self.u >= _HALF else 0.6
+        self.in_blocks = narrow or self.u < _HALF
         self.undecided = 0
 
     def lift(self, array: np.ndarray) -> Value:
@@ -399,7 +409,7 @@ class Ball(Arithmetic):
         count = m1.shape[-1]
         room = 1 + 4 * (count + 8) * U  # the products here are rounded too
         # In float64 the radius is to be narrower than the error.
-        middle, roundings = _product(m1, m2) if self.u < _HALF else (m1 @ m2, count)
+        middle, roundings = _product(m1, m2) if self.in_blocks else (m1 @ m2, count)
         lost = count * (self.lost_in_term + TINY) + self.lost_in_product
         points, faultless = _nothing(r1) and _nothing(r2), _nothing(e1) and _nothing(e2)
         if not faultless and self.accumulate == self.u:
