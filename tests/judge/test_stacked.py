@@ -10,13 +10,16 @@ from tests.blackbox.handwritten import MAKERS, WRITTEN
 NOTHING_ELSE = {"upstream": None, "wrt": None, "accumulate": None, "timeout": None}
 
 
+def case_of(name, dtype):
+    written = WRITTEN[name]
+    given = {"dtype": dtype, "seed": 1, "engine": "numpy", "sizes": {}, **NOTHING_ELSE}
+    return build(MAKERS["numpy"](written), {}, written.paper, **given)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", WRITTEN)
 def test_each_of_several_data_has_the_enclosure_that_it_has_alone(name, dtype):
-    written = WRITTEN[name]
-    function = MAKERS["numpy"](written)
-    given = {"dtype": dtype, "seed": 1, "engine": "numpy", "sizes": {}, **NOTHING_ELSE}
-    case = build(function, {}, written.paper, **given)
+    case = case_of(name, dtype)
     first = case.data(0)
     others = [t.data for t in trials(case, first, lambda _: case) if t.data is not first]
     several = [first, case.data(1), *others]
@@ -37,9 +40,7 @@ def test_each_of_several_data_has_the_enclosure_that_it_has_alone(name, dtype):
 
 
 def test_what_does_not_differ_is_not_repeated():
-    written = WRITTEN["linear"]
-    given = {"dtype": "float32", "seed": 0, "engine": "numpy", "sizes": {}, **NOTHING_ELSE}
-    case = build(MAKERS["numpy"](written), {}, written.paper, **given)
+    case = case_of("linear", "float32")
     first, second = case.data(0), case.data(1)
     same = type(first)(first.inputs, second.upstream)
     one, other = case.reference.enclosures([first, same], case.contract)
