@@ -337,13 +337,24 @@ def _small(smaller: Smaller, large: Tried) -> Shrunk | None:
     others = [trial for trial in waiting if _differs(trial, several[0])]
     wholes = enclosures(case, [*several, *(trial.data for trial in others)])
     draws = [judged_by(case, *one, whole) for one, whole in zip(answered, wholes, strict=False)]
-    kinds = {row.name: row.kind for row in _rows(case, draws, ups)}
+    judged = [draws[0], *(one for one in draws[1:] if not _is_whole_inside(case, one))]
+    kinds = {row.name: row.kind for row in _rows(case, judged, ups)}
     agreeing = {name for name, kind in kinds.items() if kind == "agrees"}
     if "refuted" in kinds.values() or not large.agreeing <= agreeing:
         return None
     pairs = zip(others, wholes[len(several) :], strict=True)
     ahead = {trial.words: whole for trial, whole in pairs}
     return Shrunk(Tried(case, draws[0], agreeing, ups, made.words), waiting, ahead, made.resized)
+
+
+def _is_whole_inside(case: Case, one: Heard) -> bool:
+    """Whether all tensors of an answer are inside their bounds, so that none is refuted."""
+    found = returned(case, one.answer)
+    return all(
+        name in found and is_inside(found[name], enclosure, case.contract)
+        for name, enclosure in one.enclosure.items()
+        if name in case.wanted or name in found
+    )
 
 
 def _differs(trial: Trial, data: Data) -> bool:

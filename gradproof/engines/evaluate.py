@@ -608,6 +608,9 @@ def _matmul(left: Labelled, right: Labelled, gone: list[Index], a: Arithmetic) -
     columns = [axis for axis in right.axes if axis not in left.axes]
     if not gone:
         return _multiply([left, right], a)
+    if rows and columns and rows[0].number > columns[0].number:
+        # As the free indices mostly stand: then nobody has to read the result across its memory.
+        left, right, rows, columns = right, left, columns, rows
     first = _flattened(left, batch, rows, gone)
     second = _flattened(right, batch, gone, columns)
     joined = a.matmul(first, second)
