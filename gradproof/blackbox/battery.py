@@ -26,6 +26,19 @@ STRIDED = ("numpy", "torch")
 Resized = Callable[[Mapping[str, int]], Case]
 """The same check at other sizes, its data drawn."""
 
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """A case at small sizes, the same at others, and the words for these sizes."""
+
+    case: Case
+    resized: Resized
+    words: str
+
+
+Smaller = Callable[[], Small | None]
+"""Makes a case small, if it can be."""
+
 ABOVE = (33, 17, 65, 9, 5)
 """Sizes one above powers of two: of what works in blocks, the last one holds a single row."""
 
@@ -74,7 +87,7 @@ def trials(case: Case, data: Data, resized: Resized | None) -> Iterator[Trial]:
         data: those of the first call.
         resized: the case at other sizes; `None` where the reference has no size symbols.
     """
-    yield Trial(told("called a second time"), data, repeats=True)
+    yield second_call(data)
     yield from _layouts(case, data)
     yield from _arriving(case, data)
     if len(case.wanted) > 1 and case.machine.name != "numpy":
@@ -83,6 +96,11 @@ def trials(case: Case, data: Data, resized: Resized | None) -> Iterator[Trial]:
     if resized is not None:
         yield from _values(case, data)
         yield from _sizes(case, resized)
+
+
+def second_call(data: Data) -> Trial:
+    """The first call again."""
+    return Trial(told("called a second time"), data, repeats=True)
 
 
 # --- how numbers lie, and what arrives ------------------------------------------------------------
@@ -265,7 +283,7 @@ def _at(
         other = resized({**generic, **changed})
     except GradproofError:  # a size that the paper cannot have
         return
-    if _work(other) > MOST:
+    if is_large(other):
         return
 
     def smaller() -> Iterator[Trial]:
@@ -283,6 +301,28 @@ def _at(
         may_refuse=True,
         smaller=smaller,
     )
+
+
+SHRUNK = (17, 9, 11, 13, 15, 19, 21, 23, 25, 27)
+"""Sizes that large ones become, all different: a block and one more, and less than one."""
+
+
+def is_large(case: Case) -> bool:
+    """Whether a case is so large that a call at small sizes costs next to nothing beside it."""
+    return _work(case) > MOST
+
+
+def shrunk(case: Case, data: Data) -> dict[int, int] | None:
+    """Small numbers for the sizes of a case; `None` where integers say what sizes there must be."""
+    reference = case.reference
+    if not isinstance(reference, PaperReference):
+        return None
+    if any(array.dtype.kind != "f" for array in data.inputs.values()):
+        return None
+    sizes = {number_of(s, reference.sizes): None for t in case.inputs for s in t.shape}
+    free = iter(size for size in SHRUNK if size not in sizes)
+    changed = {size: new for size in sizes if size > SHRUNK[1] and (new := next(free, size)) < size}
+    return changed or None
 
 
 def _work(case: Case) -> int:

@@ -48,8 +48,10 @@ def build(
     wrt: Sequence[str] | None,
     accumulate: str | None,
     timeout: float | None,
+    numbers: Mapping[int, int] = {},
 ) -> Case:
-    """Everything that a check needs, from what it is called with.
+    """Everything that a check needs, from what it is called with; sizes that are `numbers` become
+    what these say.
 
     Raises:
         GradproofError: the call is wrong.
@@ -72,12 +74,18 @@ def build(
             advice=told("Give a paper's forward, or a callable in the function's framework."),
         )
     given = _with_lists(_by_name(arguments, _parameters(reference, upstream), _needed(reference)))
+    given = {name: _renumbered(value, numbers) for name, value in given.items()}
     machine = load(engine or engine_of(function, given))
     arrays, own = read_arrays(given, machine)
     kind = dtype or own
     check_dtype(kind)
     contract = _accumulating(contract_of(machine.name, kind), accumulate)
-    signature = _signature(reference, arrays)
+    signature = {
+        name: [replace(t, shape=_renumbered(t.shape, numbers)) for t in entry]
+        if isinstance(entry, list)
+        else replace(entry, shape=_renumbered(entry.shape, numbers))
+        for name, entry in _signature(reference, arrays).items()
+    }
     chosen = choose_sizes(signature, sizes, arrays)
     inside = {name: entry for name, entry in signature.items() if name != upstream}
     inputs = tensors(inside)
@@ -119,6 +127,17 @@ def build(
     else:
         found = _callable(reference, signature, chosen, case, data_for)
     return replace(case, reference=found, data=data_for(found.outputs()))
+
+
+def _renumbered(shape: Any, numbers: Mapping[int, int]) -> Any:
+    """A shape, or a list of them, with other numbers; all else as it is."""
+    match shape:
+        case list():
+            return [_renumbered(one, numbers) for one in shape]
+        case tuple():
+            return tuple(numbers.get(size, size) for size in shape)
+        case _:
+            return shape
 
 
 def drawn(

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from gradproof.blackbox.battery import Resized, Trial, trials
+from gradproof.blackbox.battery import Resized, Smaller, Trial, second_call, trials
 from gradproof.blackbox.case import Case
+from gradproof.blackbox.exactly import Exactly, with_exact
+from gradproof.blackbox.heard import (
+    EXACTLY,
+    Heard,
+    are_few,
+    enclosures,
+    finding,
+    hear,
+    judged_by,
+    returned,
+    symbol,
+)
 from gradproof.blackbox.jacobian import check_size, jacobian
 from gradproof.blackbox.leading import Led, led_by
 from gradproof.blackbox.mistaken import Seen, name_mistakes, seen
@@ -20,39 +31,17 @@ from gradproof.core.told import told, told_all, told_sentence
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Answer, BoxFailed, Returned
 from gradproof.engines.contract import contract as contract_of
-from gradproof.engines.dtype import FINE, in_dtype
-from gradproof.judge.box import Finding, judge_returned, merged, units
-from gradproof.judge.kink import Kink
+from gradproof.judge.box import Finding, is_inside, judge_returned, merged, units
 from gradproof.judge.layers import OTHER_ALGORITHM
 from gradproof.judge.reference import Data, PaperReference, Unbounded, output
-from gradproof.judge.truth import LARGE
 from gradproof.report.checked import CheckReport, CheckRow, Observation
 from gradproof.report.nodes import lost, where
 from gradproof.workbench import contract_words
 
-EXACTLY = "float64"
 NOTHING = told("nothing came back")
 
-NEAR = 16
-"""So many times its bound a result may be off and stay undecided, where the same function agrees
-in float64: an algorithm for the same function that rounds more often than the reference's
-equations is no mistake. Formulas that are wrong are wrong in float64 too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One answer of the black box, and what it is judged by.
-
-    ``kinks`` looks for them, and ``coarse`` works out the enclosure of what stores its 16-bit sums
-    in parts: each once, when something is refuted.
-    """
-
-    data: Data
-    answer: Answer
-    enclosure: Mapping[str, Value]
-    truth: Mapping[str, Value]
-    kinks: Callable[[], tuple[Kink, ...]]
-    coarse: Callable[[], Mapping[str, Value]]
+DRAWS = 3
+"""Upstream gradients that are tried unless told otherwise; of large data one."""
 
 
 def examine(
@@ -68,6 +57,7 @@ def examine(
     inside: bool,
     again: tuple[str, ...],
     resized: Resized | None = None,
+    smaller: Smaller | None = None,
 ) -> CheckReport:
     """The report on a case.
 
@@ -83,12 +73,13 @@ def examine(
         inside: whether all that the function names inside is told, and not only where it is wrong.
         again: the lines that repeat the check.
         resized: the case at other sizes, for the battery.
+        smaller: makes a large case small, for the battery; `None` where it is not large.
     """
     if full:
         check_size(case)
     noticed: dict[Observation, None] = {}
-    heard: list[Heard] = []
-    broken: list[Heard] = []  # of these only the values came back
+    answered: list[tuple[Data, Answer]] = []
+    broken: list[tuple[Data, Answer]] = []  # of these only the values came back
     for k in range(draws):
         data = case.data(k)
         try:
@@ -96,21 +87,19 @@ def examine(
         except BoxFailed as problem:
             noticed[Observation("fault", told_sentence(problem.args[0]))] = None
             if problem.values:
-                answer = Answer(problem.values, (), (), (), tuple)
-                broken.append(_heard(case, data, answer))
+                broken.append((data, Answer(problem.values, (), (), (), tuple)))
             if case.caller.stuck:
                 break
             continue
-        heard.append(_heard(case, data, answer))
+        answered.append((data, answer))
         noticed.update((one, None) for one in _manners(case, data, answer, may_overwrite))
-    rows = _rows(case, heard or broken, allow_ulps)
-    piled = _piled_up(case, heard)
-    if heard:
-        exactly = Exactly(case, heard)
+    answers = hear(case, answered)
+    rows = _rows(case, answers or hear(case, broken), allow_ulps)
+    piled = _piled_up(case, answers, {row.name for row in rows if row.kind == "refuted"})
+    if answers:
+        exactly = Exactly(case, answers)
         rows = tuple(
-            replace(row, why=(PILED,))
-            if row.name in piled and row.kind == "refuted"
-            else _with_exact(row, case, exactly)
+            replace(row, why=(PILED,)) if row.name in piled else with_exact(row, case, exactly)
             for row in rows
         )
         mistaken = any(row.kind == "refuted" for row in rows)
@@ -119,13 +108,13 @@ def examine(
             # A program of the second order is long: making each mistake in it takes a minute.
             named = name_mistakes(rows, case.reference, finest, further=not case.first)
             rows = tuple(
-                row if row.why == (PILED,) or _is_no_second(row, case, heard) else other
+                row if row.why == (PILED,) or _is_no_second(row, case, answers) else other
                 for row, other in zip(rows, named, strict=True)
             )
     looked = Inside((), ())
     wrong = any(row.kind == "refuted" and row.why != (PILED,) for row in rows)
     paper = case.reference
-    if heard and isinstance(paper, PaperReference) and not case.first and (inside or wrong):
+    if answers and isinstance(paper, PaperReference) and not case.first and (inside or wrong):
         looked = nodes(case, paper)
         kinds = {row.name: row.kind for row in rows}
         noticed.update((where(*one), None) for one in first_wrong(looked, kinds, paper))
@@ -133,20 +122,14 @@ def examine(
     if case.first and case.machine.name == "torch":
         noticed.update((one, None) for one in _saved_in_forward(rows, case))
     tried: list[str] = []
-    if battery and heard and not case.caller.stuck:
-        agreeing = {row.name for row in rows if row.kind == "agrees"}
-        for trial in trials(case, heard[0].data, resized):
-            tried.append(trial.words)
-            found = _tried(trial, case, heard[0], agreeing, allow_ulps)
-            if any(one.kind == "fault" for one in found):
-                found = _smallest(trial, case, heard[0], agreeing, allow_ulps) or found
+    if battery and answers and not case.caller.stuck:
+        kinds = {row.name: row.kind for row in rows}
+        for words, found in _conditions(case, answers[0], kinds, allow_ulps, resized, smaller):
+            tried.append(words)
             noticed.update((one, None) for one in found)
-        for led in led_by(case, resized):
-            tried.append(led.words)
-            noticed.update((o, None) for o in _refuted_there(led, case, agreeing))
-    if full and heard and not case.caller.stuck:
-        noticed.update((one, None) for one in jacobian(case, heard[0].data, allow_ulps))
-    noticed.update((one, None) for one in _overwritten(case, heard))
+    if full and answers and not case.caller.stuck:
+        noticed.update((one, None) for one in jacobian(case, answers[0].data, allow_ulps))
+    noticed.update((one, None) for one in _overwritten(case, answers))
     words = contract_words(case.contract)
     if not isinstance(case.reference, Unbounded):
         words = told(
@@ -172,46 +155,9 @@ def examine(
     )
 
 
-def _heard(case: Case, data: Data, answer: Answer, *, sharp: bool = True) -> Heard:
-    """The answer with what it is judged by. Of large data in less than float64 the enclosure is
-    narrow enough, and true values are not worked out; nor where they need not be `sharp`."""
-    reference = case.reference
-    size = sum(array.size for array in data.inputs.values())
-    sharp = sharp and (case.dtype == EXACTLY or size < LARGE)
-    return Heard(
-        data,
-        answer,
-        reference.enclosure(data, case.contract),
-        reference.truth(data) if sharp else {},
-        cache(lambda: reference.kinks(data, case.contract)),
-        cache(lambda: reference.enclosure(data, case.contract, coarse=True)),
-    )
-
-
-def returned(case: Case, answer: Answer, frozen: str = "") -> dict[str, Returned]:
-    """What an answer holds, by the reference's names."""
-    found = {output(k): y for k, y in enumerate(answer.values)}
-    if answer.gradients:
-        found.update(zip(case.gradients(frozen), answer.gradients, strict=True))
-    return found
-
-
-def symbol(case: Case, name: str) -> str:
-    """How a page writes a tensor: a value by its name, a gradient as ∂l/∂x; of the second order
-    the values are gradients, and the gradients are those of s."""
-    count = len(case.reference.outputs())
-    if name in case.wanted:
-        return f"∂s/∂{name}" if case.first else f"∂l/∂{name}"
-    if case.first:
-        return f"∂l/∂{case.first[int(name[2:-1])]}"
-    if count == 1:
-        return told("value")
-    return told("value {number}", number=int(name[2:-1]) + 1)
-
-
-def _is_no_second(row: CheckRow, case: Case, heard: Sequence[Heard]) -> bool:
+def _is_no_second(row: CheckRow, case: Case, answers: Sequence[Heard]) -> bool:
     """Whether nothing comes back for a second gradient: terms that cancel explain nothing then."""
-    found = [returned(case, one.answer)[row.name].array for one in heard]
+    found = [returned(case, one.answer)[row.name].array for one in answers]
     return bool(case.first) and not any(a is not None and np.any(a) for a in found)
 
 
@@ -238,7 +184,8 @@ def _rows(case: Case, heard: Sequence[Heard], allow_ulps: float) -> tuple[CheckR
     shapes |= {name: inputs[name].shape for name in case.gradients()}
     rows = []
     for name, shape in shapes.items():
-        findings = [_finding(name, case, one, allow_ulps) for one in heard]
+        sharp = case.dtype == EXACTLY
+        findings = [finding(name, case, one, allow_ulps, sharp=sharp) for one in heard]
         known = [f for f in findings if f is not None]
         if known:
             found = merged(known)
@@ -256,11 +203,11 @@ PILED = told(
 )
 
 
-def _piled_up(case: Case, heard: Sequence[Heard]) -> set[str]:
-    """The inputs whose second gradient is right once the first is subtracted."""
+def _piled_up(case: Case, heard: Sequence[Heard], refuted: set[str]) -> set[str]:
+    """Those of the refuted inputs whose second gradient is right once the first is subtracted."""
     found: set[str] = set()
     for before, after in pairwise(heard):
-        for name in case.gradients():
+        for name in refuted.intersection(case.gradients()):
             a, b = (returned(case, one.answer)[name] for one in (before, after))
             if a.array is None or b.array is None or name not in after.enclosure:
                 continue
@@ -271,156 +218,15 @@ def _piled_up(case: Case, heard: Sequence[Heard]) -> set[str]:
                 own = Returned(b.array.astype(np.float64) - a.array, b.dtype)
                 # Subtracting leaves the roundings of what was added up before.
                 wide = (m, r, e + 4 * units(np.abs(a.array) + np.abs(b.array), case.contract))
-            if judge_returned(own, wide, after.truth.get(name), case.contract).kind == "agrees":
+            if judge_returned(own, wide, after.truth().get(name), case.contract).kind == "agrees":
                 found.add(name)
     return found
-
-
-def _finding(
-    name: str, case: Case, heard: Heard, allow_ulps: float, frozen: str = ""
-) -> Finding | None:
-    one = returned(case, heard.answer, frozen).get(name)
-    if one is None or (name not in heard.enclosure and name not in case.wanted):
-        return None
-    zero = np.zeros(heard.data.inputs[name].shape) if name in case.wanted else np.zeros(())
-    enclosure = heard.enclosure.get(name, (zero, zero, zero))  # the outputs do not depend on it
-    truth = heard.truth.get(name)
-    found = judge_returned(one, enclosure, truth, case.contract, allow_ulps)
-    if found.kind == "refuted" and case.contract.dtype not in FINE and name in heard.coarse():
-        found = judge_returned(one, heard.coarse()[name], truth, case.contract, allow_ulps)
-    if found.kind == "refuted" and name in case.wanted and heard.kinks():
-        kink = heard.kinks()[0]
-        at = f" ({kink.place.file}:{kink.place.line})" if kink.place else ""
-        because = told(
-            "{function} has no derivative at these data, in {tensor}{place}",
-            function=kink.function,
-            tensor=kink.tensor,
-            place=at,
-        )
-        return replace(found, kind="undecided", because=because)
-    if isinstance(case.reference, Unbounded):
-        because = told(
-            "no bound is known: {because}", because=case.reference.words.partition("no bound: ")[2]
-        )
-        return replace(found, because=because)
-    return found
-
-
-@dataclass(slots=True, eq=False)
-class Exactly:
-    """The same draws answered in float64, once, and judged at float64's or float32's precision."""
-
-    case: Case
-    heard: Sequence[Heard]
-    known: dict[str, list[Heard]] = field(default_factory=dict)
-
-    def findings(self, name: str, precision: str) -> list[Finding]:
-        """The verdicts on one tensor; none where the function does not compute in float64."""
-        if precision not in self.known:
-            self.known[precision] = self._answered(precision)
-        contract = contract_of(self.case.machine.name, precision)
-        case = replace(self.case, contract=contract)
-        found = [self._found(name, case, k) for k in range(len(self.known[precision]))]
-        return [one for one in found if one is not None]
-
-    def _found(self, name: str, case: Case, k: int) -> Finding | None:
-        """The verdict on one draw. True values cost a hundred times as much as the answer: they are
-        worked out where the enclosure alone leaves a tensor undecided in float64."""
-        one = self.known[case.contract.dtype][k]
-        found = _finding(name, case, one, 0.0)
-        if found is None or found.kind != "undecided":
-            return found
-        if case.contract.dtype != EXACTLY or one.truth:
-            return found
-        one = replace(one, truth=self.case.reference.truth(one.data))
-        self.known[EXACTLY][k] = one
-        return _finding(name, case, one, 0.0)
-
-    def _answered(self, precision: str) -> list[Heard]:
-        contract = contract_of(self.case.machine.name, precision)
-        answers = [one.answer for one in next(iter(self.known.values()), [])]
-        if not answers:
-            try:
-                answers = [self.case.ask(one.data, dtype=EXACTLY) for one in self.heard]
-            except BoxFailed:
-                return []
-            if any(_is_coarse(one, self.case.dtype) for a in answers for one in _all(a)):
-                return []  # it computes in the dtype whatever it is given
-        reference = self.case.reference
-        return [
-            replace(
-                one,
-                answer=a,
-                enclosure=reference.enclosure(one.data, contract),
-            )
-            for one, a in zip(self.heard, answers, strict=True)
-        ]
-
-
-def _all(answer: Answer) -> tuple[Returned, ...]:
-    return (*answer.values, *answer.gradients)
-
-
-def _is_coarse(one: Returned, dtype: str) -> bool:
-    """Whether float64 inputs gave numbers of 16 bits throughout, which are not all equal."""
-    if one.array is None or dtype in FINE or len(np.unique(one.array)) < 3:
-        return False
-    with np.errstate(all="ignore"):
-        return bool(np.array_equal(in_dtype(one.array, dtype), one.array))
-
-
-def _with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
-    """The row with what the same function gives in float64: where it does not agree, and always
-    in 16 bits, whose rounding errors hide more than float64's."""
-    f = row.finding
-    if isinstance(case.reference, Unbounded) or (f.kind == "agrees" and case.dtype in FINE):
-        return row
-    if case.dtype == EXACTLY:
-        if f.kind == "refuted" and _all_agree(exactly.findings(row.name, "float32")):
-            said = told("It agrees in float32's precision: something in it is computed in float32.")
-            return replace(row, why=(said,))
-        return row
-    fine = exactly.findings(row.name, EXACTLY)
-    if not _all_agree(fine):  # what casts to float32 inside stays float32 for float64 inputs
-        fine = exactly.findings(row.name, "float32")
-    if not fine:
-        return row
-    exact = merged(fine)
-    row = replace(row, exact=exact)
-    if f.kind == "agrees" and exact.kind != "refuted":
-        return row
-    if exact.kind == "agrees":
-        if f.kind == "refuted" and f.share <= NEAR:
-            because = told(
-                "{because}, {share:.1f} times it at most, while the same function agrees in "
-                "float64: its algorithm may only round more than the reference's equations",
-                because=f.because,
-                share=f.share,
-            )
-            return replace(row, finding=replace(f, kind="undecided", because=because))
-        said = told(
-            "In float64 the same function agrees: the formula is right, the rounding is not."
-        )
-        if f.kind == "undecided":
-            said = told("In float64 the same function agrees: the formula is right.")
-        return replace(row, why=(said,))
-    if exact.kind == "refuted" and f.kind == "refuted":
-        said = told("In float64 it is refuted too: the formula is wrong, not the rounding.")
-        return replace(row, why=(said,))
-    if exact.kind == "refuted" and case.dtype not in FINE:
-        because = told(
-            "with float64 inputs {because}; {dtype} hides it",
-            because=exact.because,
-            dtype=case.dtype,
-        )
-        return replace(row, finding=replace(exact, because=because))
-    return row
 
 
 def _finest(case: Case, reference: PaperReference, exactly: Exactly) -> list[Seen]:
     """The draws in float64 where the function computes in it, else in the dtype. Those in float64
     are compared with float32's room for rounding: float64's is no wider than its enclosures."""
-    fine = exactly.heard if case.dtype == EXACTLY else exactly.known.get(EXACTLY, [])
+    fine = exactly.heard if case.dtype == EXACTLY else exactly.fine()
     contract = contract_of(case.machine.name, "float32") if fine else case.contract
     return [
         seen(reference, one.data, _gradients(case, one.answer), contract)
@@ -430,10 +236,6 @@ def _finest(case: Case, reference: PaperReference, exactly: Exactly) -> list[See
 
 def _gradients(case: Case, answer: Answer) -> dict[str, Returned]:
     return dict(zip(case.gradients(), answer.gradients, strict=True))
-
-
-def _all_agree(findings: Sequence[Finding]) -> bool:
-    return bool(findings) and all(one.kind == "agrees" for one in findings)
 
 
 # --- how it behaves -------------------------------------------------------------------------------
@@ -480,32 +282,191 @@ def _manners(
     return noticed
 
 
-def _tried(
-    trial: Trial, case: Case, first: Heard, agreeing: set[str], allow_ulps: float
-) -> list[Observation]:
-    """What one more call shows that the first ones did not."""
-    case = trial.case or case
+Told = tuple[str, list[Observation]]
+"""What was tried, and what it showed."""
+
+
+def _conditions(
+    case: Case,
+    first: Heard,
+    kinds: Mapping[str, str],
+    allow_ulps: float,
+    resized: Resized | None,
+    smaller: Smaller | None,
+) -> Iterator[Told]:
+    """Other conditions: of a large case all but a second call at small sizes, where it has them."""
+    agreeing = {name for name, kind in kinds.items() if kind == "agrees"}
+    here = Tried(case, first, agreeing, allow_ulps)
+    small = _small(smaller, here) if smaller is not None else None
+    if small is None:
+        waiting = list(trials(case, first.data, resized))
+        yield from _battery(here, waiting, _ahead(case, first.data, waiting), resized)
+        return
+    again = second_call(first.data)
+    yield again.words, here.shown(again)
+    wrong = {name for name, kind in kinds.items() if kind == "refuted"}
+    there = replace(small.here, agreeing=small.here.agreeing - wrong)
+    yield there.sizes, []
+    yield from _battery(there, small.waiting, small.ahead, small.resized)
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """A case at small sizes: what further calls are held against, its trials with their
+    enclosures, and the case at other sizes."""
+
+    here: Tried
+    waiting: list[Trial]
+    ahead: dict[str, dict[str, Value]]
+    resized: Resized
+
+
+def _small(smaller: Smaller, large: Tried) -> Shrunk | None:
+    """A large case at small sizes, where what agrees agrees too; `None` where the function is not
+    right at such sizes, which it need not be."""
+    made = smaller()
+    if made is None:
+        return None
+    case, ups = made.case, large.allow_ulps
     try:
-        answer = case.ask(trial.data, frozen=trial.frozen, **trial.changes)
-    except BoxFailed as problem:
-        text = told("{trial}: {problem}", trial=trial.words, problem=problem.args[0])
-        # A function may refuse sizes and numbers, but not go back where it went forward.
-        refused = trial.may_refuse and not problem.values
-        return [Observation("note" if refused else "fault", told_sentence(text))]
-    heard = replace(first, data=trial.data, answer=answer)
-    if trial.data is not first.data:
-        heard = _heard(case, trial.data, answer, sharp=trial.case is None)
-    noticed: list[Observation] = []
-    for name in sorted(agreeing, key=list(returned(case, first.answer)).index):
-        found = _finding(name, case, heard, allow_ulps, trial.frozen)
-        if trial.gross and found is not None and not _is_gross(name, case, heard):
-            continue
-        if found is not None and found.kind == "refuted":
-            noticed.append(_fault(trial.words, symbol(case, name), found))
-    if trial.repeats:
-        noticed = [_accumulated(one, case, first, heard) for one in noticed]
-        noticed += _repeated(case, first, heard)
-    return noticed
+        answered = [(data, case.ask(data)) for data in map(case.data, range(DRAWS))]
+    except BoxFailed:
+        return None
+    several = [data for data, _ in answered]
+    waiting = [t for t in trials(case, several[0], made.resized) if not t.repeats]
+    others = [trial for trial in waiting if _differs(trial, several[0])]
+    wholes = enclosures(case, [*several, *(trial.data for trial in others)])
+    draws = [judged_by(case, *one, whole) for one, whole in zip(answered, wholes, strict=False)]
+    judged = [draws[0], *(one for one in draws[1:] if not _is_whole_inside(case, one))]
+    kinds = {row.name: row.kind for row in _rows(case, judged, ups)}
+    agreeing = {name for name, kind in kinds.items() if kind == "agrees"}
+    if "refuted" in kinds.values() or not large.agreeing <= agreeing:
+        return None
+    pairs = zip(others, wholes[len(several) :], strict=True)
+    ahead = {trial.words: whole for trial, whole in pairs}
+    return Shrunk(Tried(case, draws[0], agreeing, ups, made.words), waiting, ahead, made.resized)
+
+
+def _is_whole_inside(case: Case, one: Heard) -> bool:
+    """Whether all tensors of an answer are inside their bounds, so that none is refuted."""
+    found = returned(case, one.answer)
+    return all(
+        name in found and is_inside(found[name], enclosure, case.contract)
+        for name, enclosure in one.enclosure.items()
+        if name in case.wanted or name in found
+    )
+
+
+def _differs(trial: Trial, data: Data) -> bool:
+    return trial.case is None and trial.data is not data
+
+
+def _ahead(case: Case, data: Data, waiting: Sequence[Trial]) -> dict[str, dict[str, Value]]:
+    """The enclosures of trials with other numbers, of small ones in one evaluation."""
+    others = [trial for trial in waiting if _differs(trial, data)]
+    several = [trial.data for trial in others]
+    if not are_few(several):
+        return {}
+    found = enclosures(case, several)
+    return {trial.words: whole for trial, whole in zip(others, found, strict=True)}
+
+
+def _battery(
+    here: Tried,
+    waiting: Sequence[Trial],
+    ahead: Mapping[str, Mapping[str, Value]],
+    resized: Resized | None,
+) -> Iterator[Told]:
+    """Every trial, and other numbers of axes."""
+    for trial in waiting:
+        found = here.shown(trial, ahead.get(trial.words))
+        if any(one.kind == "fault" for one in found):
+            found = here.smallest(trial) or found
+        yield trial.words, found
+    for led in led_by(here.case, resized):
+        yield led.words, here.refuted(led)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What further calls are held against: a case, its first answer, the tensors that agree, and
+    the units in the last place that are permitted; ``sizes`` says which, where they are smaller."""
+
+    case: Case
+    first: Heard
+    agreeing: set[str]
+    allow_ulps: float
+    sizes: str = ""
+
+    def words(self, trial: Trial) -> str:
+        """The trial as it is named where it shows something."""
+        if not self.sizes:
+            return trial.words
+        return told("{sizes}, {trial}", sizes=self.sizes, trial=trial.words)
+
+    def shown(
+        self, trial: Trial, enclosure: Mapping[str, Value] | None = None
+    ) -> list[Observation]:
+        """What one more call shows that the first ones did not."""
+        case, first = trial.case or self.case, self.first
+        words = self.words(trial)
+        try:
+            answer = case.ask(trial.data, frozen=trial.frozen, **trial.changes)
+        except BoxFailed as problem:
+            text = told("{trial}: {problem}", trial=words, problem=problem.args[0])
+            # A function may refuse sizes and numbers, but not go back where it went forward.
+            refused = trial.may_refuse and not problem.values
+            return [Observation("note" if refused else "fault", told_sentence(text))]
+        again = replace(first, data=trial.data, answer=answer)
+        if trial.data is not first.data:
+            enclosure = enclosure or case.reference.enclosure(trial.data, case.contract)
+            # Of what is far off, the enclosure says so.
+            sharp = trial.case is None and not trial.gross
+            again = judged_by(case, trial.data, answer, enclosure, sharp=sharp)
+        before, now = returned(self.case, first.answer), returned(case, answer, trial.frozen)
+        same = {
+            name
+            for name, one in now.items()
+            if trial.data is first.data and _is_same(before[name], one)
+        }
+        noticed: list[Observation] = []
+        # What the first call gave agrees, and so does what is the same.
+        for name in (n for n in now if n in self.agreeing and n not in same):
+            whole = again.enclosure.get(name)
+            if whole is not None and is_inside(now[name], whole, case.contract):
+                continue
+            found = finding(name, case, again, self.allow_ulps, trial.frozen)
+            if found is None or found.kind != "refuted":
+                continue
+            if not trial.gross or _is_gross(name, case, again):
+                noticed.append(_fault(words, symbol(case, name), found))
+        if trial.repeats:
+            noticed = [_accumulated(one, case, first, again) for one in noticed]
+            noticed += _repeated(case, first, again, same)
+        return noticed
+
+    def smallest(self, trial: Trial) -> list[Observation]:
+        """What the smallest trial of the same kind shows, if a smaller one shows anything."""
+        for one in trial.smaller():
+            found = self.shown(one)
+            if any(o.kind == "fault" for o in found):
+                return found
+        return []
+
+    def refuted(self, led: Led) -> list[Observation]:
+        """What is wrong with another number of axes: the paper does not say that it must be
+        right."""
+        return [
+            replace(_fault(led.words, symbol(self.case, name), found), kind="note")
+            for name, found in led.refuted.items()
+            if name in self.agreeing
+        ]
+
+
+def _is_same(one: Returned, other: Returned) -> bool:
+    """Whether two tensors are the same numbers of the same dtype."""
+    a, b = one.array, other.array
+    return a is not None and b is not None and one.dtype == other.dtype and np.array_equal(a, b)
 
 
 def _fault(words: str, tensor: str, found: Finding) -> Observation:
@@ -526,26 +487,6 @@ def _fault(words: str, tensor: str, found: Finding) -> Observation:
             true=found.true,
         )
     return Observation("fault", told_sentence(text))
-
-
-def _refuted_there(led: Led, case: Case, agreeing: set[str]) -> list[Observation]:
-    """What is wrong with another number of axes: the paper does not say that it must be right."""
-    return [
-        replace(_fault(led.words, symbol(case, name), found), kind="note")
-        for name, found in led.refuted.items()
-        if name in agreeing
-    ]
-
-
-def _smallest(
-    trial: Trial, case: Case, first: Heard, agreeing: set[str], allow_ulps: float
-) -> list[Observation]:
-    """What the smallest trial of the same kind shows, if a smaller one shows anything."""
-    for one in trial.smaller():
-        found = _tried(one, case, first, agreeing, allow_ulps)
-        if any(o.kind == "fault" for o in found):
-            return found
-    return []
 
 
 GROSS = 2.0**-6
@@ -582,6 +523,8 @@ def _overwritten(case: Case, heard: Sequence[Heard]) -> list[Observation]:
         for name, then, later in kept:
             if then.array is None or later.array is None:
                 continue
+            if _is_same(then, later):
+                continue
             if not np.array_equal(then.array, later.array, equal_nan=True):
                 text = told(
                     "The next call overwrites the {symbol} that was returned before.",
@@ -604,14 +547,14 @@ def _accumulated(one: Observation, case: Case, first: Heard, second: Heard) -> O
     return one
 
 
-def _repeated(case: Case, first: Heard, second: Heard) -> list[Observation]:
-    """Differences between two runs on the same data."""
+def _repeated(case: Case, first: Heard, second: Heard, same: set[str]) -> list[Observation]:
+    """Differences between two runs on the same data, where not all is the same."""
     noticed = []
     before, now = returned(case, first.answer), returned(case, second.answer)
     largest, where = 0.0, ""
     for name, one in before.items():
         a, b = one.array, now[name].array
-        if a is None or b is None or a.shape != b.shape or not a.size:
+        if name in same or a is None or b is None or a.shape != b.shape or not a.size:
             continue
         middle = np.asarray(a, dtype=np.float64)
         with np.errstate(all="ignore"):

@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from gradproof.blackbox.again import second_case
+from gradproof.blackbox.battery import Small, is_large, shrunk
 from gradproof.blackbox.build import build, drawn
 from gradproof.blackbox.case import Case
-from gradproof.blackbox.examine import examine
+from gradproof.blackbox.examine import DRAWS, examine
 from gradproof.blackbox.instrument import Instrumented
 from gradproof.blackbox.power import power_of
-from gradproof.core.errors import DataError
+from gradproof.core.errors import DataError, GradproofError
 from gradproof.core.told import told
 from gradproof.judge.generic import check_seed
 from gradproof.judge.reference import PaperReference, output
@@ -27,7 +28,7 @@ def check(
     dtype: str | None = None,
     seed: int | None = None,
     engine: str | None = None,
-    draws: int = 3,
+    draws: int | None = None,
     sizes: Mapping[str, int] | None = None,
     upstream: str | None = None,
     wrt: Sequence[str] | None = None,
@@ -63,7 +64,8 @@ def check(
         seed: of all that is drawn, 0 if not given.
         engine: ``"numpy"``, ``"torch"``, ``"jax"`` or ``"tensorflow"``; by default that of the
             arguments or of the function.
-        draws: how many upstream gradients are tried, and inputs where these are drawn.
+        draws: how many upstream gradients are tried, and inputs where these are drawn: 3 unless
+            told otherwise, and 1 of large data.
         sizes: numbers for size symbols of a paper.
         upstream: the paper's parameter that is the upstream gradient, where the paper returns the
             sum of its output times that.
@@ -74,7 +76,8 @@ def check(
         may_overwrite: inputs that the function is known to overwrite.
         timeout: seconds after which a call counts as one that does not return.
         battery: whether it is also called twice, with inputs and upstream gradients that lie
-            otherwise in memory, and with each input frozen in turn.
+            otherwise in memory, and with each input frozen in turn; what is large is called twice,
+            and tried in the other conditions at small sizes, if it is right there.
         diagnose: whether the known mistake is looked for that gives a refuted gradient's numbers.
         full: whether the whole Jacobian is looked at, column by column: each element of each output
             alone as upstream gradient, one call each.
@@ -88,7 +91,7 @@ def check(
     Raises:
         GradproofError: the call is wrong. What the *function* does wrong stands in the report.
     """
-    if draws < 1:
+    if draws is not None and draws < 1:
         raise DataError(told("draws must be at least 1, not {draws}.", draws=draws))
     if order not in (1, 2):
         raise DataError(told("order must be 1 or 2, not {order}.", order=order))
@@ -114,17 +117,39 @@ def check(
             advice=told("Give a paper as reference, or check the function without instrument."),
         )
 
-    def rebuilt(sizes: Mapping[str, int], dtype: str, seed: int) -> Case:
+    def rebuilt(
+        sizes: Mapping[str, int], dtype: str, seed: int, numbers: Mapping[int, int] = {}
+    ) -> Case:
         given = drawn(arguments, reference, upstream)
-        named = {**options, "engine": case.machine.name}
-        return build(function, given, reference, dtype=dtype, seed=seed, sizes=sizes, **named)
+        named = {**options, "engine": case.machine.name, "sizes": sizes, "numbers": numbers}
+        made = build(function, given, reference, dtype=dtype, seed=seed, **named)
+        return replace(made, device=case.device, caller=case.caller)
+
+    def smaller() -> Small | None:
+        """The case at small sizes, if the reference has them."""
+        numbers = shrunk(case, case.data(0))
+        known = case.reference
+        if numbers is None or not isinstance(known, PaperReference):
+            return None
+        sizes = {symbol: numbers.get(size, size) for symbol, size in known.sizes.items()}
+        try:
+            small = rebuilt(sizes, case.dtype, seed or 0, numbers)
+        except GradproofError:
+            return None
+        said = ", ".join(f"{size} → {new}" for size, new in numbers.items())
+        return Small(
+            small,
+            lambda other: rebuilt({**sizes, **other}, case.dtype, seed or 0, numbers),
+            told("at smaller sizes ({sizes})", sizes=said),
+        )
 
     annotated = bool(getattr(reference, "__annotations__", {}))
+    large = is_large(case)
     # Made first: an engine that cannot differentiate twice says so before anything is judged.
     second = second_case(case, seed or 0) if order == 2 else None
     report = examine(
         case,
-        draws=draws,
+        draws=draws or (1 if large else DRAWS),
         seed=seed or 0,
         allow_ulps=allow_ulps,
         may_overwrite=tuple(may_overwrite),
@@ -134,6 +159,7 @@ def check(
         inside=inside,
         again=again,
         resized=(lambda sizes: rebuilt(sizes, case.dtype, seed or 0)) if annotated else None,
+        smaller=smaller if large else None,
     )
     if second is not None:
         report = replace(report, second=_differentiated(second, report, diagnose))

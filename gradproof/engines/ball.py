@@ -55,8 +55,9 @@ MOST_TERMS = 2**12
 MANY = 2**14
 """Elements from which on a product in float32 saves time."""
 
-LONG, BLOCKS = 32, 3
-"""Terms from which on a sum is made from blocks where few roundings are wanted, and how many."""
+LONG, BLOCKS, FEW_BLOCKS = 32, 3, 2
+"""Terms from which on a sum is made from blocks where few roundings are wanted, and how many: few
+where another dtype's errors are judged, which leaves radii just less than float64's errors."""
 
 GROWTH = 4.0
 """How much larger |L||U| may be than with this module's own choice of pivots. Another choice is
@@ -82,13 +83,13 @@ def _raised(x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _product(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, int]:
+def _product(left: np.ndarray, right: np.ndarray, blocks: int) -> tuple[np.ndarray, int]:
     """A matrix product, and how often a term of it is rounded at most: fewer times than there are
     terms, because it is added up from blocks of them."""
     count = left.shape[-1]
-    if count < LONG:
+    if count < LONG or blocks == 1:
         return left @ right, count
-    terms = -(-count // BLOCKS)
+    terms = -(-count // blocks)
     middle = left[..., :terms] @ right[..., :terms, :]
     for start in range(terms, count, terms):
         middle += left[..., start : start + terms] @ right[..., start : start + terms, :]
@@ -148,6 +149,9 @@ class Ball(Arithmetic):
 
     One that `remembers` keeps what it lifts, and elementary functions of it, for other stages that
     read the same arrays; these must not change.
+
+    With `narrow` radii are less than what float64 itself may be off by, also where the contract is
+    another dtype's.
     """
 
     def __init__(
@@ -158,6 +162,7 @@ class Ball(Arithmetic):
         coarse: bool = False,
         scaled: int = 0,
         remembers: bool = False,
+        narrow: bool = False,
     ) -> None:
         self.contract = contract
         self.opaque = opaque
@@ -179,6 +184,7 @@ class Ball(Arithmetic):
         self.lost_in_product = self.tiny if flushes else self.tiny * self.u
         self.lost_in_term = self.tiny if flushes else self.tiny * self.accumulate
         self.narrow = 2.0**-10 if self.u >= _HALF else 0.6
+        self.blocks = BLOCKS if self.u < _HALF else FEW_BLOCKS if narrow else 1
         self.undecided = 0
 
     def lift(self, array: np.ndarray) -> Value:
@@ -418,7 +424,7 @@ class Ball(Arithmetic):
         count = m1.shape[-1]
         room = 1 + 4 * (count + 8) * U  # the products here are rounded too
         # In float64 the radius is to be narrower than the error.
-        middle, roundings = _product(m1, m2) if self.u < _HALF else (m1 @ m2, count)
+        middle, roundings = _product(m1, m2, self.blocks)
         lost = count * (self.lost_in_term + TINY) + self.lost_in_product
         points, faultless = _nothing(r1) and _nothing(r2), _nothing(e1) and _nothing(e2)
         if not faultless and self.accumulate == self.u:

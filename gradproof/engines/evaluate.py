@@ -83,8 +83,9 @@ def evaluate(
 ) -> dict[str, Value]:
     """Every tensor of a program, inputs included, in order."""
     tensors = dict(inputs)
+    room = Room(tensors, sizes, arithmetic, {})
     for equation in program.equations:
-        tensors[equation.target] = evaluate_equation(equation, Room(tensors, sizes, arithmetic))
+        tensors[equation.target] = evaluate_equation(equation, room)
     return tensors
 
 
@@ -162,7 +163,11 @@ def _worked_out(term: Term, room: Room) -> Labelled:
             return Labelled(a.power(inside.value, exponent), inside.axes)
         case Apply(function, arguments, order):
             values, axes = _aligned(evaluate_term(t, room) for t in arguments)
-            return Labelled(_apply(function, tuple(values), order, a), axes)
+            value = None
+            if order == 1 and room.known is not None:  # its slope is mostly a formula of it
+                plain = room.known.get(Apply(function, arguments))
+                value = plain.value if plain is not None and plain.axes == axes else None
+            return Labelled(_apply(function, tuple(values), order, a, value), axes)
         case Along("inverse", i, Along("matrix", j, body, q), p):
             return _inverse((i, j), evaluate_term(body, room), (p, q), room)
         case Fold("logdet", over, body):
@@ -603,6 +608,9 @@ def _matmul(left: Labelled, right: Labelled, gone: list[Index], a: Arithmetic) -
     columns = [axis for axis in right.axes if axis not in left.axes]
     if not gone:
         return _multiply([left, right], a)
+    if rows and columns and rows[0].number > columns[0].number:
+        # As the free indices mostly stand: then nobody has to read the result across its memory.
+        left, right, rows, columns = right, left, columns, rows
     first = _flattened(left, batch, rows, gone)
     second = _flattened(right, batch, gone, columns)
     joined = a.matmul(first, second)
@@ -632,13 +640,23 @@ def _flattened(
 # --- functions --------------------------------------------------------------------------------
 
 
-def _apply(name: str, arguments: tuple[Value, ...], order: int, a: Arithmetic) -> Value:
+def _apply(
+    name: str,
+    arguments: tuple[Value, ...],
+    order: int,
+    a: Arithmetic,
+    plain: Value | None = None,
+) -> Value:
+    """A function of values, or its slope; `plain` is the function itself where it is known."""
     own = a.function(name, arguments, order)
     if own is not None:
         return own
     record = ELEMENTWISE_BY_NAME[name]
     formula = written_out(record, order)
-    room = Room({f"#{k}": v for k, v in enumerate(arguments)}, {}, a)
+    room = Room({f"#{k}": v for k, v in enumerate(arguments)}, {}, a, {})
+    if plain is not None and room.known is not None:
+        reads = tuple(Read(f"#{k}", ()) for k in range(len(arguments)))
+        room.known[Apply(name, reads)] = Labelled(plain, ())
     value = _elementwise_term(formula, room)
     return a.slope(value) if order == 1 else value
 
@@ -682,13 +700,22 @@ def _elementwise_term(term: Term, room: Room) -> Value:
             return a.compare(
                 relation, _elementwise_term(left, room), _elementwise_term(right, room)
             )
-        case Apply(name, (argument,), 0) if name in ELEMENTARY:
-            return a.elementary(name, _elementwise_term(argument, room))
-        case Apply(function, arguments, order):
-            values = tuple(_elementwise_term(x, room) for x in arguments)
-            return _apply(function, values, order, a)
+        case Apply():
+            known = room.known.get(term) if room.known is not None else None
+            value = known.value if known is not None else _function_in(term, room)
+            if room.known is not None:
+                room.known[term] = Labelled(value, ())
+            return value
         case SizeOf() | Sum() | Fold() | Along() | Bracket():
             raise NotYet("A record's meaning is elementwise: no sums, sizes or brackets.")
+
+
+def _function_in(term: Apply, room: Room) -> Value:
+    """A function in a formula whose reads are whole arrays."""
+    values = tuple(_elementwise_term(x, room) for x in term.arguments)
+    if term.function in ELEMENTARY and len(values) == 1 and not term.order:
+        return room.arithmetic.elementary(term.function, values[0])
+    return _apply(term.function, values, term.order, room.arithmetic)
 
 
 def _fold(name: str, over: tuple[Index, ...], inside: Labelled, room: Room) -> Labelled:

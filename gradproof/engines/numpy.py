@@ -27,6 +27,7 @@ from gradproof.engines.black_box import (
     said_of,
     several,
 )
+from gradproof.engines.dtype import carrier
 from gradproof.engines.engine import Argument, Engine, Run
 from gradproof.engines.face import (
     Arithmetic,
@@ -428,7 +429,13 @@ class NumpyEngine(Engine):
     def pull(self, box: Callable[..., Any], question: Question) -> Answer:
         """A function that returns its values and its pullback, or an object with `forward` and
         `backward`."""
-        natives = [laid_out(a, question.layout) for a in question.tensors]
+        natives = [
+            laid_out(
+                a.astype(carrier(question.dtype), copy=False) if a.dtype.kind == "f" else a,
+                question.layout,
+            )
+            for a in question.tensors
+        ]
         with np.errstate(all="ignore"), said_of("the forward pass"):
             if isinstance(box, Layer):
                 result, pullback = box.forward(*question.arranged(natives)), box.backward

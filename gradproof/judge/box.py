@@ -12,7 +12,7 @@ from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import Contract
 from gradproof.judge.layers import OTHER_ALGORITHM
-from gradproof.judge.truth import digits_in_common, farthest, middle
+from gradproof.judge.truth import digits_in_common, digits_of, farthest, middle
 
 BoxKind = Literal["agrees", "refuted", "undecided"]
 
@@ -23,8 +23,11 @@ wrong sign and a missing sum are larger."""
 NOTHING = 2.0**-950
 """The distance of equal numbers, which arithmetic with balls says is not quite zero."""
 
-BLOCK = 2**14
+BLOCK = 2**13
 """Elements whose arrays stay in a processor's cache."""
+
+SAMPLED = 2**15
+"""Elements of a tensor, at the least, that say what half of them would have shown."""
 
 LEAST_POWER = 0.1
 """The share of the elements that must see it, as for stages (`judge/stage.py`)."""
@@ -86,112 +89,160 @@ def judge_returned(
         )
     if not m.size:
         return Finding("agrees", 0.0, sees=0.0, digits=float("inf"))
-    exact = computed.astype(np.float64)
-    found = None if truth is not None or allow_ulps else _all_inside(exact, m, r, e, contract)
-    found = found or _compared(exact, (m, r, e), truth, contract, allow_ulps)
-    shares, seen, inside, outside = found
-    # Of what is infinitely far outside, the largest difference is the worst.
-    spots = np.nonzero(np.atleast_1d(shares == shares.max()))[: m.ndim]
-    far = np.abs(exact[spots] - m[spots])
-    first = int(np.argmax(np.where(np.isnan(far), np.inf, far)))
-    worst = tuple(int(axis[first]) for axis in spots)
+    short = truth is None and not allow_ulps and computed.dtype.kind in "fiub"
+    found = _all_inside(computed, m, r, e, contract) if short else None
+    exact, outside = np.zeros(()), None
+    if found is None:
+        exact = computed.astype(np.float64)
+        found, outside = _compared(exact, (m, r, e), truth, contract, allow_ulps)
+    worst = found.worst
     right = m if truth is None else middle(truth)
-    sees = float(np.median(seen))
-    power = float(np.mean(seen <= MISTAKE))
     kind: BoxKind = "agrees"
     because = ""
-    if np.any(outside):
+    if outside is not None and np.any(outside):
         kind = "refuted"
         because = _why(nothing, exact, outside)
-    elif not np.all(inside):
+    elif not found.inside:
         kind = "undecided"
         because = told(
             "up to {share:.1f} times its bound; another algorithm for the same function may be off "
             "by {times} times",
-            share=shares.max(),
+            share=found.share,
             times=OTHER_ALGORITHM,
         )
-    elif power < LEAST_POWER:
+    elif found.power < LEAST_POWER:
         kind = "undecided"
         because = told(
             "no signal: with the rounding errors of {dtype} a relative error of {error:g} would "
             "show in only {power:.0%} of the elements",
             dtype=contract.dtype,
             error=MISTAKE,
-            power=power,
+            power=found.power,
         )
     unit = float(units(m[worst], contract))
+    value = np.float64(computed[worst])
     with np.errstate(all="ignore"):
-        apart = np.abs(exact[worst] - right[worst]) / unit
+        apart = np.abs(value - right[worst]) / unit
         permitted = np.maximum(e[worst] / unit, allow_ulps)
+    digits = found.digits
+    if truth is not None:
+        finite = np.all(np.isfinite(exact))
+        digits = digits_in_common(exact, truth) if finite else float("nan")
     return Finding(
         kind,
-        float(shares[worst]),
+        found.share,
         worst,
-        float(exact[worst]),
+        float(value),
         float(right[worst]),
         float(apart),
         float(permitted),
-        sees,
-        digits_in_common(exact, truth) if np.all(np.isfinite(exact)) else float("nan"),
+        found.sees,
+        digits,
         because,
     )
 
 
-_Compared = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""The distances as shares of their bounds; the relative errors that would have shown; which
-elements are inside the bound, and which are outside what another algorithm may be off by."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What all elements of a tensor say.
 
-_NONE, _YES, _NO = np.zeros(()), np.ones((), dtype=bool), np.zeros((), dtype=bool)
+    The largest share of a bound and where it is; the relative error that half of them would have
+    shown, and the share of them that would have shown a mistake, both of every so many of a large
+    tensor, unless that leaves the verdict open; whether all are inside their bounds; and the digits
+    in common with the enclosure.
+    """
+
+    share: float
+    worst: tuple[int, ...]
+    sees: float
+    power: float
+    inside: bool
+    digits: float
+
+
+def is_inside(returned: Returned, enclosure: Value, contract: Contract) -> bool:
+    """Whether all elements have a bound and are inside, so that nothing is refuted; of small
+    tensors most of a verdict's time goes into saying what it shows."""
+    m, r, e = enclosure
+    x = returned.array
+    if x is None or x.shape != m.shape or x.dtype.kind not in "fiub":
+        return False
+    with np.errstate(all="ignore"):
+        far = (np.abs(np.subtract(x, m, dtype=np.float64)) + r) * (1 + 2.0**-50)
+        inside = (far <= e) | ((far <= NOTHING) & (x == m))
+        return bool(inside.all() and np.abs(m).max(initial=0.0) <= float(contract.largest))
 
 
 def _all_inside(
-    exact: np.ndarray, m: np.ndarray, r: np.ndarray, e: np.ndarray, contract: Contract
-) -> _Compared | None:
+    computed: np.ndarray, m: np.ndarray, r: np.ndarray, e: np.ndarray, contract: Contract
+) -> _Found | None:
     """`_compared` where all elements have a bound and are inside: block by block, because the
     passes over a large tensor cost most of a check when they leave the cache."""
     # The axes in the order of memory: a product may be that of the transposed matrices.
     order = np.argsort([-abs(stride) for stride in m.strides], kind="stable")
     lengths = [m.shape[axis] for axis in order]
-    x, m, r, e = (part.transpose(order).reshape(-1) for part in (exact, m, r, e))
-    shares, seen = np.empty(x.size), np.empty(x.size)
-    largest = max(float(m.max()), -float(m.min())) or 2.0**-20
-    most = float(contract.largest)
+    x, m, r, e = (part.transpose(order).reshape(-1) for part in (computed, m, r, e))
+    largest = max(float(m.max()), -float(m.min()))
     with np.errstate(all="ignore"):
+        if not largest + OTHER_ALGORITHM * e.max() <= float(contract.largest):
+            return None
+        share, worst, error = -1.0, 0, 0.0
+        space = np.empty((2, min(BLOCK, x.size)))
         for start in range(0, x.size, BLOCK):
             part = slice(start, start + BLOCK)
-            bound, size = e[part], np.abs(m[part])
-            if not (size + OTHER_ALGORITHM * bound).max() <= most:
-                return None
-            far = np.subtract(x[part], m[part])
+            bound = e[part]
+            far, shares = space[:, : bound.size]
+            np.subtract(x[part], m[part], out=far)
             np.abs(far, out=far)
-            far *= 1 + 2.0**-50
             far += r[part]
-            np.divide(far, bound, out=shares[part])
-            if far.min() <= NOTHING:
+            error = max(error, float(far.max()))
+            np.divide(far, bound, out=shares)
+            top = int(shares.argmax())
+            if not shares[top] <= 1 - 2.0**-40:
                 same = far <= NOTHING
                 if not np.array_equal(x[part][same], m[part][same]):
                     return None
-                shares[part][same] = 0.0
-            if not shares[part].max() <= 1:
-                return None
-            far += bound
-            if not size.min() > 0:
-                size[size == 0] = largest
-            np.divide(far, size, out=seen[part])
-    return shares.reshape(lengths).transpose(np.argsort(order)), seen, _YES, _NO
+                shares[same] = 0.0
+                top = int(shares.argmax())
+                if not shares[top] <= 1 - 2.0**-40:
+                    return None
+            if shares[top] > share:
+                share, worst = float(shares[top]), start + top
+        # An odd step, so that it does not stay in the same columns.
+        few = slice(None, None, (x.size // SAMPLED) | 1)
+        seen = _seen(x[few], m[few], r[few], e[few], largest)
+        power = float(np.mean(seen <= MISTAKE))
+        if few.step > 1 and 0.5 * LEAST_POWER < power < 2 * LEAST_POWER:
+            power = float(np.mean(_seen(x, m, r, e, largest) <= MISTAKE))
+    far = np.abs(x[worst] - m[worst]) + r[worst]
+    share = float(far * (1 + 2.0**-50) / e[worst]) if far > NOTHING else 0.0
+    moved = np.unravel_index(worst, lengths)
+    where = tuple(int(moved[list(order).index(axis)]) for axis in range(len(moved)))
+    digits = digits_of(error, largest)
+    return _Found(share, where, float(np.median(seen)), power, True, digits)
+
+
+def _seen(x: np.ndarray, m: np.ndarray, r: np.ndarray, e: np.ndarray, largest: float) -> np.ndarray:
+    """The relative error of each element that would have shown. A zero is measured by the
+    largest."""
+    size = np.abs(m)
+    if not size.min() > 0:
+        size[size == 0] = largest or 2.0**-20
+    return np.asarray((np.abs(np.subtract(x, m, dtype=np.float64)) + r + e) / size)
 
 
 def _compared(
     exact: np.ndarray, enclosure: Value, truth: Value | None, contract: Contract, allow_ulps: float
-) -> _Compared:
-    """Every element's distance, beside its bound."""
+) -> tuple[_Found, np.ndarray]:
+    """Every element's distance, beside its bound; and which elements are outside what another
+    algorithm may be off by."""
     m, r, e = enclosure
-    unit = units(m, contract) if allow_ulps else _NONE
+    unit = units(m, contract) if allow_ulps else np.zeros(())
     with np.errstate(all="ignore"):
         bound = np.maximum(e, allow_ulps * unit)
         limit = np.maximum(OTHER_ALGORITHM * e, allow_ulps * unit)
-        at_most = np.abs(exact - m) * (1 + 2.0**-50) + r
+        far = np.abs(exact - m) + r
+        at_most = far * (1 + 2.0**-50)
         at_least = np.maximum(np.abs(exact - m) * (1 - 2.0**-50) - r, 0.0)
         if truth is not None:
             near = farthest(truth, np.where(np.isfinite(exact), exact, 0.0))
@@ -210,8 +261,16 @@ def _compared(
         shares = np.where(np.isnan(shares), np.inf, shares)
         largest = float(np.abs(m).max())
         scale = np.where(m == 0, largest if largest else 2.0**-20, np.abs(m))
-        seen = np.where(holds, (at_most + bound) / scale, np.inf)
-    return shares, seen, inside, outside
+        seen = np.where(holds, (np.fmin(far, at_most) + bound) / scale, np.inf)
+    # Of what is infinitely far outside, the largest difference is the worst.
+    spots = np.nonzero(np.atleast_1d(shares == shares.max()))[: m.ndim]
+    far = np.abs(exact[spots] - m[spots])
+    first = int(np.argmax(np.where(np.isnan(far), np.inf, far)))
+    worst = tuple(int(axis[first]) for axis in spots)
+    sees, power = float(np.median(seen)), float(np.mean(seen <= MISTAKE))
+    digits = digits_of(float(at_most.max()), largest)
+    whole = bool(np.all(inside))
+    return _Found(float(shares[worst]), worst, sees, power, whole, digits), outside
 
 
 def _shapeless(because: str) -> Finding:

@@ -166,24 +166,20 @@ def draw(
     random = np.random.default_rng(seed)
     given = {t.name: a for t, a in pairs(signature, arrays)}
     found: dict[str, np.ndarray] = {}
-    # What is drawn does not depend on what is given before it; after the last there is no need.
-    undrawn = [t.name for t in tensors(signature) if t.name not in given]
-    for tensor in tensors(signature):
-        if not undrawn and positions_of(tensor) is None:
-            found[tensor.name] = _checked(tensor, given[tensor.name], dtype)
-            continue
-        if undrawn and tensor.name == undrawn[-1]:
-            undrawn = []
+    order = tensors(signature)
+    # What is given is drawn too, so that the others stay the same; but not after the last of them.
+    last = max((k for k, t in enumerate(order) if t.name not in given), default=-1)
+    for k, tensor in enumerate(order):
         shape = tuple(size if isinstance(size, int) else sizes[size] for size in tensor.shape)
         named = positions_of(tensor)
         if named is not None:
             most = named if isinstance(named, int) else sizes[named]
             found[tensor.name] = _positions(tensor, shape, most, given.get(tensor.name), random)
             continue
-        drawn = in_dtype(_drawn(tensor, shape, random, dtype), dtype)
-        found[tensor.name] = (
-            _checked(tensor, given[tensor.name], dtype) if tensor.name in given else drawn
-        )
+        if k < last or tensor.name not in given:
+            found[tensor.name] = in_dtype(_drawn(tensor, shape, random, dtype), dtype)
+        if tensor.name in given:
+            found[tensor.name] = _checked(tensor, given[tensor.name], dtype)
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
+from gradproof.core.index import Index
 from gradproof.core.program import Derivation, Equation, Paper, Program, shape_of
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.arithmetic import Arithmetic, Value, structural
@@ -23,6 +24,7 @@ from gradproof.engines.evaluate import evaluate, number_of
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.program_evaluation import evaluate_program
 from gradproof.judge.kink import Kink, kinks
+from gradproof.judge.stacked import stacked
 from gradproof.judge.truth import true_values
 
 PROGRAM_BITS = 160
@@ -40,6 +42,10 @@ class Data:
     upstream: tuple[np.ndarray, ...]
 
 
+TRIALS = Index(-1, "trials")
+"""The index over several data."""
+
+
 class Reference(ABC):
     """A function with known gradients: ``y[k]`` are its outputs, and the gradients have the names
     of the inputs. ``words`` say where it comes from."""
@@ -52,10 +58,15 @@ class Reference(ABC):
 
     @abstractmethod
     def enclosure(
-        self, data: Data, contract: Contract, *, coarse: bool = False
+        self, data: Data, contract: Contract, *, coarse: bool = False, narrow: bool = False
     ) -> dict[str, Value]:
         """A midpoint and a radius for each exact tensor, and what a correct function may be off
-        by; with `coarse` one whose 16-bit sums are stored in parts."""
+        by; with `coarse` one whose 16-bit sums are stored in parts, and with `narrow` with radii
+        that do for float64 as well."""
+
+    def enclosures(self, several: Sequence[Data], contract: Contract) -> list[dict[str, Value]]:
+        """`enclosure`, for each of several data of the same shapes."""
+        return [self.enclosure(data, contract) for data in several]
 
     @abstractmethod
     def truth(self, data: Data) -> dict[str, Value]:
@@ -100,22 +111,50 @@ class PaperReference(Reference):
         }
 
     def everything(
-        self, data: Data, contract: Contract, *, coarse: bool = False
+        self, data: Data, contract: Contract, *, coarse: bool = False, narrow: bool = False
     ) -> dict[str, Value]:
         """`enclosure`, of all tensors and gradients by their own names."""
-        ball = Ball(contract, opaque=True, coarse=coarse)
+        ball = Ball(contract, opaque=True, coarse=coarse, narrow=narrow)
+        lifted = {name: ball.lift(array) for name, array in self.tensors(data).items()}
+        with np.errstate(all="ignore"):
+            return evaluate(self._program(), lifted, self.sizes, ball)
+
+    def _program(self) -> Program:
         raw = tuple(
             Equation(s.equation.target, s.equation.free, s.raw) for s in self.derivation.steps
         )
-        program = Program((), (*self.paper.forward.equations, *raw), ())
-        lifted = {name: ball.lift(array) for name, array in self.tensors(data).items()}
-        with np.errstate(all="ignore"):
-            return evaluate(program, lifted, self.sizes, ball)
+        return Program((), (*self.paper.forward.equations, *raw), ())
 
     def enclosure(
-        self, data: Data, contract: Contract, *, coarse: bool = False
+        self, data: Data, contract: Contract, *, coarse: bool = False, narrow: bool = False
     ) -> dict[str, Value]:
-        return self._named(self.everything(data, contract, coarse=coarse))
+        return self._named(self.everything(data, contract, coarse=coarse, narrow=narrow))
+
+    def enclosures(self, several: Sequence[Data], contract: Contract) -> list[dict[str, Value]]:
+        """All data at once, one further index over them: an evaluation of small ones is mostly
+        Python, which takes no longer for many."""
+        if len(several) < 2:
+            return [self.enclosure(data, contract) for data in several]
+        given = [self.tensors(data) for data in several]
+        differing = {
+            name: np.stack([one[name] for one in given])
+            for name, array in given[0].items()
+            if any(one[name] is not array for one in given)
+        }
+        ball = Ball(contract, opaque=True)
+        lifted = {n: ball.lift(array) for n, array in (given[0] | differing).items()}
+        program, moving = stacked(self._program(), frozenset(differing), TRIALS)
+        with np.errstate(all="ignore"):
+            found = evaluate(program, lifted, {**self.sizes, str(TRIALS.size): len(several)}, ball)
+        return [
+            self._named(
+                {
+                    name: tuple(part[k] for part in value) if name in moving else value
+                    for name, value in found.items()
+                }
+            )
+            for k in range(len(several))
+        ]
 
     def truth(self, data: Data) -> dict[str, Value]:
         programs = (self.paper.forward, self.derivation.backward)
@@ -156,10 +195,10 @@ class ProgramReference(Reference):
         return self.shapes
 
     def enclosure(
-        self, data: Data, contract: Contract, *, coarse: bool = False
+        self, data: Data, contract: Contract, *, coarse: bool = False, narrow: bool = False
     ) -> dict[str, Value]:
         with np.errstate(all="ignore"):
-            return self._evaluated(data, Ball(contract, opaque=True, coarse=coarse))
+            return self._evaluated(data, Ball(contract, opaque=True, coarse=coarse, narrow=narrow))
 
     def truth(self, data: Data) -> dict[str, Value]:
         given = {f"x[{k}]": data.inputs[name].shape for k, name in enumerate(self.names)}
@@ -204,7 +243,7 @@ class Unbounded(Reference):
         return self.shapes
 
     def enclosure(
-        self, data: Data, contract: Contract, *, coarse: bool = False
+        self, data: Data, contract: Contract, *, coarse: bool = False, narrow: bool = False
     ) -> dict[str, Value]:
         return {
             name: (array, np.zeros_like(array), np.full_like(array, np.inf))

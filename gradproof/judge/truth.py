@@ -209,6 +209,11 @@ def digits_in_common(computed: np.ndarray, truth: Value | None) -> float:
         exact = np.asarray(computed[rows], dtype=np.float64)
         far = farthest(tuple(part[rows] for part in truth), exact)
         error = float(np.maximum(error, far.max()))  # not a number if any is not
+    return digits_of(error, size)
+
+
+def digits_of(error: float, size: float) -> float:
+    """``−log₁₀(error / size)``, rounded down."""
     if error <= 2.0**-960:
         return float("inf")
     if size == 0 or not np.isfinite(error):

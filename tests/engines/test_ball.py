@@ -233,7 +233,7 @@ def test_errors_that_are_carried_along_too_small_are_found(which, monkeypatch):
 def test_a_sum_from_blocks_is_rounded_as_often_as_is_said(count):
     random = np.random.default_rng(count)
     a, b = (random.integers(-99, 99, shape) for shape in ((2, count), (count, 2)))
-    middle, roundings = ball_room._product(a / 7, b / 7)
+    middle, roundings = ball_room._product(a / 7, b / 7, ball_room.BLOCKS)
     for (i, k), found in np.ndenumerate(middle):
         terms = [Fraction(x) * Fraction(y) for x, y in zip(a[i] / 7, b[:, k] / 7, strict=True)]
         most = roundings * Fraction(2) ** -53 * sum(map(abs, terms))

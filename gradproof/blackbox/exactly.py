@@ -1,0 +1,164 @@
+"""Whether what a black box returns in its dtype would be right in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import numpy as np
+
+from gradproof.blackbox.case import Case
+from gradproof.blackbox.heard import EXACTLY, Heard, finding
+from gradproof.core.told import told
+from gradproof.engines.arithmetic import Value
+from gradproof.engines.black_box import Answer, BoxFailed, Returned
+from gradproof.engines.contract import Contract
+from gradproof.engines.contract import contract as contract_of
+from gradproof.engines.dtype import FINE, in_dtype
+from gradproof.judge.box import Finding, merged
+from gradproof.judge.reference import Unbounded
+from gradproof.report.checked import CheckRow
+
+NEAR = 16
+"""So many times its bound a result may be off and stay undecided, where the same function agrees
+in float64: an algorithm for the same function that rounds more often than the reference's
+equations is no mistake. Formulas that are wrong are wrong in float64 too."""
+
+
+@dataclass(slots=True, eq=False)
+class Exactly:
+    """The same draws answered in float64, once, and judged at float64's or float32's precision."""
+
+    case: Case
+    heard: Sequence[Heard]
+    answers: list[Answer] | None = None
+    enclosed: dict[tuple[str, int], Heard] = field(default_factory=dict)
+
+    def findings(self, name: str, precision: str) -> list[Finding]:
+        """The verdicts on one tensor; none where the function does not compute in float64."""
+        if self.answers is None:
+            self.answers = self._answered()
+        found = [self._found(name, precision, k) for k in range(len(self.answers))]
+        return [one for one in found if one is not None]
+
+    def fine(self) -> list[Heard]:
+        """The answers, as far as they were asked for."""
+        if not self.answers:
+            return []
+        pairs = zip(self.heard, self.answers, strict=True)
+        return [replace(one, answer=answer) for one, answer in pairs]
+
+    def _found(self, name: str, precision: str, k: int) -> Finding | None:
+        """The verdict on one draw. True values cost a hundred times as much as the answer: they are
+        worked out where the enclosure alone leaves a tensor undecided in float64."""
+        contract = contract_of(self.case.machine.name, precision)
+        case = replace(self.case, contract=contract)
+        one = self.fine()[k]
+        near = _finer(one.enclosure.get(name), self.case.contract, contract) if one.narrow else None
+        if near is not None and precision == EXACTLY:
+            found = finding(name, case, replace(one, enclosure={name: near}), 0.0)
+            if found is not None and found.kind == "agrees":
+                return found
+        if (precision, k) not in self.enclosed:
+            whole = self.case.reference.enclosure(one.data, contract)
+            self.enclosed[precision, k] = replace(one, enclosure=whole)
+        one = self.enclosed[precision, k]
+        found = finding(name, case, one, 0.0)
+        if found is None or found.kind != "undecided" or precision != EXACTLY or one.truth():
+            return found
+        truth = cache(lambda: self.case.reference.truth(one.data))
+        self.enclosed[precision, k] = replace(one, truth=truth)
+        return finding(name, case, self.enclosed[precision, k], 0.0)
+
+    def _answered(self) -> list[Answer]:
+        try:
+            answers = [self.case.ask(one.data, dtype=EXACTLY) for one in self.heard]
+        except BoxFailed:
+            return []
+        if any(_is_coarse(one, self.case.dtype) for a in answers for one in _all(a)):
+            return []  # it computes in the dtype whatever it is given
+        return answers
+
+
+def _finer(enclosure: Value | None, rough: Contract, fine: Contract) -> Value | None:
+    """What a correct function may be off by in a finer dtype, at most; `None` if that is not known.
+
+    All errors of balls grow at least as fast as the roundings that they come from: if these are a
+    share of what they were, so is the error, or less.
+    """
+    if enclosure is None or rough.u_accumulate != rough.u_store or fine.low_sums != rough.low_sums:
+        return None
+    same = ("rounding", "softmax_of_logsumexp", "flush_to_zero")
+    if any(getattr(rough, name) != getattr(fine, name) for name in same):
+        return None
+    names = {*rough.elementary, *fine.elementary}
+    more = max(1.0, *(fine.units(name) / rough.units(name) for name in names))
+    m, r, e = enclosure
+    if not np.isfinite(e.max(initial=0.0)):
+        return None  # the finer dtype may have a bound there
+    return m, r, e * (more * float(fine.u_store / rough.u_store))
+
+
+def _all(answer: Answer) -> tuple[Returned, ...]:
+    return (*answer.values, *answer.gradients)
+
+
+def _is_coarse(one: Returned, dtype: str) -> bool:
+    """Whether float64 inputs gave numbers of 16 bits throughout, which are not all equal."""
+    if one.array is None or dtype in FINE or len(np.unique(one.array)) < 3:
+        return False
+    with np.errstate(all="ignore"):
+        return bool(np.array_equal(in_dtype(one.array, dtype), one.array))
+
+
+def with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
+    """The row with what the same function gives in float64: where it does not agree, and always
+    in 16 bits, whose rounding errors hide more than float64's."""
+    f = row.finding
+    if isinstance(case.reference, Unbounded) or (f.kind == "agrees" and case.dtype in FINE):
+        return row
+    if case.dtype == EXACTLY:
+        if f.kind == "refuted" and _all_agree(exactly.findings(row.name, "float32")):
+            said = told("It agrees in float32's precision: something in it is computed in float32.")
+            return replace(row, why=(said,))
+        return row
+    fine = exactly.findings(row.name, EXACTLY)
+    if not _all_agree(fine):  # what casts to float32 inside stays float32 for float64 inputs
+        fine = exactly.findings(row.name, "float32")
+    if not fine:
+        return row
+    exact = merged(fine)
+    row = replace(row, exact=exact)
+    if f.kind == "agrees" and exact.kind != "refuted":
+        return row
+    if exact.kind == "agrees":
+        if f.kind == "refuted" and f.share <= NEAR:
+            because = told(
+                "{because}, {share:.1f} times it at most, while the same function agrees in "
+                "float64: its algorithm may only round more than the reference's equations",
+                because=f.because,
+                share=f.share,
+            )
+            return replace(row, finding=replace(f, kind="undecided", because=because))
+        said = told(
+            "In float64 the same function agrees: the formula is right, the rounding is not."
+        )
+        if f.kind == "undecided":
+            said = told("In float64 the same function agrees: the formula is right.")
+        return replace(row, why=(said,))
+    if exact.kind == "refuted" and f.kind == "refuted":
+        said = told("In float64 it is refuted too: the formula is wrong, not the rounding.")
+        return replace(row, why=(said,))
+    if exact.kind == "refuted" and case.dtype not in FINE:
+        because = told(
+            "with float64 inputs {because}; {dtype} hides it",
+            because=exact.because,
+            dtype=case.dtype,
+        )
+        return replace(row, finding=replace(exact, because=because))
+    return row
+
+
+def _all_agree(findings: Sequence[Finding]) -> bool:
+    return bool(findings) and all(one.kind == "agrees" for one in findings)
