@@ -1032,21 +1032,17 @@ def _write_page(
     reports: Sequence[Report],
     engines: Sequence[str],
 ) -> None:
+    from gradproof.exporting import with_numpy
     from gradproof.gallery.entry import read_docstring
     from gradproof.report.page import page
     from gradproof.workbench import document_source
 
     file = inspect.getsourcefile(source.forward)
     what = "" if file is None else told_as_is(read_docstring(Path(file))[0])
-    document = document_source(
-        source,
-        _inputs(options),
-        reports,
-        _sizes(options),
-        what=what,
-        command=_command(path, options, engines),
-    )
-    _save(path, page(document, options.lang))
+    inputs, sizes = _inputs(options), _sizes(options)
+    command = _command(path, options, engines)
+    document = document_source(source, inputs, reports, sizes, what=what, command=command)
+    _save(path, page(with_numpy(document, source, inputs, sizes), options.lang))
     print(say("Written: {path}", options.lang, path=path))
 
 

@@ -11,6 +11,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
+from gradproof.exporting import with_numpy
 from gradproof.workbench import document_source, verify_source
 
 WORDS = (
@@ -42,7 +43,8 @@ def started():
 def documented(source, sizes=None, **words):
     """The document of a network that NumPy verified."""
     report = verify_source(source, {}, "numpy", "float32", 0, sizes or {}, pictures=True)
-    return document_source(source, {}, [report], sizes or {}, **words)
+    document = document_source(source, {}, [report], sizes or {}, **words)
+    return with_numpy(document, source, {}, sizes or {})
 
 
 def opened(browser, path):

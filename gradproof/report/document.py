@@ -111,7 +111,8 @@ class Card:
 
     ``name`` is that of the tensor itself, ``symbol`` what the line is about: the tensor, or its
     gradient. ``feeds`` are the keys of the cards whose values the forward equation reads. ``steps``
-    say how a gradient is found; a large page has none.
+    say how a gradient is found; a large page has none. ``numpy`` are the lines that compute a
+    gradient; where it has none, ``no_numpy`` says why.
     """
 
     key: str
@@ -126,6 +127,8 @@ class Card:
     feeds: tuple[str, ...]
     trials: tuple[Trial, ...]
     steps: StepByStep | None = None
+    numpy: str = ""
+    no_numpy: str = ""
 
     @property
     def kind(self) -> str:
