@@ -10,6 +10,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gradproof.report.checked import CheckReport
+    from gradproof.report.looks import Looks
     from gradproof.report.report import Report
     from gradproof.report.unseen import PowerReport
     from gradproof.trace.source import Source
@@ -301,21 +303,9 @@ def _power_parser(commands: Any, lang: str) -> None:
     parser.set_defaults(run=_power)
 
 
-def _derive_parser(commands: Any, lang: str) -> None:
-    parser = commands.add_parser(
-        "derive", help=say("print the forward and the gradient equations", lang)
-    )
-    _network_arguments(parser, lang)
+def _looks_arguments(parser: argparse.ArgumentParser, lang: str) -> None:
+    """How equations are written."""
     parser.add_argument("--convention", choices=("row", "column"), default="row")
-    parser.add_argument(
-        "--detail",
-        choices=("brief", "steps", "full"),
-        help=say(
-            "brief: the equations (default); steps: how each gradient is found, with one tensor "
-            "moving at a time (default of notebooks); full: with everything that moves",
-            lang,
-        ),
-    )
     parser.add_argument(
         "--style",
         choices=("matrix", "index"),
@@ -349,6 +339,23 @@ def _derive_parser(commands: Any, lang: str) -> None:
         choices=("subscript", "superscript"),
         default="subscript",
         help=say("where the number of a layer stands: W₂ or W⁽²⁾", lang),
+    )
+
+
+def _derive_parser(commands: Any, lang: str) -> None:
+    parser = commands.add_parser(
+        "derive", help=say("print the forward and the gradient equations", lang)
+    )
+    _network_arguments(parser, lang)
+    _looks_arguments(parser, lang)
+    parser.add_argument(
+        "--detail",
+        choices=("brief", "steps", "full"),
+        help=say(
+            "brief: the equations (default); steps: how each gradient is found, with one tensor "
+            "moving at a time (default of notebooks); full: with everything that moves",
+            lang,
+        ),
     )
     parser.add_argument(
         "--order",
@@ -420,6 +427,7 @@ def _report_parser(commands: Any, lang: str) -> None:
         ),
     )
     _data_arguments(parser, lang)
+    _looks_arguments(parser, lang)
     parser.set_defaults(run=_report)
 
 
@@ -1008,10 +1016,19 @@ def _report(options: argparse.Namespace) -> int:
     engines = tuple(dict.fromkeys(options.engine or [name for name in ENGINES if here[name]]))
     inputs, sizes = _inputs(options), _sizes(options)
     reports = [
-        verify_source(source, inputs, engine, options.dtype, options.seed, sizes, pictures=True)
+        verify_source(
+            source,
+            inputs,
+            engine,
+            options.dtype,
+            options.seed,
+            sizes,
+            pictures=True,
+            one=options.one,
+        )
         for engine in engines
     ]
-    _write_page(path, options, source, reports, engines)
+    _write_page(path, options, source, reports, engines, _looks(options))
     return max((report.exit_code for report in reports), key=[0, 3, 1].index)
 
 
@@ -1031,29 +1048,55 @@ def _write_page(
     source: Source,
     reports: Sequence[Report],
     engines: Sequence[str],
+    looks: Looks | None = None,
 ) -> None:
     from gradproof.exporting import with_numpy
     from gradproof.gallery.entry import read_docstring
+    from gradproof.report.looks import Looks
     from gradproof.report.page import page
     from gradproof.workbench import document_source
 
     file = inspect.getsourcefile(source.forward)
     what = "" if file is None else told_as_is(read_docstring(Path(file))[0])
     inputs, sizes = _inputs(options), _sizes(options)
-    command = _command(path, options, engines)
-    document = document_source(source, inputs, reports, sizes, what=what, command=command)
-    _save(path, page(with_numpy(document, source, inputs, sizes), options.lang))
+    looks = looks or Looks()
+    command = _command(path, options, engines, looks)
+    document = document_source(
+        source, inputs, reports, sizes, what=what, command=command, looks=looks
+    )
+    document = with_numpy(document, source, inputs, sizes, looks.one)
+    _save(path, page(document, options.lang))
     print(say("Written: {path}", options.lang, path=path))
 
 
-def _command(path: Path, options: argparse.Namespace, engines: Sequence[str]) -> str:
+def _looks(options: argparse.Namespace) -> Looks:
+    from gradproof.report.looks import Looks
+
+    return Looks(
+        options.convention,
+        options.style,
+        options.gradient,
+        options.layout,
+        options.layers,
+        options.one,
+    )
+
+
+def _command(path: Path, options: argparse.Namespace, engines: Sequence[str], looks: Looks) -> str:
     """The words that make the same page again."""
+    from gradproof.report.looks import Looks
+
     words = ["gradproof", "report", options.network, "-o", path.name]
     words += [] if options.lang == ENGLISH else ["--lang", options.lang]
     words += [word for engine in engines for word in ("--engine", engine)]
     words += ["--dtype", options.dtype, "--seed", str(options.seed)]
     words += [word for given in options.size for word in ("--size", given)]
     words += ["--inputs", options.inputs] if options.inputs else []
+    plain = Looks()
+    for field in fields(looks):
+        chosen = getattr(looks, field.name)
+        if chosen != getattr(plain, field.name):
+            words += ["--convention" if field.name == "vectors" else f"--{field.name}", chosen]
     return shlex.join(words)
 
 

@@ -92,7 +92,11 @@ def export_source(
 
 
 def with_numpy(
-    document: Document, source: Source, inputs: Mapping[str, Any], sizes: Mapping[str, int]
+    document: Document,
+    source: Source,
+    inputs: Mapping[str, Any],
+    sizes: Mapping[str, int],
+    one: str = "",
 ) -> Document:
     """The document with the NumPy lines of each gradient, to be copied.
 
@@ -101,8 +105,9 @@ def with_numpy(
         source: the network.
         inputs: as `document_source` had them.
         sizes: as `document_source` had them.
+        one: the size symbol that is 1 there, if any.
     """
-    traced, _ = read(replace(source, backward=None), inputs, sizes)
+    traced, _ = read(replace(source, backward=None), inputs, sizes, one)
     cards = document.gradients
     made = snippets(traced.paper, traced.layout, [card.members or (card.name,) for card in cards])
     found = tuple(

@@ -266,9 +266,12 @@ def _label(name: str) -> Markup:
         return Markup(escape(name))
     below = ",".join(map(_italic, parts.subscripts))
     written = escape(_italic(parts.stem) + "′" * parts.primes)
-    return Markup(
-        f'{written}<tspan class="below" dy="4">{escape(below)}</tspan>' if below else written
-    )
+    if parts.layer:
+        written += Markup('<tspan class="below" dy="-6">({})</tspan>').format(_italic(parts.layer))
+    if below:
+        drop = 10 if parts.layer else 4
+        written += Markup('<tspan class="below" dy="{}">{}</tspan>').format(drop, below)
+    return Markup(written)
 
 
 def _italic(word: str) -> str:
