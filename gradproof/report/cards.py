@@ -135,7 +135,7 @@ def _conventions(derivation: Derivation, convention: Convention, looks: Looks) -
     layout = layout_said(derivation, convention)
     return (
         told(CONVENTIONS[looks.vectors]),
-        *([told(layout)] if layout else []),
+        *([layout] if layout else []),
         told(
             "Numbers, counter-examples, NumPy code and what is said of mistakes lie as in your "
             "code."

@@ -28,6 +28,7 @@ from gradproof.write.loops import uneven
 from gradproof.write.matrix import write
 from gradproof.write.notation import Equality
 from gradproof.write.orient import oriented
+from gradproof.write.pictures import pictures
 from gradproof.write.rolled import Line, page_of, rolled, starts
 
 BRIEF, STEPS, FULL = "brief", "steps", "full"
@@ -111,7 +112,7 @@ class Equations:
         convention = self._convention(vectors, style)
         lines = [say(TITLES_OF[vectors], lang, network=self.network)]
         gradients = layout_said(derivation, convention)
-        lines += wrap(say(gradients, lang), WIDTH) if gradients else []
+        lines += wrap(in_language(gradients, lang), WIDTH) if gradients else []
         lines += ["", say("Inputs", lang)]
         called = self._called()
         width = max((len(called(t.name)) for t in derivation.forward.inputs), default=0)
@@ -359,7 +360,8 @@ def convention_of(
     if vectors not in ("row", "column"):
         raise DataError(told("The convention is row or column, not {vectors}.", vectors=vectors))
     check_layout(layout)
-    chosen = Convention(vectors, gradients=layout)  # type: ignore[arg-type]
+    upright = pictures(derivation) if layout == JACOBIAN else frozenset[str]()
+    chosen = Convention(vectors, gradients=layout, upright=upright)  # type: ignore[arg-type]
     turned = oriented(derivation, chosen)
     return turned if style == MATRIX else replace(turned, style="index")
 

@@ -13,7 +13,7 @@ from gradproof.ink.mathml import mathml
 from gradproof.ink.terminal import name_text, text
 from gradproof.report.layouts import COLUMNS, Layout
 from gradproof.report.second_order import PARTS
-from gradproof.words import say, sentence
+from gradproof.words import in_language, say, sentence
 from gradproof.write.layers import NONE, Layers, raised, raised_name
 from gradproof.write.notation import Equality, Symbol
 
@@ -73,7 +73,7 @@ class Rows:
         if not self.layout_said:
             return how
         between = " " if lang == "en" else ""
-        return f"{how}{between}{say(self.layout_said, lang)}"
+        return f"{how}{between}{in_language(self.layout_said, lang)}"
 
     def shapes_apart(
         self, lang: str, called: Callable[[str], str]

@@ -1,5 +1,6 @@
 """The LaTeX document of a derivation compiles, and loses no sign."""
 
+import json
 import shutil
 import subprocess
 
@@ -88,6 +89,31 @@ def test_the_order_of_indices_is_said_where_matrices_lie_otherwise():
     assert said in page.to_text("column", style="index")
     assert said not in page.to_text(style="index") and said not in page.to_text("column")
     assert said in derive_source(catalogue.find("cnn"), {}, {}, layout="jacobian").to_text()
+
+
+@pytest.mark.parametrize(
+    ("network", "lying", "turned"),
+    [
+        ("cnn", {"x", "K", "z1", "a1", "p"}, {"f", "W", "z2", "a2", "b", "c"}),
+        ("conv2d", {"x", "W", "z"}, {"b"}),
+        ("multi_head_attention", set(), {"Q", "K", "V", "P"}),
+        ("max_pool", {"x"}, set()),
+    ],
+)
+def test_gradients_beside_windows_lie_as_their_tensors(network, lying, turned):
+    """The sentence about the layout, the table of shapes and the equations say the same."""
+    page = derive_source(catalogue.find(network), {}, {}, layout="jacobian")
+    data = json.loads(page.to_json())
+    links = {one["name"]: one["link"] for one in data["apart"]}
+    assert lying.isdisjoint(name.removeprefix("∂l/∂") for name in links)
+    assert {f"∂l/∂{name}" for name in turned} <= set(links)
+    said = page.to_text().partition("\n\n")[0].replace("\n", " ")
+    assert all(f" {name}" in said for name in lying)
+    assert ("each matrix of the last two" in said) == (network == "multi_head_attention")
+    slides = [one["text"][0] for one in data["equations"] if " ⋆ " in one["text"][0]]
+    assert not any("ᵀ" in line for line in slides)
+    steps = page.to_text(detail="steps")
+    assert "[not proved]" not in steps
 
 
 def test_a_document_is_latex(capsys):
