@@ -963,7 +963,7 @@ def _derive(options: argparse.Namespace) -> int:
         "text": page.to_text,
         "latex": page.to_latex,
         "markdown": page.to_markdown,
-        "html": page.to_html,
+        "html": partial(page.to_html, standalone=True),
         "json": page.to_json,
     }[options.format]
     print(write(options.convention, **how))

@@ -13,7 +13,7 @@ from gradproof.core.told import told
 from gradproof.derivation.second import check_along
 from gradproof.ink.latex import plain_names
 from gradproof.ink.terminal import name_text, text
-from gradproof.report import formats, step_formats
+from gradproof.report import formats, html, step_formats
 from gradproof.report.layouts import indices_said, layout_lines, layout_said, layouts
 from gradproof.report.lines import WIDTH, beside_shapes
 from gradproof.report.second_order import PARTS as SECOND_PARTS
@@ -246,12 +246,28 @@ class Equations:
         return formats.to_markdown(self.rows(vectors, style, lang), lang, said)
 
     def to_html(
-        self, vectors: str = "row", *, detail: str = BRIEF, style: str = MATRIX, lang: str = "en"
+        self,
+        vectors: str = "row",
+        *,
+        standalone: bool = False,
+        detail: str = BRIEF,
+        style: str = MATRIX,
+        lang: str = "en",
     ) -> str:
-        """The equations as a fragment of HTML, in MathML; the arguments are those of `to_text`."""
+        """The equations as HTML, in MathML: a fragment, or a page of its own.
+
+        Args:
+            vectors: as for `to_text`, and so are `detail`, `style` and `lang`.
+            standalone: whether it is a page with its styles and its font inside.
+            detail: as for `to_text`.
+            style: as for `to_text`.
+            lang: as for `to_text`.
+        """
         steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
-        said = None if steps is None else step_formats.to_html(steps, lang)
-        return formats.to_html(self.rows(vectors, style, lang), lang, said)
+        top = 1 if standalone else html.TOP
+        said = None if steps is None else step_formats.to_html(steps, lang, top + 2)
+        rows = self.rows(vectors, style, lang)
+        return html.to_page(rows, lang, said) if standalone else html.to_html(rows, lang, said)
 
     def to_json(
         self, vectors: str = "row", *, detail: str = BRIEF, style: str = MATRIX, lang: str = "en"

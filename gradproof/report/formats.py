@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from html import escape
 
 from gradproof.core.program import DIFFERENTIAL
 from gradproof.ink.latex import latex
-from gradproof.ink.mathml import mathml
 from gradproof.ink.terminal import name_text, text
 from gradproof.report.layouts import COLUMNS, Layout
 from gradproof.report.second_order import PARTS
@@ -259,35 +257,6 @@ def _markdown_table(rows: Sequence[tuple[str, ...]]) -> list[str]:
         return []
     head, *others = (f"| {' | '.join(row)} |" for row in rows)
     return ["\n".join([head, "|---|---|---|---|", *others])]
-
-
-def to_html(page: Rows, lang: str = "en", steps: Sequence[str] | None = None) -> str:
-    """A fragment of HTML with the equations in MathML, one to a row; `steps` stand in the place of
-    the gradients."""
-    lines = [f"<h3>{escape(page.network)}</h3>", f"<p>{escape(page.conventions(lang))}</p>"]
-    if steps is not None or page.layout != "gradient":
-        lines += _html_table(page.shapes_apart(lang, page.called))
-    for part, title in page.titles().items():
-        lines.append(f"<h4>{say(title, lang)}</h4>")
-        if part == "gradients" and steps is not None:
-            lines += steps
-            continue
-        lines.append("<table>")
-        for row in page.of(part):
-            shown = "<br>".join(f"<math>{mathml(f, plain=page.plain)}</math>" for f in row.forms)
-            beside = " · ".join(filter(None, (shape_said(row.shape, lang), row.range)))
-            lines.append(f"<tr><td>{shown}</td><td>{escape(beside)}</td></tr>")
-        lines.append("</table>")
-    return "\n".join([*lines, *(f"<p>{escape(note)}</p>" for note in page.notes)])
-
-
-def _html_table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    if not rows:
-        return []
-    head, *others = rows
-    lines = ["<table>", "<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
-    lines += ["<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in others]
-    return [*lines, "</table>"]
 
 
 def to_json(page: Rows, steps: Mapping[str, object] | None = None) -> str:

@@ -13,7 +13,7 @@ from gradproof.report.looks import Looks
 from gradproof.report.page import page
 from gradproof.words import in_language
 from gradproof.workbench import derive_source
-from tests.browsing import documented, opened
+from tests.browsing import documented, opened, requests_of
 from tests.report.test_page import WRONG
 
 CHOSEN = {
@@ -116,3 +116,18 @@ def test_what_has_no_such_page_is_refused():
         documented(find("affine"), looks=Looks(layout="both"))
     with pytest.raises(NotYet, match="would keep that of n, over one element"):
         documented(find("cnn"), looks=Looks(one="n"))
+
+
+def test_equations_are_a_page_that_is_quiet_and_alone(browser, tmp_path, capsys):
+    path = tmp_path / "equations.html"
+    main(["derive", "attention", "--format", "html", "--lang", "zh", "--convention", "column"])
+    path.write_text(capsys.readouterr().out, encoding="utf-8")
+    opened(browser, path)
+    assert browser.get_log("browser") == []
+    assert requests_of(browser) == [path.as_uri()]
+    assert browser.execute_script("return document.fonts.check('16px \"STIX Two Math subset\"')")
+    small = "return [...document.querySelectorAll('math')].filter(m => {"
+    small += "const b = m.getBoundingClientRect(); return b.width < 3 || b.height < 3}).length"
+    assert browser.execute_script(small) == 0
+    wide = browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    assert wide
