@@ -47,6 +47,21 @@ ALONE = (
 )
 """Options of ``verify`` for one network, which do not go with ``--all``."""
 
+UNUSED: dict[str, Any] = {
+    "show": None,
+    "certificates": None,
+    "witness": False,
+    "replay": False,
+    "report": None,
+    "dtype": "float32",
+    "engine": "auto",
+    "seed": 0,
+    "size": [],
+    "inputs": None,
+    "json": False,
+}
+"""What options of ``verify`` are where nobody gave them."""
+
 PLAIN_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""
 
@@ -649,7 +664,12 @@ def _verify(options: argparse.Namespace) -> int:
             told("--solution goes with --hints."), advice=told("Or: gradproof explain --solution")
         )
     if options.replay:
-        return _replay(source, options.lang)
+        return _replay(source, options)
+    if options.json and options.show:
+        raise DataError(
+            told("--show prints tensors below the report; --json cannot stand beside it."),
+            advice=told("The JSON has every tensor."),
+        )
     from gradproof.report.console import show
     from gradproof.workbench import choose_engine, verify_source
 
@@ -687,8 +707,8 @@ def _hints(source: Source, options: argparse.Namespace) -> int:
     from gradproof.exercise.marking import mark
     from gradproof.exercise.showing import lines
 
-    for name in ("show", "certificates", "witness", "replay", "report"):
-        if getattr(options, name):
+    for name in ("show", "certificates", "witness", "replay", "report", "dtype"):
+        if getattr(options, name) != UNUSED[name]:
             raise DataError(
                 told("--hints marks formulas; --{name} cannot stand beside it.", name=name)
             )
@@ -754,6 +774,8 @@ def _grade(options: argparse.Namespace) -> int:
         raise DataError(
             told("--carried is between 0 and 1, not {carried}.", carried=options.carried)
         )
+    if options.solution and options.output is None:
+        raise DataError(told("--solution shows the right formulas on a page: add -o PAGE.html."))
     path = None if options.output is None else _page_path(options.output)
     grades = grade(
         options.folder,
@@ -914,12 +936,20 @@ def _explain(options: argparse.Namespace) -> int:
     return code
 
 
-def _replay(source: Source, lang: str) -> int:
+def _replay(source: Source, options: argparse.Namespace) -> int:
+    for name, usual in UNUSED.items():
+        if name != "replay" and getattr(options, name) != usual:
+            raise DataError(
+                told(
+                    "--replay reproduces published numbers; --{name} cannot stand beside it.",
+                    name=name,
+                )
+            )
     if source.name != "fnn":
         raise NetworkError(told("--replay reproduces published numbers; only fnn has any."))
     from gradproof.gallery import fnn_replay
 
-    print(fnn_replay.story(lang))
+    print(fnn_replay.story(options.lang))
     return 0
 
 

@@ -85,6 +85,7 @@ from gradproof.trace.uniform import same_equations, trace_uniformly
 from gradproof.words.say import ENGLISH
 from gradproof.write.convention import Convention
 from gradproof.write.orient import oriented
+from gradproof.write.rolled import page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,8 @@ def _check_single(traced: Traced, one: str) -> None:
     """That a page for one sample has rows and columns alone.
 
     Raises:
-        NotYet: a value has more than two axes, of which one is that of the single sample.
+        NotYet: a value, or what is left of an input in a turn of a loop, has more than two axes, of
+            which one is that of the single sample.
     """
     for equation in traced.paper.forward.equations:
         shape = shape_of(equation)
@@ -174,6 +176,19 @@ def _check_single(traced: Traced, one: str) -> None:
                 ),
                 advice=told("Leave --one out: the page has each sample's matrix by itself."),
                 place=equation.place,
+            )
+    cut = page_of(traced.derivation, traced.layout).cut
+    for tensor in traced.paper.forward.inputs:
+        shape = [size for axis, size in enumerate(tensor.shape) if (tensor.name, axis) not in cut]
+        if len(shape) > MATRIX_AXES and 1 in shape:
+            raise NotYet(
+                told(
+                    "{name} has {count} axes and would keep that of {one}, over one element.",
+                    name=tensor.name,
+                    count=len(shape),
+                    one=one,
+                ),
+                advice=told("Leave --one out: the page has each sample's matrix by itself."),
             )
 
 

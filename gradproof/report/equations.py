@@ -29,10 +29,12 @@ from gradproof.write.matrix import write
 from gradproof.write.notation import Equality
 from gradproof.write.orient import oriented
 from gradproof.write.pictures import pictures
-from gradproof.write.rolled import Line, page_of, rolled, starts
+from gradproof.write.rolled import Line, Page, page_of, rolled, starting, starts
 
 BRIEF, STEPS, FULL = "brief", "steps", "full"
 MATRIX = "matrix"
+NO_LAYERS = sentence("No name here has the number of a layer: none is raised.")
+
 GRADIENT, JACOBIAN = "gradient", "jacobian"
 SUBSCRIPT, SUPERSCRIPT = "subscript", "superscript"
 
@@ -140,21 +142,9 @@ class Equations:
             lines += text_lines(steps, lang)
         if self.along is not None:
             lines += self._second_text(convention, lang)
-        written_out = uneven(derivation.forward.equations, page.initial)
-        lines += [""] if written_out else []
-        lines += [
-            say(
-                "{family} is written out: its turns {turn} and {next} are not alike.",
-                lang,
-                family=family,
-                turn=turn,
-                next=turn + 1,
-            )
-            for family, turn in written_out.items()
-        ]
-        if derivation.zero:
-            names = ", ".join(derivation.zero)
-            lines += ["", say("The loss does not depend on {names}: zero.", lang, names=names)]
+        remarks = self._remarks(page, lang)
+        lines += [""] if remarks else []
+        lines += remarks
         if sliding:
             meanings = legend(sliding.values(), lang)
             proved = say(PROVED, lang)
@@ -230,12 +220,13 @@ class Equations:
             lang: as for `to_text`.
         """
         rows = self.rows(vectors, style, lang)
-        if detail == BRIEF:
-            return formats.to_document(rows, lang) if standalone else formats.to_latex(rows)
-        steps = self.steps(vectors, detail=detail, style=style)
+        steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
         if standalone:
-            return formats.to_document(rows, lang, step_formats.tex_blocks(steps, lang))
-        return step_formats.to_latex(steps, lang)
+            blocks = None if steps is None else step_formats.tex_blocks(steps, lang)
+            return formats.to_document(rows, lang, blocks)
+        return formats.to_latex(
+            rows, lang, None if steps is None else step_formats.to_latex(steps, lang)
+        )
 
     def to_markdown(
         self, vectors: str = "row", *, detail: str = BRIEF, style: str = MATRIX, lang: str = "en"
@@ -276,7 +267,7 @@ class Equations:
         asked for; the arguments are those of `to_text`."""
         steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
         said = None if steps is None else step_formats.to_json(steps, lang)
-        return formats.to_json(self.rows(vectors, style, lang), said)
+        return formats.to_json(self.rows(vectors, style, lang), lang, said)
 
     def _repr_html_(self) -> str:
         return self.to_html()
@@ -285,7 +276,7 @@ class Equations:
         return self.to_markdown()
 
     def _repr_latex_(self) -> str:
-        inside = self.to_latex().replace("{align*}", "{aligned}")
+        inside = formats.aligned(self.rows().rows, self.rows()).replace("{align*}", "{aligned}")
         return f"$$\n{inside}\n$$"
 
     def rows(self, vectors: str = "row", style: str = MATRIX, lang: str = "en") -> formats.Rows:
@@ -303,9 +294,11 @@ class Equations:
                 forms = tuple(raised(one, layers) for one in (*both, line.equality))
                 found.append(formats.Row(part, line.target, forms, shape, line.range))  # type: ignore[arg-type]
         inputs = list(derivation.forward.inputs)
-        said = starts(page, lang, self._called())
+        begun = tuple(starting(page))
         notes = (
-            *(say("where {what}", lang, what=line) for line in said),
+            *self._remarks(page, lang),
+            *legend(sliding.values(), lang),
+            *([say(PROVED, lang)] if sliding else []),
             *self._notes(convention, lang, elements=bool(sliding)),
         )
         sign = differential_sign(shapes(derivation.forward))
@@ -335,12 +328,36 @@ class Equations:
             layout_said(self.derivation, convention),
             layouts(self.derivation, convention),
             layers,
+            begun,
         )
+
+    def _remarks(self, page: Page, lang: str) -> list[str]:
+        """What is written out although it is a loop, and what the loss does not depend on."""
+        written_out = uneven(self.derivation.forward.equations, page.initial)
+        lines = [
+            say(
+                "{family} is written out: its turns {turn} and {next} are not alike.",
+                lang,
+                family=family,
+                turn=turn,
+                next=turn + 1,
+            )
+            for family, turn in written_out.items()
+        ]
+        if self.derivation.zero:
+            names = ", ".join(self.derivation.zero)
+            lines.append(say("The loss does not depend on {names}: zero.", lang, names=names))
+        return lines
 
     def _notes(self, convention: Convention, lang: str, *, elements: bool) -> tuple[str, ...]:
         """What stands below the equations, of which some may be between `elements` in any style."""
         indexed = indices_said(convention, elements=elements)
-        return (*([say(indexed, lang)] if indexed else []), *in_language(self.notes, lang))
+        plain = self.layers == SUPERSCRIPT and self._layers() == Layers({}, frozenset())
+        return (
+            *([say(NO_LAYERS, lang)] if plain else []),
+            *([say(indexed, lang)] if indexed else []),
+            *in_language(self.notes, lang),
+        )
 
     def _layers(self) -> Layers:
         return layers_of(self.derivation) if self.layers == SUPERSCRIPT else NONE

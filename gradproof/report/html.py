@@ -46,6 +46,12 @@ def to_html(
         lines.append('<div class="scroll"><table class="equations">')
         lines += [line for row in page.of(part) for line in _row(row, page, lang)]
         lines.append("</table></div>")
+    where = page.wheres(
+        lang,
+        lambda one: f"<math>{mathml(one, plain=page.plain)}</math>",
+        lambda code: f"<code>{escape(code)}</code>",
+    )
+    lines += [f"<p>{line}</p>" for line in where]
     return "\n".join([*lines, *(f"<p>{escape(note)}</p>" for note in page.notes)])
 
 
