@@ -10,6 +10,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gradproof.report.checked import CheckReport
+    from gradproof.report.looks import Looks
     from gradproof.report.report import Report
     from gradproof.report.unseen import PowerReport
     from gradproof.trace.source import Source
@@ -44,6 +46,21 @@ ALONE = (
     "solution",
 )
 """Options of ``verify`` for one network, which do not go with ``--all``."""
+
+UNUSED: dict[str, Any] = {
+    "show": None,
+    "certificates": None,
+    "witness": False,
+    "replay": False,
+    "report": None,
+    "dtype": "float32",
+    "engine": "auto",
+    "seed": 0,
+    "size": [],
+    "inputs": None,
+    "json": False,
+}
+"""What options of ``verify`` are where nobody gave them."""
 
 PLAIN_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""
@@ -301,21 +318,9 @@ def _power_parser(commands: Any, lang: str) -> None:
     parser.set_defaults(run=_power)
 
 
-def _derive_parser(commands: Any, lang: str) -> None:
-    parser = commands.add_parser(
-        "derive", help=say("print the forward and the gradient equations", lang)
-    )
-    _network_arguments(parser, lang)
+def _looks_arguments(parser: argparse.ArgumentParser, lang: str) -> None:
+    """How equations are written."""
     parser.add_argument("--convention", choices=("row", "column"), default="row")
-    parser.add_argument(
-        "--detail",
-        choices=("brief", "steps", "full"),
-        help=say(
-            "brief: the equations (default); steps: how each gradient is found, with one tensor "
-            "moving at a time (default of notebooks); full: with everything that moves",
-            lang,
-        ),
-    )
     parser.add_argument(
         "--style",
         choices=("matrix", "index"),
@@ -349,6 +354,23 @@ def _derive_parser(commands: Any, lang: str) -> None:
         choices=("subscript", "superscript"),
         default="subscript",
         help=say("where the number of a layer stands: W₂ or W⁽²⁾", lang),
+    )
+
+
+def _derive_parser(commands: Any, lang: str) -> None:
+    parser = commands.add_parser(
+        "derive", help=say("print the forward and the gradient equations", lang)
+    )
+    _network_arguments(parser, lang)
+    _looks_arguments(parser, lang)
+    parser.add_argument(
+        "--detail",
+        choices=("brief", "steps", "full"),
+        help=say(
+            "brief: the equations (default); steps: how each gradient is found, with one tensor "
+            "moving at a time (default of notebooks); full: with everything that moves",
+            lang,
+        ),
     )
     parser.add_argument(
         "--order",
@@ -420,6 +442,7 @@ def _report_parser(commands: Any, lang: str) -> None:
         ),
     )
     _data_arguments(parser, lang)
+    _looks_arguments(parser, lang)
     parser.set_defaults(run=_report)
 
 
@@ -641,7 +664,12 @@ def _verify(options: argparse.Namespace) -> int:
             told("--solution goes with --hints."), advice=told("Or: gradproof explain --solution")
         )
     if options.replay:
-        return _replay(source, options.lang)
+        return _replay(source, options)
+    if options.json and options.show:
+        raise DataError(
+            told("--show prints tensors below the report; --json cannot stand beside it."),
+            advice=told("The JSON has every tensor."),
+        )
     from gradproof.report.console import show
     from gradproof.workbench import choose_engine, verify_source
 
@@ -679,8 +707,8 @@ def _hints(source: Source, options: argparse.Namespace) -> int:
     from gradproof.exercise.marking import mark
     from gradproof.exercise.showing import lines
 
-    for name in ("show", "certificates", "witness", "replay", "report"):
-        if getattr(options, name):
+    for name in ("show", "certificates", "witness", "replay", "report", "dtype"):
+        if getattr(options, name) != UNUSED[name]:
             raise DataError(
                 told("--hints marks formulas; --{name} cannot stand beside it.", name=name)
             )
@@ -746,6 +774,8 @@ def _grade(options: argparse.Namespace) -> int:
         raise DataError(
             told("--carried is between 0 and 1, not {carried}.", carried=options.carried)
         )
+    if options.solution and options.output is None:
+        raise DataError(told("--solution shows the right formulas on a page: add -o PAGE.html."))
     path = None if options.output is None else _page_path(options.output)
     grades = grade(
         options.folder,
@@ -906,12 +936,20 @@ def _explain(options: argparse.Namespace) -> int:
     return code
 
 
-def _replay(source: Source, lang: str) -> int:
+def _replay(source: Source, options: argparse.Namespace) -> int:
+    for name, usual in UNUSED.items():
+        if name != "replay" and getattr(options, name) != usual:
+            raise DataError(
+                told(
+                    "--replay reproduces published numbers; --{name} cannot stand beside it.",
+                    name=name,
+                )
+            )
     if source.name != "fnn":
         raise NetworkError(told("--replay reproduces published numbers; only fnn has any."))
     from gradproof.gallery import fnn_replay
 
-    print(fnn_replay.story(lang))
+    print(fnn_replay.story(options.lang))
     return 0
 
 
@@ -955,7 +993,7 @@ def _derive(options: argparse.Namespace) -> int:
         "text": page.to_text,
         "latex": page.to_latex,
         "markdown": page.to_markdown,
-        "html": page.to_html,
+        "html": partial(page.to_html, standalone=True),
         "json": page.to_json,
     }[options.format]
     print(write(options.convention, **how))
@@ -1008,10 +1046,19 @@ def _report(options: argparse.Namespace) -> int:
     engines = tuple(dict.fromkeys(options.engine or [name for name in ENGINES if here[name]]))
     inputs, sizes = _inputs(options), _sizes(options)
     reports = [
-        verify_source(source, inputs, engine, options.dtype, options.seed, sizes, pictures=True)
+        verify_source(
+            source,
+            inputs,
+            engine,
+            options.dtype,
+            options.seed,
+            sizes,
+            pictures=True,
+            one=options.one,
+        )
         for engine in engines
     ]
-    _write_page(path, options, source, reports, engines)
+    _write_page(path, options, source, reports, engines, _looks(options))
     return max((report.exit_code for report in reports), key=[0, 3, 1].index)
 
 
@@ -1031,33 +1078,55 @@ def _write_page(
     source: Source,
     reports: Sequence[Report],
     engines: Sequence[str],
+    looks: Looks | None = None,
 ) -> None:
+    from gradproof.exporting import with_numpy
     from gradproof.gallery.entry import read_docstring
+    from gradproof.report.looks import Looks
     from gradproof.report.page import page
     from gradproof.workbench import document_source
 
     file = inspect.getsourcefile(source.forward)
     what = "" if file is None else told_as_is(read_docstring(Path(file))[0])
+    inputs, sizes = _inputs(options), _sizes(options)
+    looks = looks or Looks()
+    command = _command(path, options, engines, looks)
     document = document_source(
-        source,
-        _inputs(options),
-        reports,
-        _sizes(options),
-        what=what,
-        command=_command(path, options, engines),
+        source, inputs, reports, sizes, what=what, command=command, looks=looks
     )
+    document = with_numpy(document, source, inputs, sizes, looks.one)
     _save(path, page(document, options.lang))
     print(say("Written: {path}", options.lang, path=path))
 
 
-def _command(path: Path, options: argparse.Namespace, engines: Sequence[str]) -> str:
+def _looks(options: argparse.Namespace) -> Looks:
+    from gradproof.report.looks import Looks
+
+    return Looks(
+        options.convention,
+        options.style,
+        options.gradient,
+        options.layout,
+        options.layers,
+        options.one,
+    )
+
+
+def _command(path: Path, options: argparse.Namespace, engines: Sequence[str], looks: Looks) -> str:
     """The words that make the same page again."""
+    from gradproof.report.looks import Looks
+
     words = ["gradproof", "report", options.network, "-o", path.name]
     words += [] if options.lang == ENGLISH else ["--lang", options.lang]
     words += [word for engine in engines for word in ("--engine", engine)]
     words += ["--dtype", options.dtype, "--seed", str(options.seed)]
     words += [word for given in options.size for word in ("--size", given)]
     words += ["--inputs", options.inputs] if options.inputs else []
+    plain = Looks()
+    for field in fields(looks):
+        chosen = getattr(looks, field.name)
+        if chosen != getattr(plain, field.name):
+            words += ["--convention" if field.name == "vectors" else f"--{field.name}", chosen]
     return shlex.join(words)
 
 

@@ -1,4 +1,4 @@
-"""A network to the source file of its derived backward pass: the verb `export`."""
+"""A network to source: the file of its derived backward pass, `export`; and a page's lines."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 from gradproof.code.network import export as write_source
 from gradproof.code.second_file import export_second
+from gradproof.code.snippet import snippets
 from gradproof.core.errors import DataError
 from gradproof.core.told import told
+from gradproof.report.document import Document
 from gradproof.trace.source import Source
 from gradproof.workbench import name_of, read
 
@@ -87,6 +89,32 @@ def export_source(
         command,
         vjp=vjp,
     )
+
+
+def with_numpy(
+    document: Document,
+    source: Source,
+    inputs: Mapping[str, Any],
+    sizes: Mapping[str, int],
+    one: str = "",
+) -> Document:
+    """The document with the NumPy lines of each gradient, to be copied.
+
+    Args:
+        document: of the source.
+        source: the network.
+        inputs: as `document_source` had them.
+        sizes: as `document_source` had them.
+        one: the size symbol that is 1 there, if any.
+    """
+    traced, _ = read(replace(source, backward=None), inputs, sizes, one)
+    cards = document.gradients
+    made = snippets(traced.paper, traced.layout, [card.members or (card.name,) for card in cards])
+    found = tuple(
+        replace(card, numpy=one.text, no_numpy=one.why_not)
+        for card, one in zip(cards, made, strict=True)
+    )
+    return replace(document, gradients=found)
 
 
 def check_order(order: int, along: Sequence[str], *, vjp: bool) -> None:

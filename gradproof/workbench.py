@@ -34,12 +34,13 @@ from gradproof.judge.generic import by_parameter, check_seed, choose_sizes, draw
 from gradproof.judge.identity import Proof, prove
 from gradproof.judge.program_identity import Capture, ProgramProof, prove_program
 from gradproof.judged import Judged, judged, rows_of
-from gradproof.report.cards import document
+from gradproof.report.cards import AS_IN_CODE, document
 from gradproof.report.console import proof_lines
 from gradproof.report.diagnosis import with_mistake
 from gradproof.report.document import Document, Listing
-from gradproof.report.equations import BRIEF, MATRIX, STEPS, Equations, check_layout
+from gradproof.report.equations import BRIEF, MATRIX, STEPS, Equations, check_layout, convention_of
 from gradproof.report.evidence import with_certificates, witness_note
+from gradproof.report.looks import Looks
 from gradproof.report.notebook import Code, notebook
 from gradproof.report.program import program_said
 from gradproof.report.report import Later, Report, Written, with_program, written_later
@@ -56,6 +57,7 @@ from gradproof.trace.signature import (
 from gradproof.trace.source import Source
 from gradproof.trace.uniform import same_equations, trace_uniformly
 from gradproof.words.say import ENGLISH
+from gradproof.write.rolled import page_of
 
 
 def derive(
@@ -99,15 +101,7 @@ def derive_source(
     one: str = "",
 ) -> Equations:
     """`derive` for a paper; formulas of its own have no part in it."""
-    check_layout(layout, layers)
-    if gradient not in SYMBOLS:
-        raise DataError(
-            told(
-                "A gradient is written as {signs}, not {gradient}.",
-                signs=told_list(list(SYMBOLS)),
-                gradient=gradient,
-            )
-        )
+    check_looks(Looks(gradient=gradient, layout=layout, layers=layers))
     source = replace(source, backward=None)
     traced, chosen = read(source, inputs, sizes, one)
     if one:
@@ -128,7 +122,8 @@ def _check_single(traced: Traced, one: str) -> None:
     """That a page for one sample has rows and columns alone.
 
     Raises:
-        NotYet: a value has more than two axes, of which one is that of the single sample.
+        NotYet: a value, or what is left of an input in a turn of a loop, has more than two axes, of
+            which one is that of the single sample.
     """
     for equation in traced.paper.forward.equations:
         shape = shape_of(equation)
@@ -142,6 +137,19 @@ def _check_single(traced: Traced, one: str) -> None:
                 ),
                 advice=told("Leave --one out: the page has each sample's matrix by itself."),
                 place=equation.place,
+            )
+    cut = page_of(traced.derivation, traced.layout).cut
+    for tensor in traced.paper.forward.inputs:
+        shape = [size for axis, size in enumerate(tensor.shape) if (tensor.name, axis) not in cut]
+        if len(shape) > MATRIX_AXES and 1 in shape:
+            raise NotYet(
+                told(
+                    "{name} has {count} axes and would keep that of {one}, over one element.",
+                    name=tensor.name,
+                    count=len(shape),
+                    one=one,
+                ),
+                advice=told("Leave --one out: the page has each sample's matrix by itself."),
             )
 
 
@@ -268,11 +276,13 @@ def verify_source(
     certificates: bool = False,
     witness: bool = False,
     pictures: bool = False,
+    one: str = "",
     studies: dict[str, Study] | None = None,
 ) -> Report:
     """`verify` for a paper: its own samples are checked beside the data given or drawn.
 
-    With `pictures` every row says how much of its bound each element uses. `studies` are those of
+    With `pictures` every row says how much of its bound each element uses. With `one` that size
+    symbol is 1, and the paper's samples, which have more, are left out. `studies` are those of
     earlier calls with the same source, inputs, sizes and seed, which may differ in engine and
     dtype: what is there is not done again, and what is not is put there.
     """
@@ -283,7 +293,7 @@ def verify_source(
     machine = load(choose_engine(engine))
     contract_of(machine.name, dtype)  # before anything is run: the engine may lack the dtype
     data: list[tuple[str, Mapping[str, Any]]] = []
-    if not inputs and not sizes:
+    if not inputs and not sizes and not one:
         data += ((told_as_is(title), sample) for title, sample in source.samples.items())
     data.append((told("your data") if inputs else told("generic data"), inputs))
     found: list[tuple[Judged, ProgramProof | None]] = []
@@ -291,7 +301,7 @@ def verify_source(
     programs: dict[Program, ProgramProof | None] = {}
     for title, given in data:
         if title not in studies:
-            studies[title] = studied(source, given, sizes, chance, tuple(studies.values()))
+            studies[title] = studied(source, given, sizes, chance, tuple(studies.values()), one)
         traced, chosen, proofs = studies[title]
         arrays = draw(traced.signature, chosen, given, dtype, seed)
         program = traced.paper.forward
@@ -367,11 +377,12 @@ def studied(
     sizes: Mapping[str, int],
     chance: bytes | None,
     others: Sequence[Study],
+    one: str = "",
 ) -> Study:
     """A source read and proved; the samples of a paper share proofs with its generic data."""
-    traced, chosen = read(source, given, sizes)
+    traced, chosen = read(source, given, sizes, one)
     check_sizes(traced.paper, chosen)
-    known = (one.proofs for one in others if _same(one.traced.paper, traced.paper))
+    known = (study.proofs for study in others if _same(study.traced.paper, traced.paper))
     proofs = next(known, None)
     return Study(traced, chosen, proofs_of(traced, chance) if proofs is None else proofs)
 
@@ -395,6 +406,7 @@ def document_source(
     *,
     what: str = "",
     command: str = "",
+    looks: Looks = AS_IN_CODE,
 ) -> Document:
     """Everything about one network that a page shows.
 
@@ -405,12 +417,22 @@ def document_source(
         sizes: as `verify_source` had them.
         what: what the network is, a sentence.
         command: the words that make the page again.
+        looks: how its equations are written; the reports are of its one sample, if it says so.
+
+    Raises:
+        DataError: one of the looks is none of its words.
+        NotYet: a page for one sample would keep an axis over it.
     """
-    traced, _ = read(source, inputs, sizes)
+    check_looks(looks)
+    traced, _ = read(source, inputs, sizes, looks.one)
+    if looks.one:
+        _check_single(traced, looks.one)
+    derivation = _signed(traced, looks.gradient)
+    convention = convention_of(looks.vectors, derivation, looks.style, looks.layout)
     last = [(report.batches[-1], report.engine) for report in reports]
     return document(
         reports,
-        sheet_of(traced.paper, traced.derivation, traced.layout),
+        sheet_of(traced.paper, derivation, convention),
         what=what,
         command=command,
         listing=_listing(source),
@@ -420,7 +442,25 @@ def document_source(
             for batch, engine in last
             if batch.program is not None
         ),
+        looks=looks,
     )
+
+
+def check_looks(looks: Looks) -> None:
+    """That there are such looks.
+
+    Raises:
+        DataError: one of them is none of its words.
+    """
+    check_layout(looks.layout, looks.layers)
+    if looks.gradient not in SYMBOLS:
+        raise DataError(
+            told(
+                "A gradient is written as {signs}, not {gradient}.",
+                signs=told_list(list(SYMBOLS)),
+                gradient=looks.gradient,
+            )
+        )
 
 
 def notebook_source(

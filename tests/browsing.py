@@ -11,6 +11,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
+from gradproof.exporting import with_numpy
+from gradproof.report.cards import AS_IN_CODE
 from gradproof.workbench import document_source, verify_source
 
 WORDS = (
@@ -39,10 +41,12 @@ def started():
     return webdriver.Chrome(options, Service(shutil.which("chromedriver")))
 
 
-def documented(source, sizes=None, **words):
+def documented(source, sizes=None, looks=AS_IN_CODE, **words):
     """The document of a network that NumPy verified."""
-    report = verify_source(source, {}, "numpy", "float32", 0, sizes or {}, pictures=True)
-    return document_source(source, {}, [report], sizes or {}, **words)
+    sizes = sizes or {}
+    report = verify_source(source, {}, "numpy", "float32", 0, sizes, pictures=True, one=looks.one)
+    document = document_source(source, {}, [report], sizes, looks=looks, **words)
+    return with_numpy(document, source, {}, sizes, looks.one)
 
 
 def opened(browser, path):

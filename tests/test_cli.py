@@ -419,3 +419,21 @@ def test_the_convention_transposes_every_matrix(capsys):
     assert "z1 = x W1 + b1" in row
     assert "z1 = W1 x + b1" in column
     assert "∂l/∂W1 = ∂l/∂z1 xᵀ" in column
+
+
+UNREAD = {
+    "verify fnn --engine numpy --json --show values": "--show prints tensors below the report",
+    "verify fnn --replay --json": "--json cannot stand beside it",
+    "verify fnn --replay --engine numpy": "--engine cannot stand beside it",
+    "verify fnn --replay --seed 3": "--seed cannot stand beside it",
+    "verify fnn --hints --dtype float64": "--dtype cannot stand beside it",
+    "grade . --solution": "add -o PAGE.html",
+}
+
+
+@pytest.mark.parametrize("call", UNREAD)
+def test_an_option_that_would_not_be_read_is_refused(call, capsys):
+    assert main(call.split()) == 2
+    assert UNREAD[call] in capsys.readouterr().err
+    assert main([*call.split(), "--lang", "zh"]) == 2
+    assert UNREAD[call] not in capsys.readouterr().err or "PAGE.html" in UNREAD[call]

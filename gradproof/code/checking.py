@@ -26,6 +26,7 @@ from gradproof.code.dialect import Dialect
 from gradproof.code.plan import UPSTREAM, Plan
 from gradproof.core.errors import NotYet
 from gradproof.core.program import Derivation, Tensor
+from gradproof.core.told import told
 from gradproof.engines.acb import Kinked
 from gradproof.engines.arb import Arb
 from gradproof.engines.contract import contract
@@ -78,8 +79,11 @@ def bounds(
         off = radius + OTHER_ALGORITHM * error
         if not np.all(np.isfinite(off)):
             raise NotYet(
-                f"The gradient by {tensor.name} has no bound at the data of the file's check.",
-                advice="Export it with other sizes (--size n=4).",
+                told(
+                    "The gradient by {name} has no bound at the data of the file's check.",
+                    name=tensor.name,
+                ),
+                advice=told("Export it with other sizes (--size n=4)."),
             )
         apart[tensor.name] = _up(2 * np.max(off))
         if engine == "numpy" and slopes_too:
@@ -178,8 +182,12 @@ def _slope(
         return directional(forward, tap(derivation.forward, of, exact)).ball
     except Kinked as problem:
         raise NotYet(
-            f"The loss has no derivative by {of} at the data of the file's check: {problem}.",
-            advice="Export it with other sizes (--size n=4).",
+            told(
+                "The loss has no derivative by {of} at the data of the file's check: {problem}.",
+                of=of,
+                problem=problem,
+            ),
+            advice=told("Export it with other sizes (--size n=4)."),
         ) from problem
 
 

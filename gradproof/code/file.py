@@ -62,7 +62,7 @@ def source_file(order: Order) -> str:
     lines = [
         *_docstring(order),
         "",
-        *imports(order),
+        *imports([*plan.forward, *plan.backward], dialect),
         "",
         "",
         *helpers([*plan.forward, *plan.backward], dialect),
@@ -186,9 +186,9 @@ def wrapped(text: str, indent: str, width: int = WIDTH) -> list[str]:
     )
 
 
-def imports(order: Order) -> list[str]:
-    plan, dialect = order.plan, order.dialect
-    nodes = [node for line in (*plan.forward, *plan.backward) for node in walk(line.value)]
+def imports(lines: Sequence[Line], dialect: Dialect) -> list[str]:
+    """The imports that lines need, and NumPy for the check."""
+    nodes = [node for line in lines for node in walk(line.value)]
     functions = _functions(nodes, dialect)
     standard = any(isinstance(n, PiNumber) for n in nodes) or any(
         isinstance(n, Call) and n.function == "sqrt" and is_number(n.arguments[0]) for n in nodes

@@ -78,6 +78,7 @@ from gradproof.core.term import (
     transform,
 )
 from gradproof.core.term import Along as AlongTerm
+from gradproof.core.told import told
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 from gradproof.prims.formula import Formula
 from gradproof.prims.linalg import INVERSE, LOGDET, OF_MATRIX_BY_NAME
@@ -411,20 +412,29 @@ def _apply(term: Apply, axes: Axes, desk: Desk) -> Array:
 
 def _along(term: AlongTerm, axes: Axes, desk: Desk) -> Array:
     if not is_index(term.position) or the_index(term.position) in free(term.body):
-        raise desk.not_yet(f"a {term.function} is read at one position or along a diagonal")
+        raise desk.not_yet(
+            told("a {function} is read at one position or along a diagonal", function=term.function)
+        )
     index = the_index(term.position)
     moved: Axes = tuple(term.over if axis == index else axis for axis in axes)
     body = lay(term.body, moved, desk)
     laid = pattern(free(term.body), moved)
     if term.over not in laid:
-        raise desk.not_yet(f"a {term.function} of what does not depend on its index")
+        raise desk.not_yet(
+            told("a {function} of what does not depend on its index", function=term.function)
+        )
     return Along(term.function, body, laid.index(term.over) - len(laid))
 
 
 def _matrix(function: str, over: tuple[Index, ...], body: Term, desk: Desk) -> Array:
     """The matrix that a function takes as a whole."""
     if free(body) - set(over):
-        raise desk.not_yet(f"{OF_MATRIX_BY_NAME[function].words} is taken of a stack of matrices")
+        raise desk.not_yet(
+            told(
+                "{function} is taken of a stack of matrices",
+                function=OF_MATRIX_BY_NAME[function].words,
+            )
+        )
     return _whole(body, tuple(None if i.size == 1 else i for i in over), desk)
 
 
@@ -519,7 +529,7 @@ def _contracted_merged(
     """Two factors that share nothing which only they have are one factor from here on."""
     if len(rest) == 1:
         return _binary(over, merged, rest[0], axes, desk)
-    raise desk.not_yet("a sum of a product of four factors that all share their indices")
+    raise desk.not_yet(told("a sum of a product of four factors that all share their indices"))
 
 
 def _grouped(factors: list[Term]) -> list[Term]:

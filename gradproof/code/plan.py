@@ -16,6 +16,7 @@ from gradproof.core.errors import NotYet
 from gradproof.core.index import Index, Size, at
 from gradproof.core.program import DIFFERENTIAL, Derivation, Equation, Program, Tensor, shapes
 from gradproof.core.term import Along, Apply, Product, Read, Sum, reads
+from gradproof.core.told import told
 from gradproof.ink.terminal import text
 from gradproof.prims.linalg import INVERSE
 from gradproof.write.convention import Convention
@@ -103,8 +104,11 @@ def before_the_loss(program: Program) -> str:
     if len(values) != 1 or any(name in given for name in found):
         of = ", ".join(name for name in found if name in made or name in given)
         raise NotYet(
-            f"The loss is taken of {of}: --vjp needs one value that everything passes through.",
-            advice="Without --vjp the gradients of the loss itself are exported.",
+            told(
+                "The loss is taken of {of}: --vjp needs one value that everything passes through.",
+                of=of,
+            ),
+            advice=told("Without --vjp the gradients of the loss itself are exported."),
             place=made[loss].place,
         )
     return values[0]
@@ -133,12 +137,7 @@ def plan(
     known = {**shapes(program), **shapes(derivation.backward)}
     initial = initial_values(program.equations)
     variables = variables_of(known, initial)
-    bench = Bench(
-        lambda name: variable_of(name, variables, constants),
-        known,
-        outputs_of(program.equations),
-        frozenset(t.name for t in program.inputs if t.law.startswith("index ")) | {*constants},
-    )
+    bench = bench_of(program, known, variables, constants)
     page = page_of(derivation, convention)
     written = formulas_of(derivation, page)
     forward = [e for e in program.equations if not (given and e.target == derivation.loss)]
@@ -168,6 +167,21 @@ def plan(
     starts = {name: family for family, name in initial.names.items()}
     return Plan(
         inputs, output, given, first, second, saved, gradients, variables, starts, known, derivation
+    )
+
+
+def bench_of(
+    program: Program,
+    known: Mapping[str, tuple[Size, ...]],
+    variables: Mapping[str, Array],
+    constants: Mapping[str, np.ndarray],
+) -> Bench:
+    """What a program's equations are laid out under; ``known`` are the shapes of all tensors."""
+    return Bench(
+        lambda name: variable_of(name, variables, constants),
+        known,
+        outputs_of(program.equations),
+        frozenset(t.name for t in program.inputs if t.law.startswith("index ")) | {*constants},
     )
 
 
@@ -289,8 +303,11 @@ def variable_of(
         if array.ndim == 2 and np.array_equal(array, np.eye(len(array))):
             return Identity(len(array), ANY)
         raise NotYet(
-            f"{name}, a plain array that the function brings along, cannot be exported yet.",
-            advice='Make it a parameter with an annotation such as  M: "4 4, data".',
+            told(
+                "{name}, a plain array that the function brings along, cannot be exported yet.",
+                name=name,
+            ),
+            advice=told('Make it a parameter with an annotation such as  M: "4 4, data".'),
         )
     return variables[name]
 

@@ -42,6 +42,7 @@ from gradproof.core.program import (
     shapes,
 )
 from gradproof.core.term import Product, Read, Sum, reads
+from gradproof.core.told import told
 from gradproof.derivation.second import second
 from gradproof.engines.acb import Kinked
 from gradproof.engines.arb import Arb
@@ -118,8 +119,8 @@ def plan_second(
     whole = differentiated(derivation, along)
     if not whole.gradients:
         raise NotYet(
-            "No gradient moves: the loss is linear there, and its Hessian is zero.",
-            advice="Let other inputs move (--along).",
+            told("No gradient moves: the loss is linear there, and its Hessian is zero."),
+            advice=told("Let other inputs move (--along)."),
         )
     program = whole.forward
     turned = convention.turned | {DIFFERENTIAL + name for name in convention.turned}
@@ -218,8 +219,11 @@ def second_bounds(
     inputs = {**check_data(given, sizes), **constants}
     if sum(np.size(a) for a in inputs.values()) > FEW:
         raise NotYet(
-            "The Hessian product of so many numbers takes too long to certify for NumPy's check.",
-            advice="Export it with smaller sizes for its check (--size n=4).",
+            told(
+                "The Hessian product of so many numbers takes too long to certify for NumPy's "
+                "check."
+            ),
+            advice=told("Export it with smaller sizes for its check (--size n=4)."),
         )
     enclosure = enclosed(whole, inputs, sizes, contract(engine, "float64"))
     slopes = {}
@@ -265,8 +269,13 @@ def _certified(
                 found += directional(forward, tap(moved, of_input, exact)).ball
     except Kinked as problem:
         raise NotYet(
-            f"The gradient by {of} has no derivative at the data of the file's check: {problem}.",
-            advice="Export it with other sizes (--size n=4).",
+            told(
+                "The gradient by {of} has no derivative at the data of the file's check: "
+                "{problem}.",
+                of=of,
+                problem=problem,
+            ),
+            advice=told("Export it with other sizes (--size n=4)."),
         ) from problem
     return found
 

@@ -126,7 +126,7 @@ def _file(first: Order, second: Order, plans: SecondPlan) -> str:
     lines = [
         *_docstring(second, plans),
         "",
-        *imports(second),
+        *imports([*second.plan.forward, *second.plan.backward], dialect),
         "",
         "",
         *helpers([*first.plan.forward, *second.plan.forward], dialect),

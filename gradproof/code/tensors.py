@@ -9,6 +9,7 @@ from gradproof.code.array import Array, Gathered, Grid, Part, Permuted, Reshaped
 from gradproof.core.errors import NotYet, Place
 from gradproof.core.index import Affine, Index, Size, at, indices_of, is_index, shift, the_index
 from gradproof.core.term import Read, Term, free, reads
+from gradproof.core.told import told
 
 Axes = tuple[Index | None, ...]
 """What runs along each axis; `None` is an axis of size 1."""
@@ -41,8 +42,8 @@ class Desk:
     def not_yet(self, what: str) -> NotYet:
         """The error that this equation has no code, and why."""
         return NotYet(
-            f"{self.target} cannot be exported yet: {what}.",
-            advice="gradproof derive shows its equation.",
+            told("{target} cannot be exported yet: {what}.", target=self.target, what=what),
+            advice=told("gradproof derive shows its equation."),
             place=self.place,
         )
 
@@ -75,7 +76,7 @@ def grid_of(position: Affine, axes: Axes, within: Size | None, desk: Desk) -> Gr
     """
     coefficients = dict(position.terms)
     if any(isinstance(variable, str) for variable in coefficients):
-        raise desk.not_yet("a position in it depends on the size of an axis")
+        raise desk.not_yet(told("a position in it depends on the size of an axis"))
     places = tuple(
         None if axis is None or axis not in coefficients else (coefficients[axis], axis.size)
         for axis in axes
@@ -133,7 +134,7 @@ def lay_at(
         have[axis : axis + 1] = mine
     present = [axis for axis in have if axis is not None]
     if len(set(present)) < len(present):
-        raise desk.not_yet(f"{name} is read with one index at two of its axes")
+        raise desk.not_yet(told("{name} is read with one index at two of its axes", name=name))
     return to_axes(array, tuple(have), pattern(frozenset(present), axes))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from html import escape
@@ -125,6 +126,7 @@ TRANSPOSED = '<mo lspace="0" rspace="0">⊤</mo>'
 
 
 def _primes(number: int) -> str:
+    """Primes as they stand behind a name: the font has them raised already."""
     return f'<mo lspace="0" rspace="0">{"′" * number}</mo>'
 
 
@@ -180,7 +182,7 @@ class _Pen:
         if parts is None:
             return _plain(name)
         stem = _word(parts.stem)
-        primed = f"<msup>{stem}{_primes(parts.primes)}</msup>" if parts.primes else stem
+        primed = _row(stem, _primes(parts.primes)) if parts.primes else stem
         layer = _row(_SMALL[0], _subscript(parts.layer), _SMALL[1]) if parts.layer else ""
         if not parts.subscripts:
             return f"<msup>{primed}{layer}</msup>" if layer else primed
@@ -379,7 +381,7 @@ class _Pen:
         if order == 0 and function == "sqrt":
             return f"<msqrt>{inside}</msqrt>"
         named = _word(self.functions[function])
-        head = f"<msup>{named}{_primes(order)}</msup>" if order else named
+        head = _row(named, _primes(order)) if order else named
         return _row(head, _round(inside))
 
 
@@ -394,7 +396,17 @@ def _named(label: str) -> str:
 
 
 def _letters(letters: tuple[Letter, ...]) -> str:
-    return f"<mtext>{escape(','.join(letter.name for letter in letters))}</mtext>"
+    names = ",".join(letter.name for letter in letters)
+    return _row(*(_mark(mark) for mark in re.findall(r"\d+|[^\W\d_]+|\W", names)))
+
+
+def _mark(mark: str) -> str:
+    """A part of what stands below a sum: ``t``, ``=``, ``1``, ``…``."""
+    if mark.isdigit():
+        return f"<mn>{mark}</mn>"
+    if mark[0].isalpha():
+        return f"<mi>{escape(mark)}</mi>"
+    return f'<mo lspace="0" rspace="0">{escape(mark)}</mo>'
 
 
 def _arrow(sign: str) -> str:

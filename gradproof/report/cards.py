@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,10 +11,12 @@ import numpy as np
 from gradproof.core.program import Derivation
 from gradproof.core.term import reads
 from gradproof.core.told import told
+from gradproof.derivation import SYMBOLS
 from gradproof.ink.latex import latex, plain_names
 from gradproof.ink.mathml import mathml
-from gradproof.ink.terminal import text
+from gradproof.ink.terminal import name_text, text
 from gradproof.report.document import (
+    Apart,
     Card,
     Corner,
     Document,
@@ -26,10 +28,15 @@ from gradproof.report.document import (
     StepByStep,
     Trial,
 )
+from gradproof.report.formats import CONVENTIONS
+from gradproof.report.layouts import layout_said, layouts
+from gradproof.report.looks import Looks, raises, renamed, renaming
 from gradproof.report.report import Batch, ForwardRow, GradientRow, Report
 from gradproof.report.sheet import Sheet, for_line, shape_words
 from gradproof.report.sliding import sliding_forms
 from gradproof.report.step_cards import card_steps
+from gradproof.write.convention import Convention
+from gradproof.write.layers import Layers, raised, raised_name
 from gradproof.write.notation import Notation, Symbol
 from gradproof.write.rolled import Line
 
@@ -41,6 +48,8 @@ HEAT = (16, 24)
 
 DIGITS = 8
 
+AS_IN_CODE = Looks()
+
 
 def document(
     reports: Sequence[Report],
@@ -51,6 +60,7 @@ def document(
     listing: Listing | None,
     proofs: tuple[str, ...],
     programs: tuple[str, ...],
+    looks: Looks = AS_IN_CODE,
 ) -> Document:
     """The document of a network from its reports, one for each engine, on the same data.
 
@@ -62,17 +72,22 @@ def document(
         listing: the user's source.
         proofs: how the formulas were proved, a sentence for each kind of proof.
         programs: what was proved of the engines' own programs.
+        looks: how the sheet's equations are written.
     """
     first = reports[0]
     derivation = sheet.derivation
     forward, gradients = sheet.forward_lines(), sheet.gradient_lines()
     theirs = sheet.theirs()
     slides = sliding_forms(derivation, sheet.page.convention)
+    layers = raises(derivation, looks)
     written = [line.equality for line in (*forward, *gradients, *theirs)]
-    plain = plain_names((*written, *slides.values()))
+    plain = plain_names(raised(one, layers) for one in (*written, *slides.values()))
     keys = _keys(derivation, forward)
-    steps = card_steps(derivation, sheet.page.convention, sheet.page.words, len(gradients))
-    writer = _Writer(plain, slides, sheet, theirs, reports, keys, steps)
+    convention = sheet.page.convention
+    steps = card_steps(derivation, convention, sheet.page.words, len(gradients), layers)
+    names = {of: SYMBOLS["partial"] + of for of in derivation.gradients}
+    rename = renaming(names, derivation.gradients, layers)
+    writer = _Writer(plain, slides, sheet, theirs, reports, keys, steps, layers, rename)
     values, slopes = _rows(reports, "forward"), _rows(reports, "gradients")
     notes = tuple(dict.fromkeys(note for report in reports for note in report.notes))
     return Document(
@@ -93,20 +108,38 @@ def document(
                 keys[tensor.name],
                 tensor.name,
                 writer.look(tensor.name),
-                shape_words(tensor.name, tensor.shape, sheet.page.convention),
+                shape_words(tensor.name, tensor.shape, convention),
                 tensor.role,
+                raised_name(tensor.name, layers),
             )
             for tensor in derivation.forward.inputs
         ),
         tuple(writer.forward(line, values) for line in forward),
         tuple(writer.gradient(line, slopes) for line in gradients),
-        first.batches[-1].own,
-        first.batches[-1].starts,
-        proofs,
-        programs,
-        notes,
+        sheet.own_values(layers),
+        sheet.starts(layers),
+        renamed(proofs, rename),
+        renamed(programs, rename),
+        renamed(notes, rename),
         listing,
         max((report.exit_code for report in reports), key=[0, 3, 1].index),
+        _conventions(derivation, convention, looks),
+        writer.apart(),
+    )
+
+
+def _conventions(derivation: Derivation, convention: Convention, looks: Looks) -> tuple[str, ...]:
+    """How the equations are written, where tensors do not lie as in code."""
+    if looks.as_in_code:
+        return ()
+    layout = layout_said(derivation, convention)
+    return (
+        told(CONVENTIONS[looks.vectors]),
+        *([layout] if layout else []),
+        told(
+            "Numbers, counter-examples, NumPy code and what is said of mistakes lie as in your "
+            "code."
+        ),
     )
 
 
@@ -134,15 +167,34 @@ class _Writer:
     reports: Sequence[Report]
     keys: Mapping[str, str]
     steps: Mapping[str, StepByStep]
+    layers: Layers
+    rename: Callable[[str], str]
 
     def look(self, name: str) -> str:
         """A tensor's name in MathML."""
-        return mathml(Symbol(name), plain=self.plain)
+        return mathml(raised(Symbol(name), self.layers), plain=self.plain)
+
+    def called(self, name: str) -> str:
+        """A tensor's name in text."""
+        return name_text(raised_name(name, self.layers))
+
+    def apart(self) -> tuple[Apart, ...]:
+        """The tensors that lie on the page in another way than in code."""
+        found = layouts(self.sheet.derivation, self.sheet.page.convention)
+        return tuple(
+            Apart(self.look(one.name), self.called(one.name), one.code, one.page, told(one.link))
+            for one in found
+        )
 
     def formula(self, notation: Notation, turns: str = "") -> Formula:
         """An equation in every form."""
+        notation = raised(notation, self.layers)
         tex, marked = latex(notation, plain=self.plain), mathml(notation, plain=self.plain)
         return Formula(text(notation), tex, marked, turns)
+
+    def look_of(self, line: Line) -> str:
+        """The left side of a line in MathML."""
+        return mathml(raised(line.equality.left, self.layers), plain=self.plain)
 
     def formulas(self, line: Line) -> tuple[Formula, ...]:
         """A line's equation, after the form in which a window slides, where there is one."""
@@ -160,7 +212,27 @@ class _Writer:
                 engines = tuple(_evidence(report, row) for report, row in pairs if row is not None)
                 row = next(row for row in here[name] if row is not None)
                 found.append(_trial(_data(batch), row, engines))
-        return tuple(found)
+        return tuple(self.renamed(one) for one in found)
+
+    def renamed(self, trial: Trial) -> Trial:
+        """A trial whose sentences have the page's names."""
+        if self.rename is str:
+            return trial
+        engines = tuple(
+            replace(
+                one,
+                verdict=renamed(one.verdict, self.rename),
+                native=renamed(one.native, self.rename),
+            )
+            for one in trial.engines
+        )
+        return replace(
+            trial,
+            tensor=self.called(trial.tensor),
+            formula=renamed(trial.formula, self.rename),
+            why=renamed(trial.why, self.rename),
+            engines=engines,
+        )
 
     def forward(self, line: Line, rows: Rows) -> Card:
         """The card of a forward value."""
@@ -170,8 +242,8 @@ class _Writer:
         return Card(
             self.keys[members[0]],
             line.target,
-            line.target,
-            mathml(line.equality.left, plain=self.plain),
+            self.called(line.target),
+            self.look_of(line),
             shape_words(line.target, line.shape, self.sheet.page.convention),
             line.members,
             self.formulas(line),
@@ -179,6 +251,7 @@ class _Writer:
             equations[members[-1]].place,
             tuple(dict.fromkeys(read)),
             self.trials(members, rows),
+            called=raised_name(line.target, self.layers),
         )
 
     def gradient(self, line: Line, rows: Rows) -> Card:
@@ -189,8 +262,8 @@ class _Writer:
         return Card(
             f"g-{self.keys[members[0]].removeprefix('v-')}",
             members[0] if len(members) == 1 else line.target.partition("/∂")[2],
-            line.target,
-            mathml(line.equality.left, plain=self.plain),
+            self.called(line.target),
+            self.look_of(line),
             shape_words(line.target, line.shape, self.sheet.page.convention),
             members if len(members) > 1 else (),
             self.formulas(line),
@@ -199,6 +272,7 @@ class _Writer:
             tuple(dict.fromkeys(self.keys[name] for name in members)),
             self.trials(members, rows),
             self.steps.get(line.target),
+            called=raised_name(line.target, self.layers),
         )
 
 

@@ -109,9 +109,10 @@ class StepByStep:
 class Card:
     """One line of the page: a tensor, or all turns of a loop.
 
-    ``name`` is that of the tensor itself, ``symbol`` what the line is about: the tensor, or its
-    gradient. ``feeds`` are the keys of the cards whose values the forward equation reads. ``steps``
-    say how a gradient is found; a large page has none.
+    ``name`` is that of the tensor itself and ``called`` what the page calls it; ``symbol`` is what
+    the line is about: the tensor, or its gradient. ``feeds`` are the keys of the cards whose values
+    the forward equation reads. ``steps`` say how a gradient is found; a large page has none.
+    ``numpy`` are the lines that compute a gradient; where it has none, ``no_numpy`` says why.
     """
 
     key: str
@@ -126,6 +127,9 @@ class Card:
     feeds: tuple[str, ...]
     trials: tuple[Trial, ...]
     steps: StepByStep | None = None
+    called: str = ""
+    numpy: str = ""
+    no_numpy: str = ""
 
     @property
     def kind(self) -> str:
@@ -148,6 +152,7 @@ class Leaf:
     look: str
     shape: str
     role: str
+    called: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +164,24 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """A tensor that lies on the page in another way than in code: its shape in both, and what
+    links them."""
+
+    look: str
+    text: str
+    code: str
+    page: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """Everything that the page of one network shows."""
+    """Everything that the page of one network shows.
+
+    ``conventions`` say how it is written, where that is not as in code, and ``apart`` are the
+    tensors that lie otherwise there.
+    """
 
     network: str
     what: str
@@ -181,6 +202,8 @@ class Document:
     notes: tuple[str, ...]
     listing: Listing | None
     exit_code: int
+    conventions: tuple[str, ...] = ()
+    apart: tuple[Apart, ...] = ()
 
     def to_json(self) -> str:
         """The document as JSON, infinities as strings."""

@@ -13,7 +13,7 @@ from gradproof.core.told import told
 from gradproof.derivation.second import check_along
 from gradproof.ink.latex import plain_names
 from gradproof.ink.terminal import name_text, text
-from gradproof.report import formats, step_formats
+from gradproof.report import formats, html, step_formats
 from gradproof.report.layouts import indices_said, layout_lines, layout_said, layouts
 from gradproof.report.lines import WIDTH, beside_shapes
 from gradproof.report.second_order import PARTS as SECOND_PARTS
@@ -28,10 +28,13 @@ from gradproof.write.loops import uneven
 from gradproof.write.matrix import write
 from gradproof.write.notation import Equality
 from gradproof.write.orient import oriented
-from gradproof.write.rolled import Line, page_of, rolled, starts
+from gradproof.write.pictures import pictures
+from gradproof.write.rolled import Line, Page, page_of, rolled, starting, starts
 
 BRIEF, STEPS, FULL = "brief", "steps", "full"
 MATRIX = "matrix"
+NO_LAYERS = sentence("No name here has the number of a layer: none is raised.")
+
 GRADIENT, JACOBIAN = "gradient", "jacobian"
 SUBSCRIPT, SUPERSCRIPT = "subscript", "superscript"
 
@@ -111,7 +114,7 @@ class Equations:
         convention = self._convention(vectors, style)
         lines = [say(TITLES_OF[vectors], lang, network=self.network)]
         gradients = layout_said(derivation, convention)
-        lines += wrap(say(gradients, lang), WIDTH) if gradients else []
+        lines += wrap(in_language(gradients, lang), WIDTH) if gradients else []
         lines += ["", say("Inputs", lang)]
         called = self._called()
         width = max((len(called(t.name)) for t in derivation.forward.inputs), default=0)
@@ -139,21 +142,9 @@ class Equations:
             lines += text_lines(steps, lang)
         if self.along is not None:
             lines += self._second_text(convention, lang)
-        written_out = uneven(derivation.forward.equations, page.initial)
-        lines += [""] if written_out else []
-        lines += [
-            say(
-                "{family} is written out: its turns {turn} and {next} are not alike.",
-                lang,
-                family=family,
-                turn=turn,
-                next=turn + 1,
-            )
-            for family, turn in written_out.items()
-        ]
-        if derivation.zero:
-            names = ", ".join(derivation.zero)
-            lines += ["", say("The loss does not depend on {names}: zero.", lang, names=names)]
+        remarks = self._remarks(page, lang)
+        lines += [""] if remarks else []
+        lines += remarks
         if sliding:
             meanings = legend(sliding.values(), lang)
             proved = say(PROVED, lang)
@@ -229,12 +220,13 @@ class Equations:
             lang: as for `to_text`.
         """
         rows = self.rows(vectors, style, lang)
-        if detail == BRIEF:
-            return formats.to_document(rows, lang) if standalone else formats.to_latex(rows)
-        steps = self.steps(vectors, detail=detail, style=style)
+        steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
         if standalone:
-            return formats.to_document(rows, lang, step_formats.tex_blocks(steps, lang))
-        return step_formats.to_latex(steps, lang)
+            blocks = None if steps is None else step_formats.tex_blocks(steps, lang)
+            return formats.to_document(rows, lang, blocks)
+        return formats.to_latex(
+            rows, lang, None if steps is None else step_formats.to_latex(steps, lang)
+        )
 
     def to_markdown(
         self, vectors: str = "row", *, detail: str = BRIEF, style: str = MATRIX, lang: str = "en"
@@ -245,12 +237,28 @@ class Equations:
         return formats.to_markdown(self.rows(vectors, style, lang), lang, said)
 
     def to_html(
-        self, vectors: str = "row", *, detail: str = BRIEF, style: str = MATRIX, lang: str = "en"
+        self,
+        vectors: str = "row",
+        *,
+        standalone: bool = False,
+        detail: str = BRIEF,
+        style: str = MATRIX,
+        lang: str = "en",
     ) -> str:
-        """The equations as a fragment of HTML, in MathML; the arguments are those of `to_text`."""
+        """The equations as HTML, in MathML: a fragment, or a page of its own.
+
+        Args:
+            vectors: as for `to_text`, and so are `detail`, `style` and `lang`.
+            standalone: whether it is a page with its styles and its font inside.
+            detail: as for `to_text`.
+            style: as for `to_text`.
+            lang: as for `to_text`.
+        """
         steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
-        said = None if steps is None else step_formats.to_html(steps, lang)
-        return formats.to_html(self.rows(vectors, style, lang), lang, said)
+        top = 1 if standalone else html.TOP
+        said = None if steps is None else step_formats.to_html(steps, lang, top + 2)
+        rows = self.rows(vectors, style, lang)
+        return html.to_page(rows, lang, said) if standalone else html.to_html(rows, lang, said)
 
     def to_json(
         self, vectors: str = "row", *, detail: str = BRIEF, style: str = MATRIX, lang: str = "en"
@@ -259,7 +267,7 @@ class Equations:
         asked for; the arguments are those of `to_text`."""
         steps = None if detail == BRIEF else self.steps(vectors, detail=detail, style=style)
         said = None if steps is None else step_formats.to_json(steps, lang)
-        return formats.to_json(self.rows(vectors, style, lang), said)
+        return formats.to_json(self.rows(vectors, style, lang), lang, said)
 
     def _repr_html_(self) -> str:
         return self.to_html()
@@ -268,7 +276,7 @@ class Equations:
         return self.to_markdown()
 
     def _repr_latex_(self) -> str:
-        inside = self.to_latex().replace("{align*}", "{aligned}")
+        inside = formats.aligned(self.rows().rows, self.rows()).replace("{align*}", "{aligned}")
         return f"$$\n{inside}\n$$"
 
     def rows(self, vectors: str = "row", style: str = MATRIX, lang: str = "en") -> formats.Rows:
@@ -286,9 +294,11 @@ class Equations:
                 forms = tuple(raised(one, layers) for one in (*both, line.equality))
                 found.append(formats.Row(part, line.target, forms, shape, line.range))  # type: ignore[arg-type]
         inputs = list(derivation.forward.inputs)
-        said = starts(page, lang, self._called())
+        begun = tuple(starting(page))
         notes = (
-            *(say("where {what}", lang, what=line) for line in said),
+            *self._remarks(page, lang),
+            *legend(sliding.values(), lang),
+            *([say(PROVED, lang)] if sliding else []),
             *self._notes(convention, lang, elements=bool(sliding)),
         )
         sign = differential_sign(shapes(derivation.forward))
@@ -318,12 +328,36 @@ class Equations:
             layout_said(self.derivation, convention),
             layouts(self.derivation, convention),
             layers,
+            begun,
         )
+
+    def _remarks(self, page: Page, lang: str) -> list[str]:
+        """What is written out although it is a loop, and what the loss does not depend on."""
+        written_out = uneven(self.derivation.forward.equations, page.initial)
+        lines = [
+            say(
+                "{family} is written out: its turns {turn} and {next} are not alike.",
+                lang,
+                family=family,
+                turn=turn,
+                next=turn + 1,
+            )
+            for family, turn in written_out.items()
+        ]
+        if self.derivation.zero:
+            names = ", ".join(self.derivation.zero)
+            lines.append(say("The loss does not depend on {names}: zero.", lang, names=names))
+        return lines
 
     def _notes(self, convention: Convention, lang: str, *, elements: bool) -> tuple[str, ...]:
         """What stands below the equations, of which some may be between `elements` in any style."""
         indexed = indices_said(convention, elements=elements)
-        return (*([say(indexed, lang)] if indexed else []), *in_language(self.notes, lang))
+        plain = self.layers == SUPERSCRIPT and self._layers() == Layers({}, frozenset())
+        return (
+            *([say(NO_LAYERS, lang)] if plain else []),
+            *([say(indexed, lang)] if indexed else []),
+            *in_language(self.notes, lang),
+        )
 
     def _layers(self) -> Layers:
         return layers_of(self.derivation) if self.layers == SUPERSCRIPT else NONE
@@ -359,7 +393,8 @@ def convention_of(
     if vectors not in ("row", "column"):
         raise DataError(told("The convention is row or column, not {vectors}.", vectors=vectors))
     check_layout(layout)
-    chosen = Convention(vectors, gradients=layout)  # type: ignore[arg-type]
+    upright = pictures(derivation) if layout == JACOBIAN else frozenset[str]()
+    chosen = Convention(vectors, gradients=layout, upright=upright)  # type: ignore[arg-type]
     turned = oriented(derivation, chosen)
     return turned if style == MATRIX else replace(turned, style="index")
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from html import escape
 
 from gradproof.core.program import DIFFERENTIAL
 from gradproof.ink.latex import latex
-from gradproof.ink.mathml import mathml
 from gradproof.ink.terminal import name_text, text
 from gradproof.report.layouts import COLUMNS, Layout
 from gradproof.report.second_order import PARTS
-from gradproof.words import say, sentence
+from gradproof.words import in_language, say, sentence
 from gradproof.write.layers import NONE, Layers, raised, raised_name
-from gradproof.write.notation import Equality, Symbol
+from gradproof.write.notation import Equality, Notation, Symbol
+from gradproof.write.rolled import Start, start_said
 
 SCALAR = sentence("scalar")
 
@@ -66,6 +65,30 @@ class Rows:
     layout_said: str = ""
     apart: tuple[Layout, ...] = ()
     layers: Layers = NONE
+    starts: tuple[Start, ...] = ()
+
+    def wheres(
+        self, lang: str, ink: Callable[[Notation], str], quoted: Callable[[str], str] = str
+    ) -> list[str]:
+        """What the names of a loop's beginning and of slices are; what looks the same is left out.
+
+        Args:
+            lang: of the sentences.
+            ink: writes a name.
+            quoted: writes code.
+        """
+
+        def called(name: str) -> str:
+            return ink(raised(Symbol(name), self.layers))
+
+        def code(said: str) -> str:
+            return quoted(said if quoted is str else said.replace("−", "-"))
+
+        return [
+            say("where {what}", lang, what=start_said(one, lang, called, code))
+            for one in self.starts
+            if one.code or called(one.first) != called(one.name)
+        ]
 
     def conventions(self, lang: str) -> str:
         """How samples and gradients lie, in words."""
@@ -73,7 +96,7 @@ class Rows:
         if not self.layout_said:
             return how
         between = " " if lang == "en" else ""
-        return f"{how}{between}{say(self.layout_said, lang)}"
+        return f"{how}{between}{in_language(self.layout_said, lang)}"
 
     def shapes_apart(
         self, lang: str, called: Callable[[str], str]
@@ -103,9 +126,35 @@ class Rows:
         return [row for row in self.rows if row.part == part]
 
 
-def to_latex(page: Rows) -> str:
-    """Equations for amsmath, aligned at their equality signs."""
-    return "\\begin{align*}\n" + " \\\\\n".join(_tex(page.rows, page)) + "\n\\end{align*}"
+def to_latex(page: Rows, lang: str = "en", steps: str | None = None) -> str:
+    """The equations for a paper with amsmath, aligned at their equality signs; how they are
+    written, and the shapes, stand in comments above them.
+
+    Args:
+        page: the equations.
+        lang: of the comments.
+        steps: what stands in the place of the gradients, if anything does.
+    """
+    called = [(page.called(name), shape_said(shape, lang)) for name, shape in page.inputs]
+    comments = [f"{page.network}: {page.conventions(lang)}"]
+    comments += [f"  {name}   {shape}" for name, shape in called]
+    comments += [
+        "   ".join(filter(None, ("", *cells))) for cells in page.shapes_apart(lang, page.called)
+    ]
+    comments += page.wheres(lang, lambda notation: text(notation))
+    comments += page.notes
+    above = "\n".join(f"% {line}".rstrip() for said in comments for line in said.splitlines())
+    if steps is None:
+        return f"{above}\n{aligned(page.rows, page)}"
+    blocks = [
+        steps if part == "gradients" else aligned(page.of(part), page) for part in page.titles()
+    ]
+    return "\n\n".join([above, *blocks])
+
+
+def aligned(rows: Sequence[Row], page: Rows) -> str:
+    """Equations in one block of LaTeX."""
+    return "\\begin{align*}\n" + " \\\\\n".join(_tex(rows, page)) + "\n\\end{align*}"
 
 
 def to_document(page: Rows, lang: str = "en", steps: Sequence[str] | None = None) -> str:
@@ -157,7 +206,13 @@ def to_document(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
             parts += [rf"\fit{{{one}}}{{}}" for one in above]
             said = r"\quad ".join([*beside, shape])
             parts.append(rf"\fit{{{last}}}{{{said}}}")
-    parts += ["", *(escaped(note) + r"\par" for note in page.notes)]
+    where = page.wheres(
+        lang,
+        lambda one: f"${latex(one, plain=page.plain)}$",
+        lambda code: rf"\texttt{{{escaped(code)}}}",
+    )
+    parts += ["", *(rf"{line}\par" for line in where)]
+    parts += [escaped(note) + r"\par" for note in page.notes]
     return "\n".join([*parts, r"\end{document}", ""])
 
 
@@ -212,6 +267,10 @@ _TEX = str.maketrans(
         "…": r"\dots{}",
         "−": r"$-$",
         "∂": r"$\partial$",
+        "Σ": r"$\Sigma$",
+        "⋆": r"$\star$",
+        "↓": r"$\downarrow$",
+        "↑": r"$\uparrow$",
         "ᵀ": r"${}^{\top}$",
         "√": r"$\surd$",
         "π": r"$\pi$",
@@ -256,7 +315,16 @@ def to_markdown(page: Rows, lang: str = "en", steps: Sequence[str] | None = None
             f"## {say(title, lang)}",
             f"```math\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n```",
         ]
-    return "\n\n".join([*parts, *page.notes]) + "\n"
+    return "\n\n".join([*parts, *markdown_notes(page, lang)]) + "\n"
+
+
+def markdown_notes(page: Rows, lang: str) -> list[str]:
+    """What stands below the equations, with its names as mathematics."""
+
+    def ink(notation: Notation) -> str:
+        return f"${latex(notation, plain=page.plain)}$"
+
+    return [*page.wheres(lang, ink, lambda code: f"`{code}`"), *page.notes]
 
 
 def _markdown_table(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -266,36 +334,7 @@ def _markdown_table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return ["\n".join([head, "|---|---|---|---|", *others])]
 
 
-def to_html(page: Rows, lang: str = "en", steps: Sequence[str] | None = None) -> str:
-    """A fragment of HTML with the equations in MathML, one to a row; `steps` stand in the place of
-    the gradients."""
-    lines = [f"<h3>{escape(page.network)}</h3>", f"<p>{escape(page.conventions(lang))}</p>"]
-    if steps is not None or page.layout != "gradient":
-        lines += _html_table(page.shapes_apart(lang, page.called))
-    for part, title in page.titles().items():
-        lines.append(f"<h4>{say(title, lang)}</h4>")
-        if part == "gradients" and steps is not None:
-            lines += steps
-            continue
-        lines.append("<table>")
-        for row in page.of(part):
-            shown = "<br>".join(f"<math>{mathml(f, plain=page.plain)}</math>" for f in row.forms)
-            beside = " · ".join(filter(None, (shape_said(row.shape, lang), row.range)))
-            lines.append(f"<tr><td>{shown}</td><td>{escape(beside)}</td></tr>")
-        lines.append("</table>")
-    return "\n".join([*lines, *(f"<p>{escape(note)}</p>" for note in page.notes)])
-
-
-def _html_table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    if not rows:
-        return []
-    head, *others = rows
-    lines = ["<table>", "<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
-    lines += ["<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in others]
-    return [*lines, "</table>"]
-
-
-def to_json(page: Rows, steps: Mapping[str, object] | None = None) -> str:
+def to_json(page: Rows, lang: str = "en", steps: Mapping[str, object] | None = None) -> str:
     """The equations as text and LaTeX, with shapes and ranges, and the steps if there are any."""
     rows = [
         {
@@ -316,7 +355,7 @@ def to_json(page: Rows, steps: Mapping[str, object] | None = None) -> str:
         "apart": [{**asdict(one), "name": name_text(one.name)} for one in page.apart],
         "inputs": inputs,
         "equations": rows,
-        "notes": list(page.notes),
+        "notes": [*page.wheres(lang, text), *page.notes],
         **({} if steps is None else {"steps": steps}),
     }
     return json.dumps(document, ensure_ascii=False, indent=1)

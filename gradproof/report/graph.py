@@ -61,8 +61,8 @@ class Graph:
 def graph(document: Document) -> Graph:
     """The forward graph of a document."""
     gradients = {feed: card.key for card in document.gradients for feed in card.feeds}
-    names = {leaf.key: leaf.name for leaf in document.leaves}
-    names |= {card.key: card.name for card in document.forward}
+    names = {leaf.key: leaf.called for leaf in document.leaves}
+    names |= {card.key: card.called for card in document.forward}
     ends = [
         (feed, card.key) for card in document.forward for feed in card.feeds if feed != card.key
     ]
@@ -105,7 +105,10 @@ def graph(document: Document) -> Graph:
 
 def _width(name: str) -> float:
     parts = name_parts(name)
-    letters = len(name) if parts is None else len(parts.stem) + 0.7 * len("".join(parts.subscripts))
+    letters = float(len(name))
+    if parts is not None:
+        letters = len(parts.stem) + 0.7 * len("".join((*parts.subscripts, parts.layer)))
+        letters += 0.7 if parts.layer else 0
     return max(46.0, 24 + LETTER * letters)
 
 

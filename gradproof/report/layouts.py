@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from gradproof.core.index import Size
 from gradproof.core.program import Derivation, shapes
+from gradproof.core.told import told, told_all, told_list
 from gradproof.ink.terminal import name_text
 from gradproof.words import say, sentence
 from gradproof.write.convention import Convention, lies_transposed, shape_text
@@ -20,11 +21,6 @@ AS_ROW = sentence("as a row")
 AS_COLUMN = sentence("as a column")
 COLUMNS = (sentence("your framework says"), sentence("this page says"))
 
-FLAT = sentence("Jacobian layout: ∂l/∂W has the shape of Wᵀ.")
-DEEP = sentence(
-    "Jacobian layout: ∂l/∂W has the shape of Wᵀ; where W has more than two axes, each matrix of "
-    "the last two is transposed."
-)
 INDICES = sentence(
     "An element with all its indices has them in the order of the code; shapes are this page's."
 )
@@ -36,8 +32,26 @@ def layout_said(derivation: Derivation, convention: Convention) -> str:
     there are any."""
     if convention.gradients == "gradient":
         return ""
-    deep = any(len(shape) > MATRIX_AXES for shape in shapes(derivation.forward).values())
-    return DEEP if deep else FLAT
+    said = [told("Jacobian layout: ∂l/∂W has the shape of Wᵀ.")]
+    deep = {
+        name.partition("[")[0]: None
+        for name, shape in shapes(derivation.forward).items()
+        if len(shape) > MATRIX_AXES
+    }
+    if deep.keys() - convention.upright:
+        said.append(
+            told("Where W has more than two axes, each matrix of the last two is transposed.")
+        )
+    differentiable = {name.partition("[")[0] for name in derivation.gradients}
+    windows = [name for name in deep if name in convention.upright & differentiable]
+    if windows:
+        said.append(
+            told(
+                "Gradients of {names} lie as these tensors do: they have to do with windows.",
+                names=told_list(windows),
+            )
+        )
+    return told_all(said)
 
 
 def indices_said(convention: Convention, *, elements: bool) -> str:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 from gradproof.ink.latex import latex
-from gradproof.report.formats import Row, Rows, range_of, shape_tex
+from gradproof.report.formats import Row, Rows, markdown_notes, range_of, shape_tex
 from gradproof.report.step_formats import markdown_steps
 from gradproof.report.steps import Gradient, StepsPage
 from gradproof.words import say, sentence
@@ -83,8 +83,9 @@ def notebook(
         if name not in shown:
             cells.append(_code(f'{gp}.show(report, of="{name}")'))
         shown.add(name)
-    if page.notes:
-        cells.append(_markdown(*page.notes))
+    notes = markdown_notes(page, lang)
+    if notes:
+        cells.append(_markdown(*notes))
     cells += [_markdown(f"## {say(ALL, lang)}"), _code("report")]
     for number, cell in enumerate(cells):
         cell["id"] = hashlib.sha256(f"{number} {cell['source']}".encode()).hexdigest()[:12]

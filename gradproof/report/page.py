@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gradproof.ink.latex import name_parts
 from gradproof.ink.mathml import LETTERS
+from gradproof.report.assets import font_face, template_text
 from gradproof.report.document import RANK, Card, Document, StepByStep
 from gradproof.report.graph import Graph, Node, graph, path
 from gradproof.report.packed import pack
@@ -53,7 +53,7 @@ def page(document: Document, lang: str = ENGLISH) -> str:
     if sum(card.steps is not None for card in document.gradients) > MOST_OPEN:
         packed = pack(document.gradients, partial(_inside, lang))
     drawing = graph(document)
-    script = _template_text("page.js")
+    script = template_text("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         environment("gradproof.report")
@@ -107,14 +107,9 @@ def environment(package: str) -> Environment:
     )
 
 
-def _template_text(name: str) -> str:
-    return (files("gradproof.report") / "templates" / name).read_text(encoding="utf-8")
-
-
 @cache
 def _style() -> str:
-    font = (files("gradproof.report") / "fonts" / "stix-two-math.woff2").read_bytes()
-    return _template_text("page.css").replace("@FONT@", base64.b64encode(font).decode())
+    return f"{font_face()}\n{template_text('page.css')}"
 
 
 def _data(document: Document, lang: str, *, packed: bool) -> str:
@@ -266,9 +261,12 @@ def _label(name: str) -> Markup:
         return Markup(escape(name))
     below = ",".join(map(_italic, parts.subscripts))
     written = escape(_italic(parts.stem) + "′" * parts.primes)
-    return Markup(
-        f'{written}<tspan class="below" dy="4">{escape(below)}</tspan>' if below else written
-    )
+    if parts.layer:
+        written += Markup('<tspan class="below" dy="-6">({})</tspan>').format(_italic(parts.layer))
+    if below:
+        drop = 10 if parts.layer else 4
+        written += Markup('<tspan class="below" dy="{}">{}</tspan>').format(drop, below)
+    return Markup(written)
 
 
 def _italic(word: str) -> str:

@@ -9,9 +9,10 @@ from gradproof.core.index import Size
 from gradproof.core.program import Derivation, Equation, Paper, shape_of, shapes
 from gradproof.core.term import rename
 from gradproof.core.told import told
-from gradproof.ink.terminal import text
+from gradproof.ink.terminal import name_text, text
 from gradproof.report.report import Turns
 from gradproof.write.convention import Convention, shape_text
+from gradproof.write.layers import NONE, Layers, raised, raised_name
 from gradproof.write.loops import turned
 from gradproof.write.rolled import Line, Page, line_of, page_of, rolled, starts
 
@@ -55,9 +56,9 @@ class Sheet:
             if line.members
         )
 
-    def starts(self) -> tuple[str, ...]:
+    def starts(self, layers: Layers = NONE) -> tuple[str, ...]:
         """What a loop's member 0 and a tensor's slices are; to be asked after the equations."""
-        return tuple(starts(self.page))
+        return tuple(starts(self.page, called=lambda name: name_text(raised_name(name, layers))))
 
     def gradient_loops(self) -> tuple[Turns, ...]:
         """The derived equations that hold for many turns, each with those that the user has for
@@ -76,10 +77,10 @@ class Sheet:
             if line.members
         )
 
-    def own_values(self) -> tuple[str, ...]:
+    def own_values(self, layers: Layers = NONE) -> tuple[str, ...]:
         """The equations of the user's backward for values that are no claims."""
         return tuple(
-            text(line.equality) + (f"   {line.range}" if line.range else "")
+            text(raised(line.equality, layers)) + (f"   {line.range}" if line.range else "")
             for line in rolled(self.others, self.page)
         )
 

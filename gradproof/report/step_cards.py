@@ -12,7 +12,8 @@ from gradproof.report.step_formats import text_ink
 from gradproof.report.steps import Gradient, Shown, StepsPage, filled, steps_page
 from gradproof.words.say import ENGLISH
 from gradproof.write.convention import Convention
-from gradproof.write.notation import Notation
+from gradproof.write.layers import NONE, Layers, raised
+from gradproof.write.notation import Equality, Notation
 
 MOST_CARDS = 1500
 """A page with more gradients has no steps, and says so: it would take minutes to write."""
@@ -21,7 +22,11 @@ Slots = Mapping[str, Notation | tuple[Notation, ...] | str]
 
 
 def card_steps(
-    derivation: Derivation, convention: Convention, words: Mapping[int, str], count: int
+    derivation: Derivation,
+    convention: Convention,
+    words: Mapping[int, str],
+    count: int,
+    layers: Layers = NONE,
 ) -> dict[str, StepByStep]:
     """The steps of each gradient by the target of its equation on the page.
 
@@ -30,10 +35,11 @@ def card_steps(
         convention: how the page is written.
         words: lengths of loops that have a name.
         count: how many gradients the page has; above `MOST_CARDS` there are no steps.
+        layers: whose numbers are raised.
     """
     if count > MOST_CARDS:
         return {}
-    page = steps_page(derivation, convention, words, full=False)
+    page = steps_page(derivation, convention, words, full=False, layers=layers)
     writer = _Writer(page)
     return {gradient.key: writer.steps(gradient) for gradient in page.gradients}
 
@@ -47,7 +53,7 @@ class _Writer:
 
     def markup(self, notation: Notation) -> str:
         """A notation as an element of its own."""
-        return f"<math>{mathml(notation, plain=self.page.plain)}</math>"
+        return f"<math>{mathml(raised(notation, self.page.layers), plain=self.page.plain)}</math>"
 
     def sentence(self, template: str, slots: Slots) -> Sentence:
         """In English, to be said in another language where the page is written."""
@@ -58,10 +64,12 @@ class _Writer:
 
     def line(self, one: Shown) -> StepLine:
         """A line with its reason."""
-        equality, written = one.written.equality, one.written
+        written = one.written
+        equality = raised(written.equality, self.page.layers)
+        assert isinstance(equality, Equality)
         left = "" if written.continues else mathml(equality.left, plain=self.page.plain)
         return StepLine(
-            self.plain(equality),
+            self.plain(written.equality),
             latex(equality, plain=self.page.plain),
             (left, mathml(equality.right, plain=self.page.plain)),
             self.sentence(written.reason, written.slots),

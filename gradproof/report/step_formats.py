@@ -217,15 +217,16 @@ def _code(ink: Ink) -> Ink:
     return lambda notation: f"`{ink(notation)}`"
 
 
-def to_html(page: StepsPage, lang: str) -> list[str]:
-    """The steps as a fragment of HTML in MathML: a table for each way."""
-    ink = _html_ink(page)
+def to_html(page: StepsPage, lang: str, level: int = 5) -> list[str]:
+    """The steps as a fragment of HTML in MathML: a table for each way, below a heading of that
+    level for each gradient."""
+    ink = _display_ink(page)
     lines: list[str] = []
     for gradient in page.gradients:
         beside = escape(
             " · ".join(filter(None, (shape_said(gradient.shape, lang), gradient.range)))
         )
-        lines.append(f"<h5>{ink(gradient.target)} {beside}</h5>")
+        lines.append(f"<h{level}>{ink(gradient.target)} {beside}</h{level}>")
         lines += html_steps(gradient, page, lang)
     return [*lines, *(f"<p>{escape(line)}</p>" for line in page.checked(lang))]
 
@@ -239,10 +240,10 @@ def html_steps(gradient: Gradient, page: StepsPage, lang: str) -> list[str]:
             title = _html_sentence(part.title.template, part.title.slots, lang, ink)
             lines.append(f"<p><em>{title}</em> {escape(part.range)}</p>")
         if len(gradient.parts) > 1:
-            lines += _html_table(part.lines, lang, ink)
+            lines += _html_table(part.lines, lang, page)
     last, *others = _last_with_closing(gradient)
     for block in [last, *others] if len(gradient.parts) == 1 else others:
-        lines += _html_table(block, lang, ink)
+        lines += _html_table(block, lang, page)
     said = (_html_sentence(a.says, a.slots, lang, ink) for a in gradient.assumptions)
     return [*lines, *(f"<p>{one}</p>" for one in said)]
 
@@ -251,6 +252,12 @@ def _html_ink(page: StepsPage) -> Ink:
     return lambda notation: (
         f"<math>{mathml(raised(notation, page.layers), plain=page.plain)}</math>"
     )
+
+
+def _display_ink(page: StepsPage) -> Ink:
+    """Writes what stands alone, as large as it may be."""
+    ink = _html_ink(page)
+    return lambda notation: ink(notation).replace("<math>", '<math displaystyle="true">', 1)
 
 
 def _html_sentence(template: str, slots: object, lang: str, ink: Ink) -> str:
@@ -266,17 +273,19 @@ def _html_sentence(template: str, slots: object, lang: str, ink: Ink) -> str:
     return said
 
 
-def _html_table(shown: Sequence[Shown], lang: str, ink: Ink) -> list[str]:
-    lines = ['<table class="steps">']
+def _html_table(shown: Sequence[Shown], lang: str, page: StepsPage) -> list[str]:
+    ink = _html_ink(page)
+    display = _display_ink(page)
+    lines = ['<div class="scroll"><table class="steps">']
     for one in shown:
         written = one.written
-        left = "" if written.continues else ink(written.equality.left)
+        left = "" if written.continues else display(written.equality.left)
         reason = _html_sentence(written.reason, written.slots, lang, ink)
         if one.sure is None:
             reason += f" [{escape(say(NOT_PROVED, lang))}]"
-        right = ink(written.equality.right)
+        right = display(written.equality.right)
         lines.append(f"<tr><td>{left}</td><td>=</td><td>{right}</td><td>{reason}</td></tr>")
-    return [*lines, "</table>"]
+    return [*lines, "</table></div>"]
 
 
 def to_json(page: StepsPage, lang: str) -> dict[str, object]:

@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any, NoReturn
 from unicodedata import east_asian_width
 
-from gradproof.words.say import ENGLISH, say, sentence
+from gradproof.core.near import meant
+from gradproof.words.say import ENGLISH, in_language, say, sentence
 
 USAGE = sentence("usage: ")
 WRONG = sentence("{program}: error: {message}")
@@ -97,17 +98,41 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *, lang: str = ENGLISH, **how: Any) -> None:
         super().__init__(**how, add_help=False, formatter_class=partial(Formatter, lang=lang))
         self.lang = lang
+        self.given: tuple[str, ...] = ()
         self._positionals.title = say("positional arguments", lang)
         self._optionals.title = say("options", lang)
         self.add_argument(
             "-h", "--help", action="help", help=say("show this help message and exit", lang)
         )
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Reads a call; what a command does not know is wrong with the command, not with what
+        stands before it."""
+        self.given = tuple(sys.argv[1:] if args is None else args)
+        found, left = super().parse_known_args(args, namespace)
+        if left:
+            self.error(f"unrecognized arguments: {' '.join(left)}")
+        return found, left
+
     def error(self, message: str) -> NoReturn:
         """Says what is wrong with a call, below its usage, and ends with 2."""
         self.print_usage(sys.stderr)
         said = in_words(message, self.lang)
+        asked = in_language(self._meant(message), self.lang)
+        said = f"{said}  {asked}" if asked else said
         self.exit(2, say(WRONG, self.lang, program=self.prog, message=said) + "\n")
+
+    def _meant(self, message: str) -> str:
+        """Which choice or option a misspelt one looks like."""
+        choice = re.search(
+            r"invalid choice: '(?P<value>.*?)' \(choose from (?P<choices>.*)\)", message
+        )
+        if choice is not None:
+            return meant(choice["value"], re.findall(r"[\w.-]+", choice["choices"]))
+        known = list(self._option_string_actions)
+        written = (word.partition("=")[0] for word in self.given if word.startswith("--"))
+        asked = (meant(w, known) for w in written if not any(one.startswith(w) for one in known))
+        return next(filter(None, asked), "")
 
 
 def in_words(message: str, lang: str) -> str:

@@ -22,13 +22,15 @@ class Convention:
 
     In the layout ``"gradient"`` (also called denominator layout) ``∂l/∂W`` has the shape of W; in
     the layout ``"jacobian"`` (numerator layout) that of Wᵀ. A slice of a gradient is the gradient
-    of the slice, so that of a tensor with more than two axes each matrix lies as Wᵀ does.
+    of the slice, so that of a tensor with more than two axes each matrix lies as Wᵀ does. Those of
+    the tensors in ``upright`` lie as their tensors in every layout: windows slide over them.
     """
 
     vectors: Literal["row", "column"] = "row"
     turned: frozenset[str] = frozenset()
     style: Literal["matrix", "index"] = "matrix"
     gradients: Literal["gradient", "jacobian"] = "gradient"
+    upright: frozenset[str] = frozenset()
 
 
 GRADIENT = "/∂"
@@ -37,7 +39,9 @@ GRADIENT = "/∂"
 
 def lies_transposed(name: str, convention: Convention) -> bool:
     """Whether it is a gradient under the layout in which gradients lie as Jacobians do."""
-    return convention.gradients == "jacobian" and GRADIENT in name
+    if convention.gradients != "jacobian" or GRADIENT not in name:
+        return False
+    return name.rpartition(GRADIENT)[2].partition("[")[0] not in convention.upright
 
 
 def layout(axes: tuple[Place, ...], convention: Convention) -> tuple[Place | None, Place | None]:

@@ -17,7 +17,7 @@ from gradproof.core.index import Index, Size
 from gradproof.core.program import DIFFERENTIAL, Equation
 from gradproof.core.term import Read, Term
 from gradproof.words import sentence
-from gradproof.write.convention import GRADIENT, Convention
+from gradproof.write.convention import GRADIENT, Convention, lies_transposed
 from gradproof.write.matrix import write
 from gradproof.write.notation import (
     Applied,
@@ -130,7 +130,7 @@ def lay_out(section: Section, page: Page) -> Steps:
         for way, label in zip(section.ways, labels, strict=True)
     )
     slots = {"moved": Symbol(DIFFERENTIAL + section.of)}
-    jacobian = page.convention.gradients == "jacobian"
+    jacobian = lies_transposed(section.line.target, page.convention)
     reason = READ_BEFORE if jacobian else READ_OFF
     closing = [Written("gradient", section.line.equality, reason, slots)]
     if labels[0].name != section.dl:
@@ -191,7 +191,8 @@ class _Layout:
         self.shapes = shapes
         self.reader = way.reader
         self.dz = self._written(DIFFERENTIAL + self.reader, way.free, way.part)
-        self.jacobian = convention.gradients == "jacobian"
+        self.jacobian = lies_transposed(GRADIENT + self.reader, convention)
+        self.v_jacobian = lies_transposed(gradient, convention)
         self.dv = self._written(way.moved.tensor, way.axes, way.contribution).left
         self.added = self._written(gradient, way.axes, way.contribution)
         self.z_letters, self.z_scalar = _letters(self.dz.left)
@@ -266,8 +267,15 @@ class _Layout:
             named = CHAIN_RULE if self.jacobian else AS_TRACE
             found.append((self._beside(upstream, self.dz.left), named))
             found.append((self._beside(upstream, put_in), PUT_IN))
-            found += self._moves(upstream, put_in)
-        last = self._paired(self.added.right, self.dv, self.v_letters, scalar=self.v_scalar)
+            # Factors move under one trace only where both gradients lie alike.
+            found += self._moves(upstream, put_in) if self.jacobian == self.v_jacobian else []
+        last = self._paired(
+            self.added.right,
+            self.dv,
+            self.v_letters,
+            scalar=self.v_scalar,
+            transposed=self.v_jacobian,
+        )
         found.append((last, self._last_reason([one for one, _ in found], put_in)))
         return found
 
@@ -276,7 +284,14 @@ class _Layout:
         return _called(self.dz.left, self.way.upstream.tensor)
 
     def _beside(self, left: Notation, right: Notation, *, inner: bool = False) -> Notation:
-        return self._paired(left, right, self.z_letters, scalar=self.z_scalar, inner=inner)
+        return self._paired(
+            left,
+            right,
+            self.z_letters,
+            scalar=self.z_scalar,
+            transposed=self.jacobian,
+            inner=inner,
+        )
 
     def _paired(
         self,
@@ -285,15 +300,16 @@ class _Layout:
         letters: tuple[Letter, ...],
         *,
         scalar: bool,
+        transposed: bool,
         inner: bool = False,
     ) -> Notation:
         """``⟨A, B⟩`` or ``tr(Aᵀ B)``, summed over the letters; ``A B`` for scalars; ``tr(A B)``
-        where A lies as a Jacobian does."""
+        where A lies transposed already, as a Jacobian does."""
         if scalar:
             return _summed(letters, _times((left, right)))
         if inner or _is_constant(left) or _is_constant(right):
             return _summed(letters, Inner(left, right))
-        before = left if self.jacobian else _transposed(left)
+        before = left if transposed else _transposed(left)
         return _summed(letters, Trace(_chain((before, right))))
 
     def _moves(self, upstream: Notation, put_in: Notation) -> list[tuple[Notation, str]]:

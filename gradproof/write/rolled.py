@@ -92,26 +92,47 @@ def line_of(equation: Equation, page: Page) -> Line:
     return _summed(equation, page) or _plain(equation, page)
 
 
-def starts(page: Page, lang: str = "en", called: Callable[[str], str] = str) -> list[str]:
-    """What the members 0 are, where a loop of the page reads them; ``called`` says under which
-    names."""
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a name of the page is: another one, or a slice in the code."""
+
+    first: str
+    name: str
+    code: str = ""
+
+
+def starting(page: Page) -> list[Start]:
+    """What the members 0 are, where a loop of the page reads them, and what its slices are."""
     used = {family for family in page.initial.names if f"{family}[t−1]" in page.shapes}
-    starts = [
-        say("{first} is {name}", lang, first=called(f"{f}[0]"), name=called(name))
-        for f, name in page.initial.names.items()
-        if f in used
-    ]
+    found = [Start(f"{f}[0]", name) for f, name in page.initial.names.items() if f in used]
     slices = [
-        say(
-            "{slice} is {code} in the code",
-            lang,
-            slice=called(f"{name}[t]"),
-            code=f"{name}[{':, ' * axis}t−1]",
-        )
+        Start(f"{name}[t]", name, f"{name}[{':, ' * axis}t−1]")
         for name, axis in sorted(page.cut)
         if "/∂" not in name and f"{name}[t]" in page.shapes
     ]
-    return [*starts, *slices]
+    return [*found, *slices]
+
+
+def start_said(
+    start: Start,
+    lang: str = "en",
+    called: Callable[[str], str] = str,
+    quoted: Callable[[str], str] = str,
+) -> str:
+    """A start in words; ``called`` writes a name and ``quoted`` code."""
+    if start.code:
+        return say(
+            "{slice} is {code} in the code",
+            lang,
+            slice=called(start.first),
+            code=quoted(start.code),
+        )
+    return say("{first} is {name}", lang, first=called(start.first), name=called(start.name))
+
+
+def starts(page: Page, lang: str = "en", called: Callable[[str], str] = str) -> list[str]:
+    """The same as text; ``called`` says under which names."""
+    return [start_said(one, lang, called) for one in starting(page)]
 
 
 def rolled(equations: Sequence[Equation], page: Page) -> list[Line]:

@@ -102,8 +102,8 @@ CHECKED_IN_JAX = {
     *("activations", "attention", "batch_norm", "conv2d", "cnn", "embedding", "fnn", "infonce"),
     *("mlp", "mse", "rnn", "vae", "word2vec"),
 }
-"""Of the files for JAX every one is compared with the engine, and these also check themselves, which
-compiles each of their operations once more: lists, loops, integers, windows and several losses."""
+"""Every file for JAX is compared with the engine. These also check themselves, which compiles each
+of their operations once more: lists, loops, integers, windows and several losses."""
 
 
 def given(paper):

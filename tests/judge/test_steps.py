@@ -22,15 +22,25 @@ from gradproof.write.convention import Convention
 from gradproof.write.notation import Chain, Equality, Symbol, Transposed
 from gradproof.write.orient import oriented
 from gradproof.write.pairing import lay_out
+from gradproof.write.pictures import pictures
 from gradproof.write.ways import sections, sections_page
 
 LAYOUTS = [("row", "matrix"), ("column", "matrix"), ("row", "index")]
 
 
-def judged(network, vectors="row", style="matrix", gradients="gradient", full=True, seed=b"steps"):
+def judged(
+    network,
+    vectors="row",
+    style="matrix",
+    gradients="gradient",
+    full=True,
+    seed=b"steps",
+    lying=True,
+):
     """Each line of a network's steps as text, with how it was proved."""
     derivation = read(find(str(network)), {}, {})[0].derivation
-    chosen = Convention(vectors, gradients=gradients)
+    upright = pictures(derivation) if gradients == "jacobian" and lying else frozenset()
+    chosen = Convention(vectors, gradients=gradients, upright=upright)
     convention = replace(oriented(derivation, chosen), style=style)
     page = sections_page(derivation, convention, {})
     found = routes(derivation)
@@ -61,6 +71,10 @@ def test_every_line_of_the_gallery_is_proved(network):
 )
 def test_every_line_is_proved_where_gradients_lie_as_jacobians(network, vectors):
     assert unproved(network, vectors=vectors, gradients="jacobian") == []
+
+
+def test_every_line_is_proved_where_pictures_lie_on_their_side():
+    assert unproved("conv2d", gradients="jacobian", lying=False) == []
 
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "papers"

@@ -1,5 +1,6 @@
 """The LaTeX document of a derivation compiles, and loses no sign."""
 
+import json
 import shutil
 import subprocess
 
@@ -71,12 +72,49 @@ def test_notes_are_printed_letter_by_letter(tmp_path):
 def test_a_loop_begins_with_a_named_value_in_every_format(tmp_path):
     page = derive_source(catalogue.find("mlp"), {}, {}, layers="superscript")
     assert "a⁽⁰⁾ is x" in page.to_text()
-    assert "<p>where a⁽⁰⁾ is x</p>" in page.to_html()
-    assert "\n\n其中 a⁽⁰⁾ 即 x" in page.to_markdown(lang="zh")
+    assert "</msup></math> is <math><mi>x</mi></math></p>" in page.to_html()
+    assert "\n\n其中 $a^{(0)}$ 即 $x$" in page.to_markdown(lang="zh")
     assert "where a⁽⁰⁾ is x" in page.to_json()
+    assert "\n% where a⁽⁰⁾ is x\n" in page.to_latex()
     document = page.to_latex(standalone=True)
-    assert r"where a${}^{(}$${}^{0}$${}^{)}$ is x\par" in document
+    assert r"where $a^{(0)}$ is $x$\par" in document
     assert compiled(document, tmp_path) == []
+
+
+def test_what_a_loop_begins_with_is_left_out_where_it_looks_the_same():
+    """Both h[0] and h0 are set as h with a 0 below."""
+    page = derive_source(catalogue.find("rnn"), {}, {})
+    assert "  where h[0] is h0\n" in page.to_text()
+    document = page.to_latex(standalone=True)
+    assert "h[0]" not in document and "h0" not in document
+    assert r"where $x_{t}$ is \texttt{x[:, t-1]} in the code\par" in document
+    assert "where $x_{t}$ is `x[:, t-1]` in the code" in page.to_markdown()
+
+
+def test_equations_for_a_paper_say_in_comments_how_they_are_written():
+    page = derive_source(catalogue.find("cnn"), {}, {}, layout="jacobian", layers="superscript")
+    comments = [line for line in page.to_latex(lang="zh").splitlines() if line.startswith("%")]
+    said = "\n".join(comments)
+    assert "cnn: 行向量约定。雅可比布局" in said and "K   3×3×2×3" in said
+    assert "∂l/∂W   (18, 4)   4×18   转置" in said and "B 在 A 上滑动" in said
+    plain = page.to_latex(lang="zh").splitlines()[len(comments) :]
+    assert plain[0] == r"\begin{align*}" and not any("%" in line for line in plain)
+
+
+def test_steps_for_a_paper_stand_between_what_text_has_around_them():
+    page = derive_source(catalogue.find("affine"), {}, {}).second()
+    steps = page.to_latex(detail="steps")
+    assert r"y &= x \, W + b" in steps and r"\mathrm{d}y &=" in steps
+    assert steps.index(r"\paragraph") < steps.rindex(r"\begin{align*}")
+
+
+def test_a_page_without_layers_says_that_none_is_raised():
+    said = "No name here has the number of a layer: none is raised."
+    page = derive_source(catalogue.find("rnn"), {}, {}, layers="superscript")
+    for written in (page.to_text(), page.to_html(), page.to_markdown(), page.to_json()):
+        assert said in written
+    assert said not in derive_source(catalogue.find("rnn"), {}, {}).to_text()
+    assert said not in derive_source(catalogue.find("fnn"), {}, {}, layers="superscript").to_text()
 
 
 def test_the_order_of_indices_is_said_where_matrices_lie_otherwise():
@@ -88,6 +126,31 @@ def test_the_order_of_indices_is_said_where_matrices_lie_otherwise():
     assert said in page.to_text("column", style="index")
     assert said not in page.to_text(style="index") and said not in page.to_text("column")
     assert said in derive_source(catalogue.find("cnn"), {}, {}, layout="jacobian").to_text()
+
+
+@pytest.mark.parametrize(
+    ("network", "lying", "turned"),
+    [
+        ("cnn", {"x", "K", "z1", "a1", "p"}, {"f", "W", "z2", "a2", "b", "c"}),
+        ("conv2d", {"x", "W", "z"}, {"b"}),
+        ("multi_head_attention", set(), {"Q", "K", "V", "P"}),
+        ("max_pool", {"x"}, set()),
+    ],
+)
+def test_gradients_beside_windows_lie_as_their_tensors(network, lying, turned):
+    """The sentence about the layout, the table of shapes and the equations say the same."""
+    page = derive_source(catalogue.find(network), {}, {}, layout="jacobian")
+    data = json.loads(page.to_json())
+    links = {one["name"]: one["link"] for one in data["apart"]}
+    assert lying.isdisjoint(name.removeprefix("∂l/∂") for name in links)
+    assert {f"∂l/∂{name}" for name in turned} <= set(links)
+    said = page.to_text().partition("\n\n")[0].replace("\n", " ")
+    assert all(f" {name}" in said for name in lying)
+    assert ("each matrix of the last two" in said) == (network == "multi_head_attention")
+    slides = [one["text"][0] for one in data["equations"] if " ⋆ " in one["text"][0]]
+    assert not any("ᵀ" in line for line in slides)
+    steps = page.to_text(detail="steps")
+    assert "[not proved]" not in steps
 
 
 def test_a_document_is_latex(capsys):

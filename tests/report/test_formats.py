@@ -1,7 +1,9 @@
 """One derivation in every format says the same equations."""
 
 import json
+import re
 from io import StringIO
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from rich.console import Console
 
 import gradproof as gp
+from gradproof.cli import main
 from gradproof.gallery.catalogue import find
 from gradproof.report.console import show
 from gradproof.report.verdicts import markdown
@@ -30,13 +33,16 @@ def test_every_format_has_every_equation(network, vectors):
             assert aligned in latex
             assert aligned in markdown
         assert one["text"][-1].partition(" = ")[0] in text
-    tree = ElementTree.fromstring(f"<div>{page.to_html(vectors).replace('<br>', '<br/>')}</div>")
-    assert len(list(tree.iter("math"))) == sum(len(row.forms) for row in rows)
+    tree = ElementTree.fromstring(f"<div>{page.to_html(vectors)}</div>")
+    tables = [one for one in tree.iter("table") if one.get("class") == "equations"]
+    shown = [line for table in tables for line in table]
+    assert len(shown) == sum(len(row.forms) for row in rows)
+    assert all(len(list(line.iter("math"))) == 2 for line in shown)
 
 
 def test_a_notebook_shows_a_derivation():
     page = gp.derive(find("fnn").forward)
-    assert "<math>" in page._repr_html_()
+    assert '<math displaystyle="true">' in page._repr_html_()
     assert page._repr_latex_().startswith("$$\n\\begin{aligned}")
     assert "```math" in page._repr_markdown_()
 
@@ -92,3 +98,20 @@ def test_a_hostile_name_in_html_is_text():
     hostile = type(page)("<script>alert(1)</script>", page.derivation, ("<b>note</b>",), {})
     assert "<script>" not in hostile.to_html()
     assert "<b>" not in hostile.to_html()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_html_of_the_command_line_is_a_page_of_its_own(capsys, lang):
+    words = ["derive", "rnn", "--format", "html", "--detail", "steps", "--lang", lang]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    tree = ElementTree.fromstring(re.sub("<meta([^>]*)>", r"<meta\1/>", printed.split("\n", 1)[1]))
+    assert printed.startswith(f'<!DOCTYPE html>\n<html lang="{lang}">')
+    page = derive_source(find("rnn"), {}, {})
+    shapes = next(one for one in tree.iter("table") if one.get("class") == "shapes")
+    assert [row.findall("td")[1].text for row in shapes] == [s for _, s in page.rows().inputs]
+    levels = [int(one.tag[1]) for one in tree.iter() if re.fullmatch(r"h\d", one.tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert "data:font/woff2;base64," in printed and "http" not in printed.replace("http-equiv", "")
+    assert "<html" not in page.to_html(lang=lang) and "font-face" not in page._repr_html_()

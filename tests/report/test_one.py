@@ -53,3 +53,10 @@ def test_the_command_line_takes_one(capsys):
     assert main(["derive", "fnn", "--one", "n", "--layout", "jacobian"]) == 0
     assert "∂l/∂b2 = ∂l/∂z2" in capsys.readouterr().out
     assert main(["derive", "fnn", "--one", "n", "--format", "ipynb"]) == 2
+
+
+def test_an_axis_of_one_turn_is_refused_where_no_loop_takes_it_away(capsys):
+    assert main(["derive", "rnn", "--one", "n"]) == 0
+    assert "x[t] U" in capsys.readouterr().out
+    assert main(["derive", "rnn", "--one", "T"]) == 2
+    assert "x has 3 axes and would keep that of T" in capsys.readouterr().err

@@ -152,7 +152,10 @@ def test_buttons_copy(browser, right):
         button.click()
     assert browser.find_element(By.ID, "told").text == "Copied"
     copied = browser.execute_script("return window.copied")
-    assert copied == [right[1].gradients[2].formulas[-1].latex, "∂l/∂W2 = a1ᵀ ∂l/∂z2"]
+    assert copied[:2] == [right[1].gradients[2].formulas[-1].latex, "∂l/∂W2 = a1ᵀ ∂l/∂z2"]
+    (code,) = copied[2:]
+    assert code == right[1].gradients[2].numpy
+    assert code.endswith("\n# ∂l/∂W2 = a1ᵀ ∂l/∂z2\ndl_dW2 = a1.T @ dl_dz2\n")
     assert r"\frac{\partial l}{\partial W_{2}}" in copied[0]
 
 

@@ -12,6 +12,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from gradproof.gallery.catalogue import find
 from gradproof.report import page as page_module
 from gradproof.report.page import page
+from gradproof.words import in_language
 from tests.browsing import documented, opened, requests_of
 
 NETWORKS = {"fnn": {}, "cnn": {}, "rnn": {"T": 4}, "lstm": {"T": 4}, "attention": {}}
@@ -86,14 +87,16 @@ def test_the_buttons_copy_what_stands_there(browser, shown):
         " text => { window.copied.push(text); return Promise.resolve(); }"
     )
     last = document.gradients[-1]
-    for button in browser.find_elements(By.CSS_SELECTOR, f"#{last.key} button.copy")[:2]:
+    for button in browser.find_elements(By.CSS_SELECTOR, f"#{last.key} button.copy"):
         browser.execute_script(
             "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", button
         )
         button.click()
     assert browser.find_element(By.ID, "told").text == COPIED[lang]
     formula = last.formulas[-1]
-    assert browser.execute_script("return window.copied") == [formula.latex, formula.text]
+    code = in_language(last, lang).numpy
+    assert code and (lang == "en" or "# Given" not in code)
+    assert browser.execute_script("return window.copied") == [formula.latex, formula.text, code]
 
 
 def test_dark_and_light_the_keyboard_and_paper(browser, shown):

@@ -33,6 +33,36 @@ def test_what_is_wrong_with_a_call_is_said_in_chinese(call, capsys):
         assert set(re.findall("[a-zA-Z]+", last)) <= set(names.split("|"))
 
 
+MISSPELT = {
+    "derive fnn --layuot jacobian": ("--layout", "unrecognized arguments: --layuot jacobian"),
+    "derive fnn --layot=jacobian": ("--layout", "unrecognized arguments: --layot=jacobian"),
+    "verify fnn --engin numpy --sead 3": ("--seed", "unrecognized arguments: --sead 3"),
+    "verfy fnn": ("verify", "invalid choice: 'verfy'"),
+    "export fnn --to nunpy": ("numpy", "argument --to: invalid choice: 'nunpy'"),
+    "report fnn --outptu page.html": ("--output", "are required: -o/--output"),
+    "grade answers --solutoin": ("--solution", "unrecognized arguments: --solutoin"),
+}
+
+
+@pytest.mark.parametrize("call", MISSPELT)
+def test_a_misspelt_word_is_met_with_the_one_that_it_looks_like(call, capsys):
+    like, wrong = MISSPELT[call]
+    for lang, asked in (("en", f"  Did you mean {like}?"), ("zh", f"  是不是想写 {like}？")):
+        with pytest.raises(SystemExit) as end:
+            main([*call.split(), "--lang", lang])
+        assert end.value.code == 2
+        last = capsys.readouterr().err.splitlines()[-1]
+        assert last.endswith(asked)
+        assert lang == "zh" or wrong in last
+
+
+def test_a_word_that_looks_like_none_is_met_with_no_guess(capsys):
+    for call in ("derive fnn --nothing", "derive fnn --layout sideways", "rewrite fnn"):
+        with pytest.raises(SystemExit):
+            main(call.split())
+        assert "Did you mean" not in capsys.readouterr().err
+
+
 def test_english_help_is_that_of_argparse(capsys):
     with pytest.raises(SystemExit):
         main(["derive", "--help"])

@@ -32,7 +32,8 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("button.copy");
   if (!button) return;
   const { card, form } = button.dataset;
-  const done = await copy(card ? cards.get(card).formulas.at(-1)[form] : button.dataset.copy);
+  const here = card && (form === "numpy" ? cards.get(card) : cards.get(card).formulas.at(-1));
+  const done = await copy(here ? here[form] : button.dataset.copy);
   button.focus();
   tell(done ? words.copied : words.not_copied);
 });
