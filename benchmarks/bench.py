@@ -35,7 +35,7 @@ LIMIT = 150
 
 NETWORKS = ((2, 4, 3), (64, 128, 64), (784, 128, 10), (784, 512, 512, 10))
 BATCH = 64
-PACKAGES = ("numpy", "python-flint", "torch", "tensorflow-cpu", "jax", "sympy", "tensorgrad")
+PACKAGES = ("numpy", "python-flint", "torch", "tensorflow-cpu", "jax", "sympy")
 
 
 def timed(function: Callable[[], object], seconds: float = 1.5, most: int = 41) -> list[float]:
@@ -333,7 +333,7 @@ def gallery() -> Iterator[Row]:
             _once(lambda m=module, s=sizes: gp.verify(m.forward, engine="numpy", sizes=s))
             for _ in range(2)
         ]
-        yield row("gallery", f"verify {name}", taken)
+        yield row("gallery", f"verify {name}: verdicts", taken)
 
 
 def sweep() -> Iterator[Row]:
