@@ -364,7 +364,7 @@ def gallery() -> Iterator[Row]:
             _once(lambda m=module, s=sizes: gp.verify(m.forward, engine="numpy", sizes=s))
             for _ in range(2)
         ]
-        yield row("gallery", f"verify {name}", taken)
+        yield row("gallery", f"verify {name}: verdicts", taken)
 
 
 def sweep() -> Iterator[Row]:

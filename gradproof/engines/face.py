@@ -277,9 +277,8 @@ class Inputs:
         }
 
 
-def read_inputs(arguments: Mapping[str, Argument], dtype: str, *, copied: bool = True) -> Inputs:
-    """The arguments in the dtype, under the names of their tensors. If they need not be `copied`,
-    those that are in the dtype already stand for themselves: nothing may write into them.
+def read_inputs(arguments: Mapping[str, Argument], dtype: str) -> Inputs:
+    """The arguments in the dtype, under the names of their tensors.
 
     Raises:
         EngineError: the dtype is not one that the engines compute in.
@@ -296,8 +295,7 @@ def read_inputs(arguments: Mapping[str, Argument], dtype: str, *, copied: bool =
         array = np.asarray(value)
         match array.dtype.kind:
             case "f":
-                as_is = not copied and str(array.dtype) == dtype
-                inputs.floats[name] = array if as_is else in_dtype(array, dtype)
+                inputs.floats[name] = in_dtype(array, dtype)
             case "i" | "u" | "b":
                 inputs.wholes[name] = array.astype(np.int64)
             case _:

@@ -217,13 +217,13 @@ def record_plain(
     Raises:
         EngineError: a number that no operation has.
     """
-    inputs = read_inputs(arguments, dtype, copied=False)  # a face writes into copies
+    inputs = read_inputs(arguments, dtype)
     recording = Recording(PLAIN, dtype, frozenset(operations.values()))
     natives = {**inputs.floats, **inputs.wholes}
     with np.errstate(all="ignore"):  # an overflow shows in the values, as in the other engines
         result = _unwrap(inputs.call(function, recording, natives))
     kept = read_kept(recording, operations)
-    return PlainRun(result, {**natives, **{name: np.array(a) for name, a in kept.items()}})
+    return PlainRun(result, {name: np.array(a) for name, a in (natives | kept).items()})
 
 
 def run_plain(
@@ -407,8 +407,10 @@ class NumpyEngine(Engine):
             boxes = {name: root(array) for name, array in inputs.floats.items()}
             result = read_loss(inputs.call(forward, recording, boxes | inputs.wholes))
         kept = read_kept(recording, operations)
-        made = {name: TRACED.array(value) for name, value in (kept | {loss: result}).items()}
-        values = inputs.floats | inputs.wholes | made
+        values = {
+            name: TRACED.array(value)
+            for name, value in (boxes | inputs.wholes | kept | {loss: result}).items()
+        }
         roots = boxes | {
             name: perturbations[number]
             for name, number in operations.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
 
@@ -63,9 +63,14 @@ def graph(document: Document) -> Graph:
     gradients = {feed: card.key for card in document.gradients for feed in card.feeds}
     names = {leaf.key: leaf.called for leaf in document.leaves}
     names |= {card.key: card.called for card in document.forward}
-    ends = [
-        (feed, card.key) for card in document.forward for feed in card.feeds if feed != card.key
-    ]
+    families = _families(document, gradients)
+    for family in families:
+        names[family.keys[0]] = family.name
+        for key in family.keys[1:]:
+            del names[key]
+    first = {key: family.keys[0] for family in families for key in family.keys}
+    read = ((first.get(feed, feed), card.key) for card in document.forward for feed in card.feeds)
+    ends = list(dict.fromkeys((source, target) for source, target in read if source != target))
     boxes = graphlay.Graph()
     for key, name in names.items():
         boxes.node(key, width=_width(name), height=TALL)
@@ -101,6 +106,33 @@ def graph(document: Document) -> Graph:
         for (source, target), edge in zip(ends, laid.edges, strict=True)
     )
     return Graph(nodes, edges, high["x"] - low["x"] + 2 * MARGIN, high["y"] - low["y"] + 2 * MARGIN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """Inputs that stand in one node."""
+
+    name: str
+    keys: tuple[str, ...]
+
+
+def _families(document: Document, gradients: Mapping[str, str]) -> list[_Family]:
+    """The inputs ``W[1], W[2], …`` that the turns of one loop read, if their gradients stand in one
+    card: they are one node, ``W[t]``, as the loop is. Each for itself would be a column of
+    hundreds, with lines from all to one node, which take minutes to lay out."""
+    readers: dict[str, list[str]] = {}
+    for card in document.forward:
+        for feed in card.feeds:
+            readers.setdefault(feed, []).append(card.key)
+    loops = {card.key for card in document.forward if card.members}
+    found: dict[tuple[str, ...], list[str]] = {}
+    for leaf in document.leaves:
+        stem, bracket, _ = leaf.name.partition("[")
+        mine = tuple(readers.get(leaf.key, ()))
+        if bracket and mine and loops.issuperset(mine):
+            alike = (stem, leaf.role, gradients.get(leaf.key, ""), *mine)
+            found.setdefault(alike, []).append(leaf.key)
+    return [_Family(f"{of[0]}[t]", tuple(keys)) for of, keys in found.items() if len(keys) > 1]
 
 
 def _width(name: str) -> float:
