@@ -75,9 +75,8 @@ def main() -> None:
             browser.quit()
         size = path.stat().st_size / 1e6
     print(f"{layers} layers, {cards} gradients: {size:.2f} MB, written in {taken:.1f} s")
-    print(
-        f"opened in {statistics.median(times):.2f} s (median of {REPEATS}; at most {max(times):.2f})"
-    )
+    median, most = statistics.median(times), max(times)
+    print(f"opened in {median:.2f} s (median of {REPEATS}; at most {most:.2f})")
 
 
 if __name__ == "__main__":
