@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from gradproof import __version__
 from gradproof.core.errors import DataError, GradproofError, NetworkError
 from gradproof.core.told import told, told_as_is, told_row
-from gradproof.words import LANGUAGES, in_language, language, say
-from gradproof.words.arguments import Parser
+from gradproof.words import LANGUAGES, in_language, language, say, sentence
+from gradproof.words.arguments import Parser, cells
 from gradproof.words.say import ENGLISH, VARIABLE
 
 if TYPE_CHECKING:
@@ -61,6 +61,15 @@ UNUSED: dict[str, Any] = {
     "json": False,
 }
 """What options of ``verify`` are where nobody gave them."""
+
+CERTIFIED = {
+    "network": sentence("network"),
+    "claim": sentence("claim"),
+    "element": sentence("element"),
+    "claimed": sentence("claimed"),
+    "true": sentence("true"),
+}
+"""The lines of a certificate that is confirmed."""
 
 PLAIN_WIDTH = 100
 """Columns of a report that goes to a file or a pipe."""
@@ -907,9 +916,32 @@ def _save_certificates(report: Report, folder: str | None) -> list[Path]:
 
 
 def _certificate(options: argparse.Namespace) -> int:
-    from gradproof.certificate.check import main as check
+    from gradproof.certificate.check import NotConfirmed, Unreadable, confirm, read, sentences
 
-    return check([options.file])
+    # The checker itself imports nothing of gradproof, and so no language.
+    lang = options.lang
+    try:
+        document = read(Path(options.file).read_text(encoding="utf-8"))
+        confirm(document)
+    except (OSError, UnicodeDecodeError, Unreadable) as problem:
+        said = say("unreadable: {file}: {problem}", lang, file=options.file, problem=problem)
+        print(said, file=sys.stderr)
+        return 2
+    except NotConfirmed as problem:
+        print(say("✗ not confirmed: {problem}.", lang, problem=problem))
+        return 1
+    for line in sentences(document):
+        label, _, what = line.partition(" ")
+        title = say(CERTIFIED[label], lang)
+        print(title + " " * (9 - cells(title)) + what.lstrip())
+    print(
+        say(
+            "✓ confirmed: the two intervals are disjoint, so the claimed formula is not the "
+            "gradient.",
+            lang,
+        )
+    )
+    return 0
 
 
 def _explain(options: argparse.Namespace) -> int:

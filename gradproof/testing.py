@@ -154,7 +154,12 @@ def gradgradcheck(
 def _refuse(asked: Mapping[str, bool]) -> None:
     for name, wanted in asked.items():
         if wanted:
-            raise NotYet(f"{name} is not there: vector–Jacobian products are checked, one by one.")
+            raise NotYet(
+                told(
+                    "{name} is not there: vector–Jacobian products are checked, one by one.",
+                    name=name,
+                )
+            )
 
 
 def _of_torch(func: Callable[..., Any], inputs: Any, seed: int, *, order: int) -> CheckReport:
@@ -211,7 +216,11 @@ def check_grads(
     """
     __tracebackhide__ = True
     if order not in (1, 2):
-        raise NotYet(f"Order {order} is not there: first and second derivatives are checked.")
+        raise NotYet(
+            told(
+                "Order {order} is not there: first and second derivatives are checked.", order=order
+            )
+        )
     if not modes or set(modes) - {"fwd", "rev"}:
         raise DataError(
             told(

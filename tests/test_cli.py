@@ -437,3 +437,12 @@ def test_an_option_that_would_not_be_read_is_refused(call, capsys):
     assert UNREAD[call] in capsys.readouterr().err
     assert main([*call.split(), "--lang", "zh"]) == 2
     assert UNREAD[call] not in capsys.readouterr().err or "PAGE.html" in UNREAD[call]
+
+
+def test_a_certificate_is_spoken_of_in_chinese(tmp_path, capsys):
+    file = tmp_path / "wrong.json"
+    file.write_text("no JSON", encoding="utf-8")
+    assert main(["certificate", str(file), "--lang", "zh"]) == 2
+    assert capsys.readouterr().err.startswith(f"无法读取：{file}：")
+    assert main(["certificate", str(tmp_path / "none.json")]) == 2
+    assert capsys.readouterr().err.startswith("unreadable: ")

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradproof.blackbox.case import Case
 from gradproof.core.errors import DataError
+from gradproof.core.told import told
 from gradproof.engines.black_box import BoxFailed
 from gradproof.judge.box import Finding, judge_returned
 from gradproof.judge.reference import Data, Unbounded
@@ -43,9 +44,15 @@ def check_size(case: Case) -> None:
     columns = sum(int(np.prod(shape, dtype=np.int64)) for shape in case.reference.outputs())
     if columns > MOST_COLUMNS:
         raise DataError(
-            f"The Jacobian has {columns:,} columns, one call each; full=True goes up to "
-            f"{MOST_COLUMNS:,}.",
-            advice="Give smaller inputs, or leave full out: random upstream gradients see it too.",
+            told(
+                "The Jacobian has {columns:,} columns, one call each; full=True goes up to "
+                "{most:,}.",
+                columns=columns,
+                most=MOST_COLUMNS,
+            ),
+            advice=told(
+                "Give smaller inputs, or leave full out: random upstream gradients see it too."
+            ),
         )
 
 

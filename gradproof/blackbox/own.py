@@ -95,13 +95,16 @@ def _reference(call: Call, machine: Engine) -> Callable[..., Any]:
         alone = machine.forward_alone(call.function, question)
     except (BoxFailed, Unattempted) as problem:
         raise NotYet(
-            f"The forward pass cannot be read, so there is nothing to check against: {problem}.",
-            advice="Give a reference: gp.check(function, inputs, reference=paper)",
+            told(
+                "The forward pass cannot be read, so there is nothing to check against: {problem}.",
+                problem=problem,
+            ),
+            advice=told("Give a reference: gp.check(function, inputs, reference=paper)"),
         ) from problem
     if alone is None:
         raise NotYet(
-            f"{machine.title} does not show what a forward pass computes.",
-            advice="Give a reference: gp.check(function, inputs, reference=paper)",
+            told("{engine} does not show what a forward pass computes.", engine=machine.title),
+            advice=told("Give a reference: gp.check(function, inputs, reference=paper)"),
         )
     parameters = [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in call.tensors
@@ -147,9 +150,11 @@ def _read_whole(call: Call, reference: Callable[..., Any], machine: Engine, seed
     )
     if any(row.kind == "refuted" for row in found.rows if row.name.startswith("y[")):
         raise NotYet(
-            "The forward pass cannot be read: at other inputs it gives other values than what was "
-            "read of it, as with a branch on data or a number taken out of a tensor.",
-            advice="Give a reference: gp.check(function, inputs, reference=paper)",
+            told(
+                "The forward pass cannot be read: at other inputs it gives other values than what "
+                "was read of it, as with a branch on data or a number taken out of a tensor."
+            ),
+            advice=told("Give a reference: gp.check(function, inputs, reference=paper)"),
         )
 
 

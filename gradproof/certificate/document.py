@@ -33,6 +33,7 @@ from gradproof.core.term import (
     reads,
     walk,
 )
+from gradproof.core.told import told
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 from gradproof.prims.formula import Formula
 
@@ -72,9 +73,15 @@ def certificate(
             break
     if finding.claimed.overlaps(finding.true):
         raise WitnessError(
-            f"{claim.name} was refuted, but at {list(index)} it is {finding.true.str(15)}, and so "
-            f"is the derivative by {claim.of}: the derived gradient is wrong.",
-            advice="This is a mistake of gradproof: please report it with the network.",
+            told(
+                "{name} was refuted, but at {index} it is {true}, and so is the derivative by "
+                "{of}: the derived gradient is wrong.",
+                name=claim.name,
+                index=list(index),
+                true=finding.true.str(15),
+                of=claim.of,
+            ),
+            advice=told("This is a mistake of gradproof: please report it with the network."),
             place=claim.place,
         )
     document |= {
@@ -262,7 +269,12 @@ def _functions(equations: Iterable[Equation]) -> dict[str, Any]:
             if node.function in ELEMENTARY:
                 continue
             if record.meaning is None:
-                raise NotYet(f"A certificate cannot say yet what {node.function} means.")
+                raise NotYet(
+                    told(
+                        "A certificate cannot say yet what {function} means.",
+                        function=node.function,
+                    )
+                )
             arguments = [Formula(Read(f"#{k}", ())) for k in range(len(record.arguments))]
             meaning = record.meaning(*arguments).term
             found[node.function] = [len(arguments), _term(meaning)]

@@ -175,9 +175,11 @@ def compute(
         return functions[name](*operands, **({} if record else attributes))
     if name == "put":
         raise NotYet(
-            "Writing at positions that integers give is not supported in forward yet: frameworks "
-            "differ in what stays where one stands twice.",
-            advice="np.add.at adds there; or write  gp.one_hot(idx, size).T @ b.",
+            told(
+                "Writing at positions that integers give is not supported in forward yet: "
+                "frameworks differ in what stays where one stands twice."
+            ),
+            advice=told("np.add.at adds there; or write  gp.one_hot(idx, size).T @ b."),
             place=place(),
         )
     if record is None or (order == 0 and record.meaning is None):

@@ -9,7 +9,7 @@ from textwrap import wrap
 from gradproof.core.errors import DataError, UnknownName
 from gradproof.core.index import Size
 from gradproof.core.program import DIFFERENTIAL, Derivation, shapes
-from gradproof.core.told import told
+from gradproof.core.told import told, told_row
 from gradproof.derivation.second import check_along
 from gradproof.ink.latex import plain_names
 from gradproof.ink.terminal import name_text, text
@@ -84,8 +84,8 @@ class Equations:
         found = {step.of: step.equation for step in self.derivation.steps}
         if name not in found:
             raise UnknownName(
-                f"There is no gradient with respect to {name}.",
-                advice=f"There are those with respect to {', '.join(found)}.",
+                told("There is no gradient with respect to {name}.", name=name),
+                advice=told("There are those with respect to {names}.", names=told_row([*found])),
             )
         convention = self._convention("row")
         known = shapes(self.derivation.forward) | shapes(self.derivation.backward)

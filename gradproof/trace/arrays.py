@@ -11,8 +11,10 @@ import numpy as np
 from gradproof.core.errors import DataError
 from gradproof.core.told import told
 
-SAVED = 'Save the arrays by parameter:  np.savez("data.npz", x=x, W=W)'
-SAVED_LIST = 'Save a list tensor by tensor:  np.savez("data.npz", **{"Ws[1]": W1, "Ws[2]": W2})'
+SAVED = told('Save the arrays by parameter:  np.savez("data.npz", x=x, W=W)')
+SAVED_LIST = told(
+    'Save a list tensor by tensor:  np.savez("data.npz", **{{"Ws[1]": W1, "Ws[2]": W2}})'
+)
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
