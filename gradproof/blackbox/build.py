@@ -125,15 +125,20 @@ def drawn(
     arguments: Sequence[Any] | Mapping[str, Any] | None,
     reference: Callable[..., Any],
     upstream: str | None,
+    ones: int = 1,
 ) -> dict[str, Any]:
-    """Shapes in the place of arguments that no annotation describes: the data are drawn then.
-    Integers stay, because nothing says what they may be."""
+    """Shapes in the place of arguments that no annotation describes: the data are drawn then, with
+    as many elements as `ones` says along axes that have one. Integers stay, because nothing says
+    what they may be."""
     annotated = getattr(reference, "__annotations__", {})
 
     def shape(value: Any) -> Any:
         if isinstance(value, list):
             return [shape(one) for one in value]
-        return value if isinstance(value, str | tuple) else tuple(int(s) for s in value.shape)
+        if isinstance(value, str):
+            return value
+        sizes = value if isinstance(value, tuple) else getattr(value, "shape", ())
+        return tuple(ones if size == 1 else size for size in sizes)
 
     return {
         name: value if "int" in str(getattr(value, "dtype", "")) else shape(value)

@@ -114,8 +114,8 @@ def check(
             advice=told("Give a paper as reference, or check the function without instrument."),
         )
 
-    def rebuilt(sizes: Mapping[str, int], dtype: str, seed: int) -> Case:
-        given = drawn(arguments, reference, upstream)
+    def rebuilt(sizes: Mapping[str, int], dtype: str, seed: int, ones: int = 1) -> Case:
+        given = drawn(arguments, reference, upstream, ones)
         named = {**options, "engine": case.machine.name}
         return build(function, given, reference, dtype=dtype, seed=seed, sizes=sizes, **named)
 
@@ -140,7 +140,7 @@ def check(
     if not power:
         return report
 
-    found = power_of(case, report, rebuilt)
+    found = power_of(case, report, rebuilt, given=arguments is not None)
     if found is None:
         because = "What the data could not have shown is not known: the reference is no paper."
         note = Observation("note", because)
