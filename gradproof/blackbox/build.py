@@ -213,9 +213,15 @@ def _callable(
         ) from problem
     strange = [one.dtype for one in made if one.array is None]
     if strange:
+        several = told("Return a tensor, or several as a tuple: return y, h")
+        own = told(
+            "Write it with {title}'s own functions, or as a paper: NumPy with shapes as "
+            'annotations, as in  x: "n 3"',
+            title=machine.title,
+        )
         raise DataError(
             told("The reference returns {kind}, not a tensor.", kind=strange[0]),
-            advice=told("Return a tensor, or several as a tuple: return y, h"),
+            advice=own if strange[0] == "ndarray" else several,
         )
     shapes = tuple(one.array.shape for one in made if one.array is not None)
     case = replace(case, data=data_for(shapes))
