@@ -302,7 +302,11 @@ def _audit_parser(commands: Any, lang: str) -> None:
         action="append",
         default=[],
         metavar="MODULE:NAME",
-        help=say("audit this function or class, as NumPy's, which cannot be found", lang),
+        help=say(
+            "audit this function or class and no other: also what cannot be found, as a function "
+            "that returns its value and a pullback",
+            lang,
+        ),
     )
     parser.set_defaults(run=_audit)
 

@@ -40,7 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="MODULE:NAME",
-        help="audit this function or class, as NumPy's, which cannot be found by themselves",
+        help="audit this function or class and no other: also what cannot be found, as a function "
+        "that returns its value and a pullback",
     )
 
 

@@ -55,7 +55,10 @@ def kept(owner: Any, then: Numbers) -> list[Kept]:
 
 
 def _copied(one: Any) -> Any:
-    return one.copy() if isinstance(one, np.ndarray) else one
+    """The numbers that something has now, where they can be changed later."""
+    if isinstance(one, np.ndarray):
+        return one.copy()
+    return one.clone() if hasattr(one, "clone") else one
 
 
 def _places(owner: Any) -> Iterator[Kept]:

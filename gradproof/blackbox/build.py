@@ -144,15 +144,20 @@ def drawn(
     arguments: Sequence[Any] | Mapping[str, Any] | None,
     reference: Callable[..., Any],
     upstream: str | None,
+    ones: int = 1,
 ) -> dict[str, Any]:
-    """Shapes in the place of arguments that no annotation describes: the data are drawn then.
-    Integers stay, because nothing says what they may be."""
+    """Shapes in the place of arguments that no annotation describes: the data are drawn then, with
+    as many elements as `ones` says along axes that have one. Integers stay, because nothing says
+    what they may be."""
     annotated = getattr(reference, "__annotations__", {})
 
     def shape(value: Any) -> Any:
         if isinstance(value, list):
             return [shape(one) for one in value]
-        return value if isinstance(value, str | tuple) else tuple(int(s) for s in value.shape)
+        if isinstance(value, str):
+            return value
+        sizes = value if isinstance(value, tuple) else getattr(value, "shape", ())
+        return tuple(ones if size == 1 else size for size in sizes)
 
     return {
         name: value if "int" in str(getattr(value, "dtype", "")) else shape(value)
@@ -227,9 +232,15 @@ def _callable(
         ) from problem
     strange = [one.dtype for one in made if one.array is None]
     if strange:
+        several = told("Return a tensor, or several as a tuple: return y, h")
+        own = told(
+            "Write it with {title}'s own functions, or as a paper: NumPy with shapes as "
+            'annotations, as in  x: "n 3"',
+            title=machine.title,
+        )
         raise DataError(
             told("The reference returns {kind}, not a tensor.", kind=strange[0]),
-            advice=told("Return a tensor, or several as a tuple: return y, h"),
+            advice=own if strange[0] == "ndarray" else several,
         )
     shapes = tuple(one.array.shape for one in made if one.array is not None)
     case = replace(case, data=data_for(shapes))

@@ -8,6 +8,7 @@ permits, however the wrong function rounds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -38,8 +39,12 @@ from gradproof.report.unseen import PowerReport, PowerRow, Proposal, Unseen, wor
 from gradproof.trace.signature import Signature
 from gradproof.write.convention import Convention, shape_text
 
-Rebuilt = Callable[[Mapping[str, int], str, int], Case]
-"""Another case of the same check, its data drawn: with these sizes, a dtype and a seed."""
+Rebuilt = Callable[[Mapping[str, int], str, int, int], Case]
+"""Another case of the same check, its data drawn: with these sizes, a dtype and a seed, and as long
+as the last number where an axis of an argument without annotation has the length 1."""
+
+LONGER = 5
+"""Elements in the place of one, where no annotation says which axes are one size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,21 +167,26 @@ def in_arb(here: Scene, reference: PaperReference, data: Data) -> Scene:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Other data to try: what is different in them, and how to ask for them."""
+    """Other data to try: what is different in them, and how to ask for them; ``longer`` says
+    that what had one element along an axis has more."""
 
     words: str
     options: str
     case: Case
     scale: float = 1.0
+    longer: bool = False
 
 
-def power_of(case: Case, report: CheckReport, rebuilt: Rebuilt) -> PowerReport | None:
+def power_of(
+    case: Case, report: CheckReport, rebuilt: Rebuilt, *, given: bool
+) -> PowerReport | None:
     """What a check could not have seen; `None` where the reference is no paper.
 
     Args:
         case: what was checked.
         report: what the check found.
         rebuilt: makes the same check at other sizes, in another dtype or with another seed.
+        given: whether arguments were.
     """
     reference = case.reference
     if not isinstance(reference, PaperReference):
@@ -186,32 +196,50 @@ def power_of(case: Case, report: CheckReport, rebuilt: Rebuilt) -> PowerReport |
     contract = contract_of(case.machine.name, "float32") if fine else case.contract
     draws = [case.data(k) for k in range(report.draws)]
     here = scene(reference, case.wanted, contract, draws)
-    signature: Signature = {t.name: t for t in reference.paper.forward.inputs}
+    # The paper's own have a number where its code asks for a size.
+    signature: Signature = {t.name: t for t in case.inputs}
     generic = choose_sizes(signature, {}, {})
     clinic = open_clinic(reference.paper, reference.derivation, generic)
-    counts, unseen, left_out = _unseen(here, clinic)
+    counts, made, unseen, left_out = _unseen(here, clinic)
     kinds: dict[Mutant, Kind] = {}
     proposals: list[Proposal] = []
     by: dict[Mutant, str] = {}
     if unseen:
-        wide = rebuilt({**reference.sizes, **generic}, case.dtype, report.seed)
+        wide = rebuilt({**reference.sizes, **generic}, case.dtype, report.seed, 1)
         exact = in_arb(here, reference, case.data(0))
         if isinstance(wide.reference, PaperReference) and _alike(wide.reference, reference):
             exact = in_arb(here, wide.reference, wide.data(0))
         kinds = {mutant: compare(mutant, here, clinic, exact) for mutant in unseen}
-        hidden = [m for m, kind in kinds.items() if kind == "different"]
-        for other in _others(case, report, rebuilt, signature, generic):
+    hidden = [m for m, kind in kinds.items() if kind == "different"]
+    known = made - {(m.of, m.mistake.name) for m, kind in kinds.items() if kind != "different"}
+    absent: tuple[Mutant, ...] = ()
+    for other in _others(case, report, rebuilt, signature, generic, given=given):
+        there = other.case.reference
+        if not isinstance(there, PaperReference):
+            continue
+        if _alike(there, reference):
             shown = list(_shown(hidden, by, other, here, fine=fine))
-            if shown:
-                by.update(dict.fromkeys(shown, other.words))
-                proposals.append(Proposal(other.words, other.options, len(shown)))
+        elif not absent and other.longer:
+            shown = list(_only_there(known, other, here, fine=fine))
+            absent = tuple(shown)
+        else:
+            continue
+        if shown:
+            by.update(dict.fromkeys(shown, other.words))
+            proposals.append(Proposal(other.words, other.options, len(shown)))
+    kinds |= dict.fromkeys(absent, "different")
+    for mutant in absent:
+        counts[mutant.of] = counts.get(mutant.of, 0) + 1
     return _reported(case, report, reference, counts, kinds, by, proposals, left_out)
 
 
-def _unseen(here: Scene, clinic: Clinic) -> tuple[dict[str, int], list[Mutant], int]:
-    """How many mistakes there are for each tensor, those that are not seen, and how many have no
-    consequences that could be worked out."""
+def _unseen(
+    here: Scene, clinic: Clinic
+) -> tuple[dict[str, int], frozenset[tuple[str, str]], list[Mutant], int]:
+    """How many mistakes there are for each tensor, which they are by their names, those that are
+    not seen, and how many have no consequences that could be worked out."""
     counts: dict[str, int] = {}
+    made: set[tuple[str, str]] = set()
     unseen: list[Mutant] = []
     left_out = 0
     for step in here.reference.derivation.steps:
@@ -226,9 +254,11 @@ def _unseen(here: Scene, clinic: Clinic) -> tuple[dict[str, int], list[Mutant], 
             seen = shows(mutant, here)
             left_out += seen is None
             counts[step.of] += seen is not None
+            if seen is not None:
+                made.add((mutant.of, mutant.mistake.name))
             if seen is False:
                 unseen.append(mutant)
-    return counts, unseen, left_out
+    return counts, frozenset(made), unseen, left_out
 
 
 def _alike(one: PaperReference, other: PaperReference) -> bool:
@@ -240,9 +270,35 @@ def _shown(
     hidden: Sequence[Mutant], by: Mapping[Mutant, str], other: Other, here: Scene, *, fine: bool
 ) -> Iterator[Mutant]:
     """The mistakes that other data show and no data before them."""
+    there = _scene_of(other, here, fine=fine)
+    yield from (m for m in hidden if m not in by and shows(m, there))
+
+
+def _only_there(
+    known: frozenset[tuple[str, str]], other: Other, here: Scene, *, fine: bool
+) -> Iterator[Mutant]:
+    """Mistakes that are made and seen at other sizes, where the code has another program, and are
+    none here: a loop of one step has no weight between steps, a sum of one term is no sum."""
+    there = _scene_of(other, here, fine=fine)
+    paper, derivation = there.reference.paper, there.reference.derivation
+    clinic = open_clinic(paper, derivation, there.reference.sizes)
+    for step in derivation.steps:
+        if step.of in here.reference.derivation.gradients:
+            for mutant in mutants(step.of, clinic):
+                if (step.of, mutant.mistake.name) not in known and _made(mutant, there):
+                    yield mutant
+
+
+def _made(mutant: Mutant, there: Scene) -> bool:
+    """Whether a mistake is seen; in what does not come back, a wrong shape is nobody's."""
+    if mutant.mistake.reshapes and mutant.of not in there.wanted:
+        return False
+    return bool(shows(mutant, there))
+
+
+def _scene_of(other: Other, here: Scene, *, fine: bool) -> Scene:
     reference = other.case.reference
-    if not isinstance(reference, PaperReference) or not _alike(reference, here.reference):
-        return
+    assert isinstance(reference, PaperReference)
     data = other.case.data(0)
     if other.scale != 1:
         small = {
@@ -250,8 +306,7 @@ def _shown(
         }
         data = Data({**data.inputs, **small}, data.upstream)
     contract = contract_of(other.case.machine.name, "float32") if fine else other.case.contract
-    there = scene(reference, tuple(here.wanted), contract, [data])
-    yield from (m for m in hidden if m not in by and shows(m, there))
+    return scene(reference, tuple(here.wanted), contract, [data])
 
 
 def _others(
@@ -260,6 +315,8 @@ def _others(
     rebuilt: Rebuilt,
     signature: Signature,
     generic: Mapping[str, int],
+    *,
+    given: bool,
 ) -> Iterator[Other]:
     """Other data, the nearest first."""
     reference = case.reference
@@ -267,20 +324,31 @@ def _others(
     sizes = {**reference.sizes}
     symbols = {symbol: size for symbol, size in sizes.items() if symbol in generic}
     dtype, seed = case.dtype, report.seed
-    yield Other("drawn data", "without arguments", rebuilt(sizes, dtype, seed))
+    drawn = " without arguments" if given else ""
+    annotated = bool(getattr(case.written, "__annotations__", {}))
+    anew = "without arguments" if annotated else "arguments of these shapes that are drawn"
+    yield Other("drawn data", anew, rebuilt(sizes, dtype, seed, 1))
     for changed in wider(signature, symbols, generic):
         new = {symbol: size for symbol, size in changed.items() if size != symbols[symbol]}
         said = ", ".join(f"{symbol} = {size}" for symbol, size in new.items())
         try:
-            there = rebuilt({**sizes, **changed}, dtype, seed)
+            there = rebuilt({**sizes, **changed}, dtype, seed, 1)
         except GradproofError:  # the paper cannot have such sizes
             continue
-        yield Other(said, f"sizes={dict(changed)}", there)
-    yield Other(f"seed {seed + 1}", f"seed={seed + 1}", rebuilt(sizes, dtype, seed + 1))
+        ones = any(symbols[symbol] == 1 for symbol in new)
+        yield Other(said, f"sizes={dict(changed)}{drawn}", there, longer=ones)
+    if any(size == 1 for tensor in case.inputs for size in tensor.shape) and not annotated:
+        with suppress(GradproofError):  # an axis that has to be 1
+            there = rebuilt(sizes, dtype, seed, LONGER)
+            first = next(t for t in there.inputs if LONGER in t.shape)
+            said = f"axes of {LONGER} in the place of 1"
+            options = f"arguments such as {first.name} of the shape {first.shape}"
+            yield Other(said, options, there, longer=True)
+    yield Other(f"seed {seed + 1}", f"seed={seed + 1}", rebuilt(sizes, dtype, seed + 1, 1))
     said = "numbers 128 times smaller"
-    yield Other(said, "arguments with such numbers", rebuilt(sizes, dtype, seed), SMALL)
+    yield Other(said, "arguments with such numbers", rebuilt(sizes, dtype, seed, 1), SMALL)
     if dtype != "float64":
-        yield Other("float64", 'dtype="float64"', rebuilt(sizes, "float64", seed))
+        yield Other("float64", 'dtype="float64"', rebuilt(sizes, "float64", seed, 1))
 
 
 def _reported(

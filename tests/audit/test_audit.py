@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gradproof.audit.attributes import kept, numbers
 from gradproof.audit.change import CHANGES
 from gradproof.cli import main
 
@@ -276,6 +277,25 @@ def test_gradients_that_a_class_keeps_in_its_attributes_are_made_wrong(tmp_path)
     assert "Nothing was replaced: it returns no gradient" in done.stdout and done.returncode == 1
     nothing = run(tmp_path, "pytest test_kept.py::test_nothing -q -p no:cacheprovider")
     assert nothing.returncode == 2
+
+
+@pytest.mark.parametrize("framework", ["numpy", "torch"])
+def test_what_a_backward_pass_changes_where_it_lies_is_a_gradient_and_what_it_leaves_is_none(
+    framework,
+):
+    make = np.array if framework == "numpy" else pytest.importorskip("torch").tensor
+
+    class Layer:
+        def __init__(self):
+            self.W, self.dW, self.b, self.db = (make([1.0, 2.0]) for _ in range(4))
+
+    layer = Layer()
+    then = numbers(layer)
+    layer.dW += make([1.0, 0.0])
+    (one,) = kept(layer, then)
+    assert one.of == "W" and float(one.value[0]) == 2.0
+    one.put(make([7.0, 7.0]))
+    assert float(layer.dW[1]) == 7.0 and not kept(layer, numbers(layer))
 
 
 def test_a_framework_that_a_test_imports_is_seen_and_other_processes_are_left_out(project):

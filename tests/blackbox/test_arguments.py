@@ -157,3 +157,12 @@ def test_a_numpy_reference_without_shapes_is_refused_for_tensors_of_a_framework(
     assert "PyTorch cannot differentiate the reference" in str(caught.value)
     with pytest.raises(gp.DataError, match="The reference returns dict, not a tensor"):
         gp.check(torch.tanh, (torch.ones(3),), reference=lambda x: {"y": torch.tanh(x)})
+
+
+def test_a_paper_keeps_the_defaults_of_its_parameters():
+    def forward(x: "n 3", w: "3", eps=0.5):
+        r = np.sqrt(np.sum(x * x, axis=1) + eps)
+        return np.sum((x @ w) * r)
+
+    assert [step.of for step in gp.derive(forward).derivation.steps][-1] in ("x", "w")
+    assert gp.verify(forward, engine="numpy").ok

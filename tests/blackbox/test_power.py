@@ -72,3 +72,58 @@ def test_a_reference_that_is_no_paper_is_said_to_be_none():
     report = gp.check(square, (torch.ones(3),), reference=square, power=True, battery=False)
     assert report.power is None
     assert any("no paper" in one.text for one in report.observations)
+
+
+def test_one_step_hides_the_recurrent_weight_and_more_steps_show_it():
+    def recurrent(x: "n T 2", U: "2 3", V: "3 3"):
+        h = np.tanh(x[:, 0] @ U)
+        for t in range(1, x.shape[1]):
+            h = np.tanh(x[:, t] @ U + h @ V)
+        return h
+
+    def by_hand(x, U, V):
+        hs = [np.tanh(x[:, 0] @ U)]
+        for t in range(1, x.shape[1]):
+            hs.append(np.tanh(x[:, t] @ U + hs[-1] @ V))
+
+        def pullback(g):
+            dx, dU, dV = np.zeros_like(x), np.zeros_like(U), np.zeros_like(V)
+            for t in range(x.shape[1] - 1, -1, -1):
+                dz = g * (1 - hs[t] ** 2)
+                dU += x[:, t].T @ dz
+                dx[:, t] = dz @ U.T
+                dV += hs[t - 1].T @ dz if t else 0
+                g = dz @ V.T
+            return dx, dU, dV
+
+        return hs[-1], pullback
+
+    options = {"reference": recurrent, "engine": "numpy", "battery": False, "power": True}
+    options["draws"] = 1
+    hidden = gp.check(by_hand, sizes={"T": 1}, **options)
+    assert hidden.ok and hidden.power.exit_code == 1
+    assert {of for of, _ in said(hidden)} >= {"V"}
+    assert {one.by for one in hidden.power.unseen} == {"T = 7"}
+    shown = gp.check(by_hand, sizes={"T": 3}, **options)
+    assert shown.ok and not shown.power.unseen
+
+
+def test_arrays_of_one_row_are_told_to_have_more():
+    x, w = np.ones((1, 4), np.float32), np.arange(1, 5, dtype=np.float32)
+    hidden = gp.check(layer, (x, w), reference=plain, battery=False, power=True)
+    (proposal,) = (p for p in hidden.power.proposals if "axes" in p.words)
+    assert proposal.options == "arguments such as x of the shape (5, 4)"
+    assert ("w", "only the first") in said(hidden)
+    more = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    assert not gp.check(layer, (more, w), reference=plain, battery=False, power=True).power.unseen
+
+
+def test_what_is_proposed_for_given_arrays_can_be_followed():
+    x, w = np.ones((1, 4), np.float32), np.arange(1, 5, dtype=np.float32)
+    hidden = gp.check(layer, (x, w), reference=paper, battery=False, power=True)
+    (proposal,) = (p for p in hidden.power.proposals if p.words.startswith("n = "))
+    number = int(proposal.words.removeprefix("n = "))
+    assert proposal.options == f"sizes={{'n': {number}, 'd': 4}} without arguments"
+    options = {"engine": "numpy", "battery": False, "power": True}
+    again = gp.check(layer, reference=paper, sizes={"n": number, "d": 4}, **options)
+    assert not again.power.unseen
