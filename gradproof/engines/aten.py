@@ -15,7 +15,7 @@ from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.known import Real, Truth
-from gradproof.engines.places import put, take
+from gradproof.engines.places import labelled, labelled_backward, put, take
 
 Meaning = Callable[..., Any]
 """``meaning(interpreter, operation, *operands)``: tensors and numbers are operands, in the order of
@@ -32,6 +32,8 @@ FUSED: Mapping[str, str] = {
     "aten.logsumexp": "log Σ exp x",
     "aten._log_softmax": "x − log Σ exp x",
     "aten._log_softmax_backward_data": "g − exp(y)·Σ g",
+    "aten.nll_loss_forward": "−x[n, yₙ]",
+    "aten.nll_loss_backward": "−g·[k = yₙ]",
     "aten.silu": "x·σ(x)",
     "aten.silu_backward": "g·σ(x)·(1 + x·(1−σ(x)))",
     "aten.gelu": told("x·Φ(x), or its form by tanh"),
@@ -248,7 +250,8 @@ def _same(i: Interpreter, o: Operation, x: Any) -> Any:
 MIXED = frozenset(
     {
         "add", "sub", "rsub", "mul", "div", "where", "masked_fill", "masked_fill_", "sum",
-        "maximum", "minimum", "gt", "ge", "lt", "le", "eq", "ne", "logical_not", "_to_copy",
+        "maximum", "minimum", "gt", "ge", "lt", "le", "eq", "ne", "logical_not", "bitwise_not",
+        "_to_copy",
         "detach", "alias", "clone", "lift_fresh_copy", "scalar_tensor", "view", "reshape",
         "_unsafe_view", "unsqueeze", "squeeze", "squeeze_", "expand", "permute", "transpose", "t",
         "slice",
@@ -299,6 +302,7 @@ ATEN: Mapping[str, Meaning] = {
     "aten.eq": _compare("=="),
     "aten.ne": _compare("==", negated=True),
     "aten.logical_not": lambda i, o, x: i.negated(x),
+    "aten.bitwise_not": lambda i, o, x: i.negated(x),
     "aten.where.self": lambda i, o, which, yes, no: i.select(which, yes, no),
     "aten.masked_fill.Scalar": _masked_fill,
     "aten.masked_fill_.Scalar": _masked_fill,
@@ -337,6 +341,8 @@ ATEN: Mapping[str, Meaning] = {
     "aten.lift_fresh_copy": _same,
     "take": take,
     "put_add": put,
+    "aten.nll_loss_forward": labelled,
+    "aten.nll_loss_backward": labelled_backward,
     "aten.sigmoid_backward": _sigmoid_backward,
     "aten.tanh_backward": _tanh_backward,
     "aten.threshold_backward": _threshold_backward,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import prod
 
 import numpy as np
@@ -25,3 +26,29 @@ def put(i: Interpreter, o: Operation, x: Real, updates: Real) -> Real:
     table = Real(tuple(part[None] for part in i.arithmetic.lift(hits)))
     row = i.reshape(updates, (1, len(places)))
     return i.add(x, i.reshape(i.matmul(row, table), o.shape))
+
+
+def labelled(i: Interpreter, o: Operation, x: Real) -> Real:
+    """Of each row of a matrix but those that are ignored the number at its label, negated: their
+    mean, their sum, or each, and zero for those that are ignored."""
+    places, rows = np.asarray(o.attributes["places"]), np.asarray(o.attributes["rows"])
+    flat = i.reshape(x, (prod(x.shape),))
+    chosen = i.negate(i.take(flat, (places,)))
+    if o.attributes["each"]:
+        return i.placed(chosen, o.shape, (rows,))  # type: ignore[no-any-return]
+    total = i.total(chosen, (0,))
+    if not o.attributes["mean"]:
+        return total
+    return i.multiply(i.constant(Fraction(1, len(rows))), total)
+
+
+def labelled_backward(i: Interpreter, o: Operation, g: Real) -> Real:
+    """What the gradient of such a loss gives: it is added at the labels, negated."""
+    rows = np.asarray(o.attributes["rows"])
+    if o.attributes["each"]:
+        each = i.take(g, (rows,))
+    else:
+        each = i.spread(g, (len(rows),), ())
+        if o.attributes["mean"]:
+            each = i.multiply(i.constant(Fraction(1, len(rows))), each)
+    return put(i, o, i.constant(Fraction(0), o.shape), i.negate(each))

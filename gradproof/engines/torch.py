@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
@@ -270,10 +271,12 @@ def _read_module(
     nodes = list(module.graph.nodes)
     numbers = {node.name: number for number, node in enumerate(nodes)}
     entered = [numbers[node.name] for node in nodes if node.op == "placeholder"]
+    # Of an operator with two results the first has its number.
+    numbers |= {node.name: numbers[node.args[0].name] for node in nodes if _is_part(node)}
     written = tuple(
         _operation(node, numbers, module)
         for node in nodes
-        if node.op == "call_function" and not _only_places(node)
+        if node.op == "call_function" and not (_only_places(node) or _is_part(node))
     )
     (results,) = (node.args[0] for node in nodes if node.op == "output")
     return entered, written, [_operand(result, numbers, module) for result in results]
@@ -283,6 +286,8 @@ def _operation(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
     """A call of an aten operator: tensors and numbers apart from sizes, axes and settings."""
     if str(node.target) in _CHOOSING:
         return _choosing(node, numbers, module)
+    if str(node.target) in _LABELLED:
+        return _labelled(node, numbers, module)
     given = dict(node.kwargs)
     names = [argument.name for argument in node.target._schema.arguments]
     given.update(zip(names, node.args, strict=False))
@@ -359,6 +364,50 @@ def _choosing(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
     return Operation("put_add", operands, chosen, numbers[node.name], shape)
 
 
+_LABELLED = {"aten.nll_loss_forward.default": 1, "aten.nll_loss_backward.default": 2}
+"""Losses of numbers at labels, and which argument has these."""
+
+
+def _is_part(node: Any) -> bool:
+    """Whether a node is one of the two results of such a loss: the loss itself, or the sum of the
+    weights, which only the backward pass reads and works out again."""
+    return bool(
+        node.target is operator.getitem
+        and str(node.args[0].target) == "aten.nll_loss_forward.default"
+        and (node.args[1] == 0 or all(str(user.target) in _LABELLED for user in node.users))
+    )
+
+
+def _labelled(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
+    """A loss of one number in each row of a matrix, or its gradient.
+
+    Raises:
+        Unattempted: the labels depend on the inputs, or the rows have weights, or there are none.
+    """
+    name = str(node.target).removesuffix(".default")
+    forward = name == "aten.nll_loss_forward"
+    spot = _LABELLED[str(node.target)]
+    x, labels = node.args[spot - 1], _integers(node.args[spot], module)
+    weight, reduction, ignored = node.args[spot + 1 : spot + 4]
+    shape = _shape_of(x)
+    if weight is not None or labels is None or len(shape) != 2:
+        raise Unattempted(told("operation {target}", target=node.target))
+    rows = np.flatnonzero(labels.numpy() != ignored)
+    if not len(rows):
+        raise Unattempted(told("operation {target}", target=node.target))
+    chosen = {
+        "places": rows * shape[1] + labels.numpy()[rows],
+        "rows": rows,
+        "mean": reduction == 1,
+        "each": reduction == 0,
+    }
+    if forward:
+        made = () if reduction else shape[:1]
+        return Operation(name, (_operand(x, numbers, module),), chosen, numbers[node.name], made)
+    read = _operand(node.args[0], numbers, module)
+    return Operation(name, (read,), chosen, numbers[node.name], shape)
+
+
 def _shape_of(node: Any) -> tuple[int, ...]:
     meta = node.meta.get("val", node.meta.get("tensor_meta"))
     return tuple(int(size) for size in meta.shape)
@@ -398,7 +447,8 @@ def _only_places(node: Any) -> bool:
     meta = node.meta.get("val", node.meta.get("tensor_meta"))
     if not isinstance(meta, torch.Tensor) or meta.dtype != torch.int64 or not node.users:
         return False
-    return all(str(user.target) in _CHOOSING or _only_places(user) for user in node.users)
+    readers = (*_CHOOSING, *_LABELLED)
+    return all(str(user.target) in readers or _only_places(user) for user in node.users)
 
 
 def _operand(value: Any, numbers: Mapping[str, int], module: Any) -> Operand:

@@ -221,7 +221,7 @@ class ProgramReference(Reference):
         found = evaluate_program(self.program, entered, Interpreter(arithmetic, splits=False))
         spelled = {f"x[{k}]": name for k, name in enumerate(self.names)}
         return {
-            spelled.get(name, name): structural(value, lambda part: part[0])
+            spelled.get(name, name): structural(value, lambda p: p.reshape(p.shape[1:]))
             for name, value in found.items()
         }
 

@@ -212,6 +212,8 @@ def _head(report: CheckReport, width: int, lang: str) -> Iterator[Text]:
     yield Text(f"gradproof check {report.function}", style="bold")
     seed = say("seed {seed}", lang, seed=report.seed)
     draws = say("{count} upstream gradients", lang, count=report.draws)
+    if report.draws == 1:
+        draws = say("1 upstream gradient", lang)
     engine = f"{report.engine} {report.engine_version} · {report.dtype} · {seed} · {draws}"
     if not report.again:  # nothing was called
         engine = f"{report.engine} · {report.dtype}"
