@@ -147,7 +147,78 @@ def check(
             lambda other: rebuilt({**sizes, **other}, case.dtype, seed or 0, numbers=numbers),
             told("at smaller sizes ({sizes})", sizes=said),
         )
-    def rebuilt(sizes: Mapping[str, int], dtype: str, seed: int, ones: int = 1) -> Case:
-        given = drawn(arguments, reference, upstream, ones)
-        named = {**options, "engine": case.machine.name}
-        return build(function, given, reference, dtype=dtype, seed=seed, sizes=sizes, **named)
+
+    annotated = bool(getattr(reference, "__annotations__", {}))
+    large = is_large(case)
+    # Made first: an engine that cannot differentiate twice says so before anything is judged.
+    second = second_case(case, seed or 0) if order == 2 else None
+    report = examine(
+        case,
+        draws=draws or (1 if large else DRAWS),
+        seed=seed or 0,
+        allow_ulps=allow_ulps,
+        may_overwrite=tuple(may_overwrite),
+        battery=battery,
+        diagnose=diagnose,
+        full=full,
+        inside=inside,
+        again=again,
+        resized=(lambda sizes: rebuilt(sizes, case.dtype, seed or 0)) if annotated else None,
+        smaller=smaller if large else None,
+    )
+    if second is not None:
+        report = replace(report, second=_differentiated(second, report, diagnose))
+    if not power:
+        return report
+
+    found = power_of(case, report, rebuilt, given=arguments is not None)
+    if found is None:
+        because = "What the data could not have shown is not known: the reference is no paper."
+        note = Observation("note", because)
+        return replace(report, observations=(*report.observations, note))
+    return replace(report, power=found)
+
+
+def _differentiated(case: Case, first: CheckReport, diagnose: bool) -> CheckReport:
+    """The report on a backward pass differentiated again, at the data of the first order. First
+    gradients that agree stand in the report on the first order."""
+    report = examine(
+        case,
+        draws=first.draws,
+        seed=first.seed,
+        allow_ulps=first.allow_ulps,
+        may_overwrite=(),
+        battery=False,
+        diagnose=diagnose,
+        full=False,
+        inside=False,
+        again=first.again,
+    )
+    again = {output(k) for k in range(len(case.first))}
+    rows = tuple(r for r in report.rows if r.name not in again or r.kind == "refuted")
+    return replace(report, rows=rows)
+
+
+def _again(
+    called: str, arguments: Any, reference: Any, engine: str, dtype: str, seed: int, order: int
+) -> tuple[str, ...]:
+    """Three lines that check the same again; `called` is how the user's code says the function."""
+    given = ", arguments" if arguments is not None else ""
+    framework = f'engine="{engine}", dtype="{dtype}", seed={seed}'
+    framework += f", order={order}" if order > 1 else ""
+    right = spoken(reference)
+    right = "reference" if right == "function" else right
+    return (
+        "import gradproof as gp",
+        f"report = gp.check({called}{given}, reference={right}, {framework})",
+        "print(report)",
+    )
+
+
+def spoken(function: Any) -> str:
+    """How the user's code calls a function."""
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, type):
+        return f"{owner.__name__}.{function.__name__}"
+    name = getattr(function, "__qualname__", None) or f"{type(function).__name__}()"
+    return "function" if "<lambda>" in name else str(name).rpartition("<locals>.")[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from typing import Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ from gradproof.report.document import (
     Heat,
     Leaf,
     Listing,
+    Sentence,
     StepByStep,
     Trial,
 )
@@ -38,7 +40,7 @@ from gradproof.report.step_cards import card_steps
 from gradproof.write.convention import Convention
 from gradproof.write.layers import Layers, raised, raised_name
 from gradproof.write.notation import Notation, Symbol
-from gradproof.write.rolled import Line
+from gradproof.write.rolled import Line, start_said, starting
 
 CORNER = (4, 5)
 """Rows and columns of a tensor that are shown; the worst element is shown by itself."""
@@ -117,7 +119,7 @@ def document(
         tuple(writer.forward(line, values) for line in forward),
         tuple(writer.gradient(line, slopes) for line in gradients),
         sheet.own_values(layers),
-        sheet.starts(layers),
+        writer.starts(),
         renamed(proofs, rename),
         renamed(programs, rename),
         renamed(notes, rename),
@@ -177,6 +179,24 @@ class _Writer:
     def called(self, name: str) -> str:
         """A tensor's name in text."""
         return name_text(raised_name(name, self.layers))
+
+    def starts(self) -> tuple[Sentence, ...]:
+        """What a loop begins with and what its slices are; what looks the same is left out."""
+
+        def marked(name: str) -> str:
+            return f"<math>{self.look(name)}</math>"
+
+        def code(said: str) -> str:
+            return f"<code>{escape(said.replace('−', '-'))}</code>"
+
+        return tuple(
+            Sentence(
+                start_said(one, called=self.called),
+                start_said(one, called=marked, quoted=code),
+            )
+            for one in starting(self.sheet.page)
+            if one.code or self.look(one.first) != self.look(one.name)
+        )
 
     def apart(self) -> tuple[Apart, ...]:
         """The tensors that lie on the page in another way than in code."""

@@ -196,7 +196,7 @@ class Document:
     forward: tuple[Card, ...]
     gradients: tuple[Card, ...]
     own: tuple[str, ...]
-    starts: tuple[str, ...]
+    starts: tuple[Sentence, ...]
     proofs: tuple[str, ...]
     programs: tuple[str, ...]
     notes: tuple[str, ...]

@@ -9,10 +9,10 @@ from gradproof.core.index import Size
 from gradproof.core.program import Derivation, Equation, Paper, shape_of, shapes
 from gradproof.core.term import rename
 from gradproof.core.told import told
-from gradproof.ink.terminal import name_text, text
+from gradproof.ink.terminal import text
 from gradproof.report.report import Turns
 from gradproof.write.convention import Convention, shape_text
-from gradproof.write.layers import NONE, Layers, raised, raised_name
+from gradproof.write.layers import NONE, Layers, raised
 from gradproof.write.loops import turned
 from gradproof.write.rolled import Line, Page, line_of, page_of, rolled, starts
 
@@ -56,9 +56,9 @@ class Sheet:
             if line.members
         )
 
-    def starts(self, layers: Layers = NONE) -> tuple[str, ...]:
+    def starts(self) -> tuple[str, ...]:
         """What a loop's member 0 and a tensor's slices are; to be asked after the equations."""
-        return tuple(starts(self.page, called=lambda name: name_text(raised_name(name, layers))))
+        return tuple(starts(self.page))
 
     def gradient_loops(self) -> tuple[Turns, ...]:
         """The derived equations that hold for many turns, each with those that the user has for
