@@ -420,7 +420,8 @@ def numpy_check_time(*, battery: bool) -> Callable[[Sequence[int]], None]:
 
 def own_time(units: Sequence[int]) -> None:
     _, given, one_pass = in_torch_alone(units, "float32")
-    say(lambda: gp.testing.gradcheck(torch_network, tuple(given)), one_pass)
+    # In float32 it does not decide the largest network, which it would raise about.
+    say(lambda: gp.testing.gradcheck(torch_network, tuple(given), raise_exception=False), one_pass)
 
 
 def check_grads_time(units: Sequence[int]) -> None:

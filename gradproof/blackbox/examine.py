@@ -297,13 +297,13 @@ def _conditions(
     """Other conditions: of a large case all but a second call at small sizes, where it has them."""
     agreeing = {name for name, kind in kinds.items() if kind == "agrees"}
     here = Tried(case, first, agreeing, allow_ulps)
-    small = _small(smaller, here) if smaller is not None else None
-    if small is None:
-        waiting = list(trials(case, first.data, resized))
-        yield from _battery(here, waiting, _ahead(case, first.data, waiting), resized)
-        return
     again = second_call(first.data)
     yield again.words, here.shown(again)
+    small = _small(smaller, here) if smaller is not None else None
+    if small is None:
+        waiting = [t for t in trials(case, first.data, resized) if not t.repeats]
+        yield from _battery(here, waiting, _ahead(case, first.data, waiting), resized)
+        return
     wrong = {name for name, kind in kinds.items() if kind == "refuted"}
     there = replace(small.here, agreeing=small.here.agreeing - wrong)
     yield there.sizes, []

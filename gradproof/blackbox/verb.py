@@ -128,7 +128,7 @@ def check(
         given = drawn(arguments, reference, upstream, ones)
         named = {**options, "engine": case.machine.name, "sizes": sizes, "numbers": numbers}
         made = build(function, given, reference, dtype=dtype, seed=seed, **named)
-        return replace(made, device=case.device, caller=case.caller)
+        return replace(made, device=case.device)
 
     def smaller() -> Small | None:
         """The case at small sizes, if the reference has them."""

@@ -1,5 +1,7 @@
 """Large functions: called twice at their own sizes, and tried in other conditions at small ones."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -96,6 +98,18 @@ def last_block(found, x, dz, **_):
 def test_a_block_that_is_missing_at_the_function_s_own_sizes_is_refuted():
     report = checked(last_block)
     assert report["W"].kind == "refuted" and report.kinds.count("agrees") == 3
+
+
+def test_what_does_not_return_at_small_sizes_is_tried_at_its_own():
+    def hangs(x, W, b):
+        while len(x) < 100:
+            time.sleep(0.01)
+        return layer(rows_of_one_number)(x, W, b)
+
+    report = checked(function=hangs, timeout=1.0)
+    assert len(report.tried) > 8 and not any("smaller" in words for words in report.tried)
+    assert [fault for fault in report.faults if "does not return" in fault] == []
+    assert any(f.startswith("With one upstream gradient per row: ∂l/∂x") for f in report.faults)
 
 
 @pytest.mark.parametrize("refuses", [True, False])
