@@ -60,7 +60,7 @@ ONES = sentence("{rule} adds up")
 OUT = sentence("{moved} taken out of the sum")
 ORDER = sentence("the sums in another order")
 COLLECTED = sentence("collected: what multiplies {moved}")
-READ_OFF = sentence("read off: what stands beside {moved}")
+READ_OFF = sentence("read off: the factor paired with {moved}")
 READ_BEFORE = sentence("read off: what stands before {moved}")
 PATHS = sentence("sum over the paths")
 
