@@ -127,6 +127,7 @@ def _words(lang: str) -> dict[str, object]:
     """What the page's script says; it fills the slots."""
     return {
         "copied": say("Copied", lang),
+        "linked": say("Link copied", lang),
         "not_copied": say("The browser does not let this page copy", lang),
         "not_unpacked": say(
             "This browser cannot unpack the steps; gradproof derive --detail steps prints them.",

@@ -159,6 +159,26 @@ def test_buttons_copy(browser, right):
     assert r"\frac{\partial l}{\partial W_{2}}" in copied[0]
 
 
+def test_links_to_a_line_and_a_card_go_there_and_are_copied(browser, right):
+    opened(browser, right[0])
+    browser.execute_script(
+        "window.copied = []; navigator.clipboard.writeText ="
+        " text => { window.copied.push(text); return Promise.resolve(); }"
+    )
+    card = browser.find_elements(By.CSS_SELECTOR, "#gradients .card")[2]
+    page = browser.current_url.partition("#")[0]
+    links = card.find_elements(By.CSS_SELECTOR, ".copies a")
+    targets = [f"#L{right[1].gradients[2].place.line}", f"#{right[1].gradients[2].key}"]
+    for link, target in zip(links, targets, strict=True):
+        browser.execute_script(
+            "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", link
+        )
+        link.click()
+        assert browser.current_url == page + target
+        assert browser.find_element(By.ID, "told").text == "Link copied"
+    assert browser.execute_script("return window.copied") == [page + t for t in targets]
+
+
 def test_the_page_turns_dark_and_light(browser, right):
     opened(browser, right[0])
     colour = "return getComputedStyle(document.body).backgroundColor"

@@ -38,6 +38,13 @@ document.addEventListener("click", async (event) => {
   tell(done ? words.copied : words.not_copied);
 });
 
+// A link to a line or a card goes there, and is copied on the way.
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest(".copies a");
+  if (!link) return;
+  tell((await copy(link.href)) ? words.linked : words.not_copied);
+});
+
 document.getElementById("theme").addEventListener("click", () => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark"
     : matchMedia("(prefers-color-scheme: dark)").matches;
