@@ -56,10 +56,12 @@ def _cast(i: Interpreter, o: Operation, x: Any) -> Any:
     raise Unattempted(told("conversion to {kind}", kind=kind))
 
 
-def _power(i: Interpreter, o: Operation, x: Real, exponent: Any) -> Real:
-    if not isinstance(exponent, Real) or exponent.constant is None:
-        raise Unattempted(told("pow with an exponent that is not one number"))
-    return i.power(x, exponent.constant)
+def _power(i: Interpreter, o: Operation, x: Real, exponent: Real) -> Real:
+    if exponent.constant is not None:
+        return i.power(x, exponent.constant)
+    if x.constant is not None and x.constant > 0:
+        return i.exp(i.multiply(exponent, i.log(x)))
+    raise Unattempted(told("pow with an exponent that is not one number"))
 
 
 # --- sums and products ----------------------------------------------------------------------------
@@ -139,9 +141,7 @@ def _einsum(i: Interpreter, o: Operation, *operands: Real) -> Any:
         i.reshape(right, (length[0], length[2], length[3])),
     )
     order = [*batch, *rows, *columns]
-    return i.transpose(
-        i.reshape(product, [size[c] for c in order]), [order.index(c) for c in made]
-    )
+    return i.transpose(i.reshape(product, [size[c] for c in order]), [order.index(c) for c in made])
 
 
 # --- activations ----------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def _operand(operand: Operand, known: Mapping[int, Known], interpreter: Interpre
         case Numbered(number):
             return known[number]
         case Table(array):
-            lifted = interpreter.arithmetic.lift(array)
+            lifted = interpreter.arithmetic.table(array)
             return Real(structural(lifted, lambda part: np.asarray(part)[None]))
         case Fraction():
             return interpreter.constant(operand)
