@@ -790,15 +790,21 @@ class TensorFlowEngine(Engine):
                 tape.watch(leaves)
                 made = list(several(function(*question.arranged(natives))))
             none = tf.UnconnectedGradients.ZERO
-            found = tape.gradient(made, leaves, list(entered[len(floats) :]), none)
+            upstream = zip(entered[len(floats) :], made, strict=True)
+            found = tape.gradient(made, leaves, [tf.cast(g, y.dtype) for g, y in upstream], none)
             return [tf.convert_to_tensor(one) for one in (*made, *found)]
 
         shapes = [question.tensors[k].shape for k in floats]
         shapes += [g.shape for g in question.upstream]
         with tf.device("CPU:0"), _inline():
-            written = tf.function(pulled, autograph=False).get_concrete_function(
-                *(tf.TensorSpec(shape, tf.float64) for shape in shapes)
-            )
+            try:
+                written = tf.function(pulled, autograph=False).get_concrete_function(
+                    *(tf.TensorSpec(shape, tf.float64) for shape in shapes)
+                )
+            except (AttributeError, ValueError, tf.errors.OpError) as problem:
+                raise Unattempted(
+                    told("what raises {kind} in a graph", kind=type(problem).__name__)
+                ) from problem
         names = [*(f"x[{k}]" for k in floats), *(f"g[{k}]" for k in range(outputs))]
         entered = list(written.graph.inputs)[: len(names)]
         reading = _Graph(written.graph, entered)

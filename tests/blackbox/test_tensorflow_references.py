@@ -163,6 +163,7 @@ UNREAD = {
     "MatrixInverse": lambda x: tf.linalg.inv(x[:, :3]),
     "RandomUniform": lambda x: x + 0 * tf.random.uniform(x.shape, dtype=x.dtype),
     "conversion to float32": lambda x: tf.cast(tf.cast(x, tf.float32), x.dtype),
+    "AttributeError": lambda x: x * x.numpy().max(),
     "ArgMax": lambda x: tf.gather(x, tf.argmax(x, 1), axis=1),
     "While": lambda x: tf.while_loop(lambda y: tf.reduce_sum(y) < 9, lambda y: [y + 1], [x])[0],
 }
