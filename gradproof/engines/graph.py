@@ -19,7 +19,7 @@ from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.jaxpr import JAXPR
 from gradproof.engines.known import Real, Truth
-from gradproof.engines.places import put, take
+from gradproof.engines.places import gathered, put, take
 
 Meaning = Callable[..., Any]
 """``meaning(interpreter, operation, *operands)``: the operands in the order of the operation's
@@ -142,6 +142,42 @@ def _einsum(i: Interpreter, o: Operation, *operands: Real) -> Any:
     )
     order = [*batch, *rows, *columns]
     return i.transpose(i.reshape(product, [size[c] for c in order]), [order.index(c) for c in made])
+
+
+# --- convolutions ---------------------------------------------------------------------------------
+
+
+def _patches(i: Interpreter, o: Operation, x: Real) -> Any:
+    """The numbers under the kernel, a row for each of its positions; the places say where they are
+    in one picture, counted from 1, and 0 where there is nothing but the edge."""
+    places = o.attributes["places"]
+    count, size = x.shape[0], prod(x.shape[1:])
+    flat = i.reshape(x, (count, size))
+    edged = i.placed(flat, (count, size + 1), (slice(None), slice(1, None)))
+    return i.reshape(
+        i.take(edged, (slice(None), places.reshape(-1))),
+        (count * prod(places.shape[:-1]), places.shape[-1]),
+    )
+
+
+def _convolution(i: Interpreter, o: Operation, x: Real, w: Real) -> Any:
+    kernel = i.reshape(w, (prod(w.shape[:-1]), w.shape[-1]))
+    return i.reshape(i.matmul(_patches(i, o, x), kernel), o.shape)
+
+
+def _convolution_of_kernel(i: Interpreter, o: Operation, x: Real, g: Real) -> Any:
+    rows = i.reshape(g, (prod(g.shape[:-1]), g.shape[-1]))
+    return i.reshape(i.matmul(_turned(i, _patches(i, o, x)), rows), o.shape)
+
+
+def _convolution_of_input(i: Interpreter, o: Operation, w: Real, g: Real) -> Any:
+    places = o.attributes["places"].reshape(-1)
+    kernel = _turned(i, i.reshape(w, (prod(w.shape[:-1]), w.shape[-1])))
+    rows = i.matmul(i.reshape(g, (prod(g.shape[:-1]), g.shape[-1])), kernel)
+    rows = i.reshape(rows, (o.shape[0], len(places)))
+    inside = np.flatnonzero(places)
+    kept = i.take(rows, (slice(None), inside))
+    return i.reshape(gathered(i, kept, places[inside] - 1, prod(o.shape[1:])), o.shape)
 
 
 # --- activations ----------------------------------------------------------------------------------
@@ -308,6 +344,9 @@ GRAPH: Mapping[str, Meaning] = {
     "MatMul": _matmul,
     "BatchMatMulV2": _matmul,
     "Einsum": _einsum,
+    "Conv2D": _convolution,
+    "Conv2DBackpropFilter": _convolution_of_kernel,
+    "Conv2DBackpropInput": _convolution_of_input,
     "Reshape": _reshape,
     "Transpose": lambda i, o, x: i.transpose(x, o.attributes["order"]),
     "ConcatV2": _joined,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from itertools import count
 from math import prod
@@ -347,6 +347,9 @@ _SPELLED = {
 }
 """Operations that are others with less to say."""
 
+_SIZES = {"Conv2DBackpropInput": 0, "Conv2DBackpropFilter": 1}
+"""Operations with an input that only says the size of the result, and which that is."""
+
 _CROSS = "SoftmaxCrossEntropyWithLogits"
 
 
@@ -506,8 +509,8 @@ class _Graph:
         if kind in _ADDED:
             return self._added(operation, shape)
         read = list(operation.inputs)[: _BESIDE.get(kind)]
-        if kind == "ConcatV2":
-            read = list(operation.inputs)[:-1]
+        if kind == "ConcatV2" or kind in _SIZES:
+            del read[_SIZES.get(kind, -1)]
         attributes = self._attributes(operation, shape)
         operands = [self._operand(t) for t in read]
         return self._write(_SPELLED.get(kind, kind), operands, attributes, shape)
@@ -525,6 +528,12 @@ class _Graph:
                 return {"turns": (own("transpose_a"), own("transpose_b"))}
             case "BatchMatMul" | "BatchMatMulV2" | "BatchMatMulV3":
                 return {"turns": (own("adj_x"), own("adj_y"))}
+            case "Conv2D":
+                return _windows_of(operation, tuple(inputs[0].shape), tuple(inputs[1].shape))
+            case "Conv2DBackpropInput":
+                return _windows_of(operation, shape, tuple(inputs[1].shape))
+            case "Conv2DBackpropFilter":
+                return _windows_of(operation, tuple(inputs[0].shape), shape)
             case "Einsum":
                 return {"equation": own("equation").decode()}
             case "ConcatV2":
@@ -588,6 +597,30 @@ class _Graph:
         attributes = {"wide": wide}
         self.known[loss.name] = self._write(_CROSS, operands, attributes, wide[:1])
         self.known[gradient.name] = self._write(f"{_CROSS}:1", operands, attributes, wide)
+
+
+def _windows_of(
+    operation: Any, samples: tuple[int, ...], kernel: tuple[int, ...]
+) -> dict[str, Any]:
+    """Where the numbers under a convolution's kernel stand in a picture, counted from 1.
+
+    Raises:
+        Unattempted: its channels are not last or in groups, or its edges are given as numbers.
+    """
+    own = operation.get_attr
+    padding = own("padding").decode()
+    if own("data_format") != b"NHWC" or padding == "EXPLICIT" or samples[3] != kernel[2]:
+        raise _no(operation)
+    numbered = 1 + np.arange(float(prod(samples[1:]))).reshape(1, *samples[1:])
+    with tf.device("CPU:0"):
+        places = tf.raw_ops.ExtractImagePatches(
+            images=numbered,
+            ksizes=[1, *kernel[:2], 1],
+            strides=own("strides"),
+            rates=own("dilations"),
+            padding=padding,
+        )
+    return {"places": places.numpy().astype(np.int64)}
 
 
 def _captured(graph: Any) -> dict[str, np.ndarray]:
@@ -808,7 +841,7 @@ class TensorFlowEngine(Engine):
         names = [*(f"x[{k}]" for k in floats), *(f"g[{k}]" for k in range(outputs))]
         entered = list(written.graph.inputs)[: len(names)]
         reading = _Graph(written.graph, entered)
-        with reading.session:
+        with closing(reading.session):
             results = reading.read(written.graph, list(written.graph.outputs))
         return BackwardProgram(
             {name: k for k, name in enumerate(names)},

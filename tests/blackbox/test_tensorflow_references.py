@@ -159,10 +159,36 @@ def test_what_tensorflow_has_is_read(name):
     assert set(report.kinds) == {"agrees"} and not report.faults, str(report)
 
 
+@pytest.mark.parametrize(
+    ("strides", "padding"), [((1, 1), "SAME"), ((2, 1), "VALID"), ((2, 2), "SAME")]
+)
+def test_convolutions_are_read(strides, padding):
+    def convolved(x, w):
+        return tf.nn.conv2d(x, w, strides, padding)
+
+    @tf.custom_gradient
+    def by_hand(x, w):
+        def backward(g, scale=1.0):
+            with tf.GradientTape() as tape:
+                tape.watch([x, w])
+                y = convolved(x, w)
+            dx, dw = tape.gradient(y, [x, w], g)
+            return dx * scale, dw
+
+        return convolved(x, w), (lambda g: backward(g, 1.0001)) if wrong else backward
+
+    given = (tf.constant(N((2, 6, 5, 2)), tf.float32), tf.constant(N((3, 2, 2, 3)), tf.float32))
+    for wrong in (False, True):
+        report = gp.check(by_hand, given, reference=convolved, battery=False, diagnose=False)
+        expected = ("agrees", "refuted" if wrong else "agrees", "agrees")
+        assert report.kinds == expected, str(report)
+
+
 UNREAD = {
     "MatrixInverse": lambda x: tf.linalg.inv(x[:, :3]),
     "RandomUniform": lambda x: x + 0 * tf.random.uniform(x.shape, dtype=x.dtype),
     "conversion to float32": lambda x: tf.cast(tf.cast(x, tf.float32), x.dtype),
+    "MaxPool": lambda x: tf.nn.max_pool2d(x[None, :, :, None], 2, 1, "VALID"),
     "AttributeError": lambda x: x * x.numpy().max(),
     "ArgMax": lambda x: tf.gather(x, tf.argmax(x, 1), axis=1),
     "While": lambda x: tf.while_loop(lambda y: tf.reduce_sum(y) < 9, lambda y: [y + 1], [x])[0],
