@@ -3,7 +3,7 @@
 Local variables are read when a function of the user's returns, by the interpreter's profile hook;
 no source is read, and nothing is rewritten. Which line gave a variable its value is what the trace
 hook saw last, if no debugger has that hook. The attributes of a layer's `self` and of a `ctx` count
-too.
+too, and so do the entries of a dictionary of gradients.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from gradproof.prims.caller import is_ours, place_of, user_frame
 
 OWNERS = ("self", "ctx")
 """Local variables whose attributes are looked at."""
+
+GRADIENTS = ("grads", "grad", "gradients")
+"""Local dictionaries whose entries are gradients: ``grads["z1"]`` is ``dz1``."""
 
 _LIBRARIES = tuple(
     os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")
@@ -129,6 +132,12 @@ def _named(
         for name, value in held.items():
             if wanted(name) and name not in local and _is_tensor(value):
                 yield Caught(name, read(value), f"{function}: {owner}", None)
+    for owner in GRADIENTS:
+        held = local.get(owner)
+        for key, value in held.items() if isinstance(held, dict) else ():
+            spelled = next((n for n in (f"d{key}", str(key)) if wanted(n)), None)
+            if spelled is not None and spelled not in local and _is_tensor(value):
+                yield Caught(spelled, read(value), f"{function}: {owner}", None)
 
 
 def _is_tensor(value: Any) -> bool:

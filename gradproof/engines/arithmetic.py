@@ -35,6 +35,10 @@ class Arithmetic(ABC):
     def lift(self, array: np.ndarray) -> Value:
         """A plain array, taken as exact."""
 
+    def table(self, array: np.ndarray) -> Value:
+        """Constants in float64, which an engine may have in another dtype."""
+        return self.lift(array)
+
     @abstractmethod
     def number(self, value: Fraction) -> Value:
         """An exact rational as a scalar."""

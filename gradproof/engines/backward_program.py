@@ -102,7 +102,9 @@ def _numbers(operands: Iterable[Operand]) -> set[int]:
     return {o.number for o in operands if isinstance(o, Numbered)}
 
 
-MATRIX_PRODUCTS = ("dot_general", "aten.mm", "aten.bmm", "aten.mv", "aten.addmm")
+MATRIX_PRODUCTS = ("dot_general", "aten.mm", "aten.bmm", "aten.mv", "aten.addmm", "MatMul")
+MATRIX_PRODUCTS += ("BatchMatMulV2", "Einsum", "Conv2D", "Conv2DBackpropFilter")
+MATRIX_PRODUCTS += ("Conv2DBackpropInput",)
 
 
 def work(program: BackwardProgram, shapes: Mapping[str, tuple[int, ...]]) -> int:

@@ -233,6 +233,15 @@ class Ball(Arithmetic):
         error = 0.0 if dyadic else float(_up(np.float64(wide)))
         return np.asarray(middle), np.asarray(radius), np.asarray(error)
 
+    def table(self, array: np.ndarray) -> Value:
+        """As `number`, elementwise: rounded to the dtype, where it is no power of two."""
+        m, r, e = self.lift(array)
+        size = np.abs(m)
+        fits = (size >= self.tiny) & (size <= self.largest_number)
+        dyadic = (size == 0) | (fits & (np.frexp(size)[0] == 0.5))
+        wide = _up(3 * self.u * size + self.lost_in_product)
+        return m, r, np.where(dyadic, e, _up(e + wide))
+
     def pi(self) -> Value:
         middle = np.asarray(np.pi)  # float64's nearest to π, as its own literal says
         return middle, _up(U * middle), _up(3 * self.u * middle)

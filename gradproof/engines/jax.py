@@ -545,13 +545,18 @@ class JaxEngine(Engine):
 
     def pullback_program(self, function: Callable[..., Any], question: Question) -> BackwardProgram:
         """The jaxpr of `jax.vjp`, with the calls in it written out."""
-        floats = [k for k, wanted in enumerate(question.wanted) if wanted]
+        wanted = [k for k, wanted in enumerate(question.wanted) if wanted]
+        floats = [k for k, a in enumerate(question.tensors) if a.dtype.kind == "f"]
         with settings():
             natives = _entered(question, "float64")
-            of_floats = _of_floats(function, question, natives, floats)
 
             def pulled(entered: Any, upstream: Any) -> Any:
-                result, pullback = jax.vjp(of_floats, *entered)
+                given = list(natives)
+                for k, native in zip(floats, entered, strict=True):
+                    given[k] = native
+                result, pullback = jax.vjp(
+                    _of_floats(function, question, given, wanted), *(given[k] for k in wanted)
+                )
                 return tuple(result), pullback(tuple(upstream))
 
             upstream = [jnp.asarray(g, "float64") for g in question.upstream]
@@ -566,7 +571,7 @@ class JaxEngine(Engine):
             numbers,
             tuple(flat.operations),
             {f"y[{k}]": results[k] for k in range(count)}
-            | {f"x[{k}]": results[count + n] for n, k in enumerate(floats)},
+            | {f"x[{k}]": results[count + n] for n, k in enumerate(wanted)},
         )
 
     def _perturbed(

@@ -22,10 +22,19 @@ def take(i: Interpreter, o: Operation, x: Real) -> Real:
 def put(i: Interpreter, o: Operation, x: Real, updates: Real) -> Real:
     """Elements added at their places in the flattened tensor, as often as a place occurs."""
     places = np.asarray(o.attributes["places"]).reshape(-1)
-    hits = (places[:, None] == np.arange(prod(o.shape))).astype(np.float64)
-    table = Real(tuple(part[None] for part in i.arithmetic.lift(hits)))
     row = i.reshape(updates, (1, len(places)))
-    return i.add(x, i.reshape(i.matmul(row, table), o.shape))
+    return i.add(x, i.reshape(gathered(i, row, places, prod(o.shape)), o.shape))
+
+
+def gathered(i: Interpreter, rows: Real, places: np.ndarray, size: int) -> Real:
+    """The sums of each row's elements that have the same place, of `size` places."""
+    count = rows.shape[0]
+    order = np.argsort(places, kind="stable")
+    first = np.searchsorted(places[order], places[order])
+    layer = np.empty_like(order)  # the first that stands at a place, the second, and so on
+    layer[order] = np.arange(len(places)) - first
+    shape = (count, int(layer.max(initial=0)) + 1, size)
+    return i.total(i.placed(rows, shape, (slice(None), layer, places)), (1,))
 
 
 def labelled(i: Interpreter, o: Operation, x: Real) -> Real:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from gradproof.core.told import told
-from gradproof.engines import aten, jaxpr
+from gradproof.engines import aten, graph, jaxpr
 from gradproof.engines.arithmetic import Value, structural
 from gradproof.engines.backward_program import (
     BackwardProgram,
@@ -23,8 +23,9 @@ from gradproof.engines.jaxpr import Meaning
 from gradproof.engines.known import Known, Real
 from gradproof.prims.number import Constant
 
-MEANINGS: Mapping[str, Meaning] = {**jaxpr.JAXPR, **aten.ATEN}
-"""Every operation that can be read; the names of jaxprs and of aten are apart."""
+MEANINGS: Mapping[str, Meaning] = {**jaxpr.JAXPR, **aten.ATEN, **graph.GRAPH}
+"""Every operation that can be read; the names of jaxprs, of aten and of TensorFlow are apart, but
+for those of gathers and scatters, which mean the same."""
 
 
 def evaluate_program(
@@ -74,7 +75,7 @@ def meaning_of(name: str) -> Meaning:
 
 def _check(name: str, operands: Sequence[Known]) -> None:
     short = packet(name).removeprefix("aten.")
-    mixed = aten.MIXED if name.startswith("aten.") else jaxpr.MIXED
+    mixed = aten.MIXED if name.startswith("aten.") else jaxpr.MIXED | graph.MIXED
     if short in mixed:
         return
     if not all(isinstance(operand, Real) for operand in operands):
@@ -97,7 +98,7 @@ def _operand(operand: Operand, known: Mapping[int, Known], interpreter: Interpre
         case Numbered(number):
             return known[number]
         case Table(array):
-            lifted = interpreter.arithmetic.lift(array)
+            lifted = interpreter.arithmetic.table(array)
             return Real(structural(lifted, lambda part: np.asarray(part)[None]))
         case Fraction():
             return interpreter.constant(operand)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from fractions import Fraction
+from itertools import count
+from math import prod
 from typing import Any, final
 
 import numpy as np
@@ -40,6 +43,16 @@ def _quiet() -> Iterator[None]:
 with _quiet():
     import tensorflow as tf
 
+from gradproof.core.told import told  # noqa: E402
+from gradproof.engines.backward_program import (  # noqa: E402
+    BackwardProgram,
+    Numbered,
+    Operand,
+    Operation,
+    Table,
+    Unattempted,
+    read_back,
+)
 from gradproof.engines.black_box import (  # noqa: E402
     Answer,
     BoxFailed,
@@ -57,6 +70,7 @@ from gradproof.engines.face import (  # noqa: E402
     read_kept,
     read_loss,
 )
+from gradproof.engines.graph import GRAPH  # noqa: E402
 from gradproof.prims.face import singular  # noqa: E402
 from gradproof.prims.gather import flat_places, numpy_key  # noqa: E402
 from gradproof.prims.window import FIRST, Sliding  # noqa: E402
@@ -266,6 +280,376 @@ TENSORFLOW = Arithmetic(
 )
 
 
+# --- the graph that autodiff writes ---------------------------------------------------------------
+
+
+_HARMLESS = ("Placeholder", "ReadVariableOp", "Assert", "PrintV2")
+"""Operations with a state that change nothing which is read."""
+
+_CONSTANT = ("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike")
+"""Operations that read only the shape of their tensor."""
+
+_FOLDED = ("Cast", "Fill", "Range", "MatrixBandPart", "OneHot")
+"""Operations on constants that round nothing: they make other constants."""
+
+_SAME = (
+    "Identity",
+    "IdentityN",
+    "StopGradient",
+    "PreventGradient",
+    "Snapshot",
+    "CheckNumerics",
+    "EnsureShape",
+)
+"""Operations that return what they are given."""
+
+_TAKEN = {
+    "StridedSlice": 0,
+    "Slice": 0,
+    "GatherV2": 0,
+    "GatherNd": 0,
+    "ReverseV2": 0,
+    "Roll": 0,
+    "Tile": 0,
+    "BroadcastTo": 0,
+    "Unpack": 0,
+    "SplitV": 0,
+    "Split": 1,
+}
+"""Operations whose every result is an element of one input, and which input that is."""
+
+_SET = {"StridedSliceGrad": 4, "Pad": 0}
+"""Operations that put each element of one input somewhere among zeros, and which input that is."""
+
+_ADDED = {"ScatterNd": 1, "UnsortedSegmentSum": 0, "TensorScatterAdd": 2}
+"""Operations that add each element of one input somewhere, and which input that is."""
+
+_BESIDE = {
+    "Reshape": 1,
+    "ExpandDims": 1,
+    "Squeeze": 1,
+    "Transpose": 1,
+    "Sum": 1,
+    "Mean": 1,
+    "Max": 1,
+    "Min": 1,
+    "Cumsum": 1,
+}
+"""Of how many inputs the elements count; the others are sizes and axes."""
+
+_SPELLED = {
+    "ExpandDims": "Reshape",
+    "Squeeze": "Reshape",
+    "Select": "SelectV2",
+    "BatchMatMul": "BatchMatMulV2",
+    "BatchMatMulV3": "BatchMatMulV2",
+    "Cumsum": "cumsum",
+}
+"""Operations that are others with less to say."""
+
+_SIZES = {"Conv2DBackpropInput": 0, "Conv2DBackpropFilter": 1}
+"""Operations with an input that only says the size of the result, and which that is."""
+
+_CROSS = "SoftmaxCrossEntropyWithLogits"
+
+
+def _no(operation: Any) -> Unattempted:
+    return Unattempted(told("operation {name}", name=operation.type))
+
+
+@final
+class _Graph:
+    """A graph as a flat list of operations; constants and sizes are worked out."""
+
+    def __init__(self, graph: Any, entered: list[Any]) -> None:
+        self.operations: list[Operation] = []
+        self.numbers = count(len(entered))
+        self.known: dict[str, Operand] = {t.name: Numbered(k) for k, t in enumerate(entered)}
+        self.session = tf.compat.v1.Session(
+            graph=graph, config=tf.compat.v1.ConfigProto(device_count={"GPU": 0})
+        )
+        self.fed = _captured(graph)
+        self.fed |= {
+            t.name: np.zeros(t.shape, t.dtype.as_numpy_dtype) for t in entered
+        }  # for shapes
+        self.moving = {t.name for t in entered}
+        for operation in graph.get_operations():
+            if operation.op_def.is_stateful and operation.type not in _HARMLESS:
+                raise _no(operation)
+            if self._moves(operation):
+                self.moving.update(t.name for t in operation.outputs)
+
+    def _moves(self, operation: Any) -> bool:
+        """Whether an operation depends on what enters, or computes with floats: that is no
+        constant, because the function under test rounds there."""
+        if operation.type in _CONSTANT:
+            return False
+        rounds = operation.type not in _FOLDED
+        return any(
+            t.name in self.moving or (rounds and t.dtype.is_floating) for t in operation.inputs
+        )
+
+    def read(self, graph: Any, results: list[Any]) -> list[Operand]:
+        """Writes down what the results need, and gives them."""
+        needed = {t.name for t in results}
+        order = []
+        for operation in reversed(graph.get_operations()):
+            made = any(t.name in needed for t in operation.outputs)
+            if made and self._moves(operation):
+                needed |= {t.name for t in operation.inputs}
+                order.append(operation)
+        for operation in reversed(order):
+            self._operation(operation)
+        return [self._operand(t) for t in results]
+
+    def _value(self, tensor: Any) -> np.ndarray:
+        """A tensor that depends on nothing that enters.
+
+        Raises:
+            Unattempted: it does.
+        """
+        if tensor.name in self.moving:
+            raise Unattempted(told("integers that depend on the inputs"))
+        return np.asarray(self.session.run(tensor, self.fed))
+
+    def _operand(self, tensor: Any) -> Operand:
+        if tensor.name not in self.known:
+            self.known[tensor.name] = self._constant(self._value(tensor), tensor)
+        return self.known[tensor.name]
+
+    def _constant(self, array: np.ndarray, tensor: Any) -> Operand:
+        """A float as the number it stands for; truth values as a comparison with zero."""
+        if array.dtype == np.bool_:
+            operands = (Table(array.astype(np.float64)), Fraction(0))
+            return self._write("NotEqual", operands, {}, array.shape)
+        if array.dtype != np.float64:
+            raise Unattempted(told("operation {name} on integers", name=tensor.op.type))
+        infinite = array.size and np.isinf(array.flat[0]) and np.all(array == array.flat[0])
+        if array.ndim == 0 or infinite:
+            return read_back(float(array.flat[0]))
+        if not np.all(np.isfinite(array)):
+            raise Unattempted(told("a table with an infinity"))
+        return Table(array)
+
+    def _write(
+        self,
+        name: str,
+        operands: Iterable[Operand],
+        attributes: Mapping[str, Any],
+        shape: tuple[int, ...],
+    ) -> Numbered:
+        number = next(self.numbers)
+        self.operations.append(Operation(name, tuple(operands), attributes, number, shape))
+        return Numbered(number)
+
+    def _operation(self, operation: Any) -> None:
+        kind, results = operation.type, list(operation.outputs)
+        if kind in _SAME:
+            for result, given in zip(results, operation.inputs, strict=True):
+                self.known[result.name] = self._operand(given)
+            return
+        for result in results:
+            self._check(operation, result)
+        if kind in _TAKEN:
+            moved = self._moved(operation, _TAKEN[kind], 0)
+            operand = self._operand(operation.inputs[_TAKEN[kind]])
+            for result, places in zip(results, moved, strict=True):
+                written = self._write("take", [operand], {"places": places}, places.shape)
+                self.known[result.name] = written
+        elif kind in (_CROSS, f"Sparse{_CROSS}"):
+            self._cross_entropy(operation)
+        elif len(results) == 1:
+            self.known[results[0].name] = self._single(operation, tuple(results[0].shape))
+        else:
+            raise _no(operation)
+
+    def _check(self, operation: Any, result: Any) -> None:
+        """Raises:
+        Unattempted: the operation is not known, or it is one of other numbers.
+        """
+        kind = _SPELLED.get(operation.type, operation.type)
+        own = (_TAKEN, _SET, _ADDED, f"Sparse{_CROSS}")
+        if kind not in GRAPH and not any(kind in one or kind == one for one in own):
+            raise _no(operation)
+        if result.dtype not in (tf.float64, tf.bool):
+            raise Unattempted(told("conversion to {kind}", kind=result.dtype.name))
+        if not result.shape.is_fully_defined():
+            raise Unattempted(
+                told(
+                    "operation {operation} with the shape {shape}",
+                    operation=operation.type,
+                    shape=result.shape,
+                )
+            )
+
+    def _moved(self, operation: Any, spot: int, first: int) -> list[np.ndarray]:
+        """What an operation makes of the numbers from `first` on, in order of the elements.
+
+        Raises:
+            Unattempted: where they go depends on what enters, or they are no numbers.
+        """
+        given = operation.inputs[spot]
+        others = [t for k, t in enumerate(operation.inputs) if k != spot]
+        if given.dtype != tf.float64 or any(t.name in self.moving for t in others):
+            raise _no(operation)
+        numbered = first + np.arange(float(given.shape.num_elements())).reshape(given.shape)
+        made = self.session.run(list(operation.outputs), self.fed | {given.name: numbered})
+        return [np.asarray(one).astype(np.int64) for one in made]
+
+    def _single(self, operation: Any, shape: tuple[int, ...]) -> Numbered:
+        kind = operation.type
+        if kind in _SET:
+            (made,) = self._moved(operation, _SET[kind], 1)
+            spots = np.flatnonzero(made)
+            places = spots[np.argsort(made.flat[spots])]
+            operand = operation.inputs[_SET[kind]]
+            if len(places) != operand.shape.num_elements():
+                raise _no(operation)
+            return self._write("Set", [self._operand(operand)], {"places": places}, shape)
+        if kind in _ADDED:
+            return self._added(operation, shape)
+        read = list(operation.inputs)[: _BESIDE.get(kind)]
+        if kind == "ConcatV2" or kind in _SIZES:
+            del read[_SIZES.get(kind, -1)]
+        attributes = self._attributes(operation, shape)
+        operands = [self._operand(t) for t in read]
+        return self._write(_SPELLED.get(kind, kind), operands, attributes, shape)
+
+    def _attributes(self, operation: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+        own, inputs = operation.get_attr, operation.inputs
+        match operation.type:
+            case "Sum" | "Mean" | "Max" | "Min":
+                rank = len(inputs[0].shape)
+                axes = {int(axis) % rank for axis in np.ravel(self._value(inputs[1]))}
+                return {"axes": tuple(sorted(axes))}
+            case "Transpose":
+                return {"order": tuple(map(int, self._value(inputs[1])))}
+            case "MatMul":
+                return {"turns": (own("transpose_a"), own("transpose_b"))}
+            case "BatchMatMul" | "BatchMatMulV2" | "BatchMatMulV3":
+                return {"turns": (own("adj_x"), own("adj_y"))}
+            case "Conv2D":
+                return _windows_of(operation, tuple(inputs[0].shape), tuple(inputs[1].shape))
+            case "Conv2DBackpropInput":
+                return _windows_of(operation, shape, tuple(inputs[1].shape))
+            case "Conv2DBackpropFilter":
+                return _windows_of(operation, tuple(inputs[0].shape), shape)
+            case "Einsum":
+                return {"equation": own("equation").decode()}
+            case "ConcatV2":
+                return {"axis": int(self._value(inputs[-1])) % len(shape)}
+            case "Pack":
+                return {"axis": int(own("axis")) % len(shape)}
+            case "LeakyRelu" | "LeakyReluGrad":
+                return {"alpha": Fraction(float(own("alpha")))}
+            case "Cast":
+                return {"DstT": own("DstT").name}
+            case "Cumsum" if not own("exclusive"):
+                axis = int(self._value(inputs[1])) % len(shape)
+                return {"axis": axis, "reverse": own("reverse")}
+            case "Cumsum":
+                raise _no(operation)
+            case "Select" if tuple(inputs[0].shape) != shape:  # it chooses rows
+                raise _no(operation)
+            case "BiasAdd" | "BiasAddGrad" if own("data_format") != b"NHWC":
+                raise _no(operation)
+            case _:
+                return {}
+
+    def _added(self, operation: Any, shape: tuple[int, ...]) -> Numbered:
+        """An operation that adds where integers say: they are worked out."""
+        updates = operation.inputs[_ADDED[operation.type]]
+        if operation.type == "UnsortedSegmentSum":
+            rows = self._value(operation.inputs[1])
+            size = prod(shape[1:])
+            places = rows.reshape(-1, 1) * size + np.arange(size)
+            if np.any(rows < 0):  # these are left out
+                raise _no(operation)
+        else:
+            indices = self._value(operation.inputs[0 if operation.type == "ScatterNd" else 1])
+            numbered = np.arange(prod(shape)).reshape(shape)
+            places = numbered[tuple(np.moveaxis(indices, -1, 0))]
+        chosen = {"places": np.asarray(places).reshape(-1)}
+        if len(chosen["places"]) != updates.shape.num_elements():
+            raise _no(operation)
+        update = self._operand(updates)
+        if operation.type == "TensorScatterAdd":
+            target = self._operand(operation.inputs[0])
+        elif len(np.unique(chosen["places"])) == len(chosen["places"]):
+            return self._write("Set", [update], chosen, shape)
+        else:
+            target = Table(np.zeros(shape))
+        return self._write("put_add", [target, update], chosen, shape)
+
+    def _cross_entropy(self, operation: Any) -> None:
+        """The loss of each row, and what its gradient is made of; labels are made one-hot."""
+        (loss, gradient), (scores, labels) = operation.outputs, operation.inputs
+        wide = tuple(gradient.shape)
+        target: Operand
+        if operation.type == _CROSS:
+            target = self._operand(labels)
+        else:
+            numbers = self._value(labels)
+            if np.any((numbers < 0) | (numbers >= wide[1])):  # these rows become not a number
+                raise _no(operation)
+            target = Table(np.eye(wide[1])[numbers])
+        operands = [self._operand(scores), target]
+        attributes = {"wide": wide}
+        self.known[loss.name] = self._write(_CROSS, operands, attributes, wide[:1])
+        self.known[gradient.name] = self._write(f"{_CROSS}:1", operands, attributes, wide)
+
+
+def _windows_of(
+    operation: Any, samples: tuple[int, ...], kernel: tuple[int, ...]
+) -> dict[str, Any]:
+    """Where the numbers under a convolution's kernel stand in a picture, counted from 1.
+
+    Raises:
+        Unattempted: its channels are not last or in groups, or its edges are given as numbers.
+    """
+    own = operation.get_attr
+    padding = own("padding").decode()
+    if own("data_format") != b"NHWC" or padding == "EXPLICIT" or samples[3] != kernel[2]:
+        raise _no(operation)
+    numbered = 1 + np.arange(float(prod(samples[1:]))).reshape(1, *samples[1:])
+    with tf.device("CPU:0"):
+        places = tf.raw_ops.ExtractImagePatches(
+            images=numbered,
+            ksizes=[1, *kernel[:2], 1],
+            strides=own("strides"),
+            rates=own("dilations"),
+            padding=padding,
+        )
+    return {"places": places.numpy().astype(np.int64)}
+
+
+def _captured(graph: Any) -> dict[str, np.ndarray]:
+    """The values of what a graph refers to outside of it, by the names of its own tensors; those of
+    a variable by what reads it."""
+    fed = {}
+    for outside, inside in graph.captures:
+        if outside.dtype != tf.resource:
+            fed[inside.name] = outside.numpy()
+            continue
+        for reader in inside.consumers():
+            if reader.type == "ReadVariableOp":
+                kind = reader.get_attr("dtype")
+                value = tf.raw_ops.ReadVariableOp(resource=outside, dtype=kind)
+                fed[reader.outputs[0].name] = value.numpy()
+    return fed
+
+
+@contextmanager
+def _inline() -> Iterator[None]:
+    """Functions that are called while one is written down are written into it."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
 @final
 class TensorFlowEngine(Engine):
     """TensorFlow in eager mode on the CPU, differentiated by `tf.GradientTape`."""
@@ -422,6 +806,49 @@ class TensorFlowEngine(Engine):
             return tuple(tf.convert_to_tensor(g) for g in found)
 
         return pulled
+
+    def pullback_program(self, function: Callable[..., Any], question: Question) -> BackwardProgram:
+        """The graph that `tf.function` writes of a function under a tape, and of what the tape
+        makes of it."""
+        floats = [k for k, a in enumerate(question.tensors) if a.dtype.kind == "f"]
+        wanted = [k for k, wanted in enumerate(question.wanted) if wanted]
+        outputs = len(question.upstream)
+
+        def pulled(*entered: Any) -> list[Any]:
+            natives = [tf.constant(a) for a in question.tensors]
+            for k, native in zip(floats, entered, strict=False):
+                natives[k] = native
+            leaves = [natives[k] for k in wanted]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(leaves)
+                made = list(several(function(*question.arranged(natives))))
+            none = tf.UnconnectedGradients.ZERO
+            upstream = zip(entered[len(floats) :], made, strict=True)
+            found = tape.gradient(made, leaves, [tf.cast(g, y.dtype) for g, y in upstream], none)
+            return [tf.convert_to_tensor(one) for one in (*made, *found)]
+
+        shapes = [question.tensors[k].shape for k in floats]
+        shapes += [g.shape for g in question.upstream]
+        with tf.device("CPU:0"), _inline():
+            try:
+                written = tf.function(pulled, autograph=False).get_concrete_function(
+                    *(tf.TensorSpec(shape, tf.float64) for shape in shapes)
+                )
+            except (AttributeError, ValueError, tf.errors.OpError) as problem:
+                raise Unattempted(
+                    told("what raises {kind} in a graph", kind=type(problem).__name__)
+                ) from problem
+        names = [*(f"x[{k}]" for k in floats), *(f"g[{k}]" for k in range(outputs))]
+        entered = list(written.graph.inputs)[: len(names)]
+        reading = _Graph(written.graph, entered)
+        with closing(reading.session):
+            results = reading.read(written.graph, list(written.graph.outputs))
+        return BackwardProgram(
+            {name: k for k, name in enumerate(names)},
+            tuple(reading.operations),
+            {f"y[{k}]": results[k] for k in range(outputs)}
+            | {f"x[{k}]": results[outputs + n] for n, k in enumerate(wanted)},
+        )
 
 
 def _returned(one: Any) -> Returned:

@@ -708,7 +708,8 @@ class TorchEngine(Engine):
 
     def pullback_program(self, function: Callable[..., Any], question: Question) -> BackwardProgram:
         """The aten operations that `make_fx` sees in a function and its vector–Jacobian product."""
-        floats = [k for k, wanted in enumerate(question.wanted) if wanted]
+        wanted = [k for k, wanted in enumerate(question.wanted) if wanted]
+        floats = [k for k, a in enumerate(question.tensors) if a.dtype.kind == "f"]
         plain = [_laid(a, _float_type(a, "float64"), "contiguous", "cpu") for a in question.tensors]
         outputs: list[Any] = []
 
@@ -720,14 +721,14 @@ class TorchEngine(Engine):
                 outputs[:] = several(function(*question.arranged(natives)))
                 found = torch.autograd.grad(
                     outputs,
-                    [natives[k] for k in floats],
+                    [natives[k] for k in wanted],
                     entered[len(floats) :],
                     allow_unused=True,
                     materialize_grads=True,
                 )
             return [*outputs, *found]
 
-        given = [plain[k].detach().clone().requires_grad_() for k in floats]
+        given = [plain[k].detach().clone().requires_grad_(k in wanted) for k in floats]
         upstream = [torch.tensor(g, dtype=torch.float64) for g in question.upstream]
         module = make_fx(pulled)(*given, *upstream)
         entered, written, operands = _read_module(module)
@@ -742,7 +743,7 @@ class TorchEngine(Engine):
             ),
             written,
             {f"y[{k}]": operands[k] for k in range(count)}
-            | {f"x[{k}]": operands[count + n] for n, k in enumerate(floats)},
+            | {f"x[{k}]": operands[count + n] for n, k in enumerate(wanted)},
         )
 
 

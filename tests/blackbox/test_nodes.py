@@ -250,3 +250,29 @@ def test_only_a_paper_has_names():
     x = torch.ones(3)
     with pytest.raises(gp.DataError, match="tensors have no names"):
         gp.check(gp.instrument(torch.tanh), (x,), reference=lambda x: torch.tanh(x))
+
+
+@pytest.mark.parametrize("spelled", ["z", "dz", "dl_dz"])
+def test_a_dictionary_of_gradients_names_them(spelled):
+    def paper(x: "n d", W: "d k"):
+        z = x @ W
+        a = np.tanh(z)
+        return a * a
+
+    def function(x, W):
+        a = np.tanh(x @ W)
+
+        def pullback(g):
+            grads = {"a": 2 * a * g}
+            grads[spelled] = grads["a"] * (1 - (a if wrong else a * a))
+            grads["x"], grads["W"] = grads[spelled] @ W.T, x.T @ grads[spelled]
+            return {"x": grads["x"], "W": grads["W"]}
+
+        return a * a, pullback
+
+    for wrong in (False, True):
+        report = gp.check(function, reference=paper, engine="numpy", battery=False, diagnose=False)
+        assert report.ok is not wrong, str(report)
+        where = [line for line in str(report).splitlines() if "first of the named" in line]
+        assert bool(where) is wrong
+        assert all("∂l/∂z is" in line for line in where), where
