@@ -15,7 +15,7 @@ from gradproof.derivation.blanks import with_blanks_filled
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.dtype import carrier, check_dtype
 from gradproof.engines.engine import Engine, load
-from gradproof.judge.generic import check_seed, choose_sizes, draw, pairs
+from gradproof.judge.generic import check_inputs, check_seed, choose_sizes, draw, pairs
 from gradproof.judge.program_identity import ProgramProof
 from gradproof.judged import judged
 from gradproof.report.report import Report
@@ -73,6 +73,7 @@ class Prepared:
             GradproofError: the call is wrong otherwise.
         """
         check_seed(seed)
+        check_inputs(inputs)
         inputs, seed = inputs or {}, 0 if seed is None else seed
         traced, _, proofs = self.study
         chosen = self._sizes(inputs, sizes or {})
@@ -194,6 +195,7 @@ def prepare(
     """
     check_dtype(dtype)
     check_seed(seed)
+    check_inputs(inputs)
     source, inputs = Source(name_of(forward), forward, backward), inputs or {}
     machine = load(choose_engine(engine))
     contract_of(machine.name, dtype)

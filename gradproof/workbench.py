@@ -30,7 +30,7 @@ from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.dtype import carrier, check_dtype
 from gradproof.engines.engine import ENGINES, Engine, installed, load
-from gradproof.judge.generic import by_parameter, check_seed, choose_sizes, draw
+from gradproof.judge.generic import by_parameter, check_inputs, check_seed, choose_sizes, draw
 from gradproof.judge.identity import Proof, prove
 from gradproof.judge.program_identity import Capture, ProgramProof, prove_program
 from gradproof.judged import Judged, judged, rows_of
@@ -252,6 +252,7 @@ def verify(
     Raises:
         GradproofError: the call or the input is wrong; the message says what to try.
     """
+    check_inputs(inputs)
     source = Source(name_of(forward), forward, backward)
     return verify_source(
         source,

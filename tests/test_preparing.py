@@ -109,3 +109,37 @@ def test_an_engine_that_is_wrong_is_refuted_and_not_taken_for_other_code(monkeyp
     report = check(drawn(5))
     assert report["W"].engine_verdict.kind == "refuted"
     assert report.exit_code == 1
+
+
+class Guarded:
+    """A framework's tensor that does not give its numbers away."""
+
+    shape = (4, 3)
+
+    def __array__(self, *_, **__):
+        raise RuntimeError("detach it first")
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ({"inputs": {"x": [[1, 2, 3], [1, 2]]}}, "x cannot be read as an array"),
+        ({"inputs": {"x": Guarded()}}, "x cannot be read as an array: detach it first"),
+        ({"inputs": {"x": np.zeros((0, 3), np.float32)}}, "it has no elements"),
+        ({"inputs": [1]}, "inputs must be a dictionary by name, not list"),
+        ({"inputs": np.ones((4, 3))}, "inputs must be a dictionary by name, not ndarray"),
+        ({"sizes": {"n": 1.5}}, "The size n must be a whole number, not 1.5"),
+        ({"seed": "a"}, "The seed must be a whole number, not 'a'"),
+    ],
+)
+def test_odd_arguments_are_met_with_what_is_wrong(ready, call, says):
+    with pytest.raises(DataError, match=says):
+        ready(**call)
+    with pytest.raises(DataError, match=says):
+        gp.verify(network, engine="numpy", **call)
+
+
+def test_reports_can_be_compared(ready):
+    report = ready(drawn(4))
+    assert report == report and report != ready(drawn(4)) and len({report, report}) == 1
+    assert report.to_json() == ready(drawn(4)).to_json()

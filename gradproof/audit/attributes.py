@@ -62,7 +62,7 @@ def _copied(one: Any) -> Any:
 
 
 def _places(owner: Any) -> Iterator[Kept]:
-    attributes = dict(getattr(owner, "__dict__", {}))
+    attributes = _attributes(owner)
     weights = _weights(attributes)
     for name, one in attributes.items():
         if is_gradient(one):
@@ -81,6 +81,17 @@ def _places(owner: Any) -> Iterator[Kept]:
                 of = next((w for w, s in weights.items() if w.endswith(f"[{k}]")), "")
                 if of and is_gradient(member) and weights[of] == tuple(member.shape):
                     yield Kept(of, member, _item(one, k))
+
+
+def _attributes(owner: Any) -> dict[str, Any]:
+    """What an object holds by name: in its dictionary, and in its slots."""
+    slots: dict[str, Any] = {}
+    for kind in type(owner).__mro__:
+        names = vars(kind).get("__slots__", ())
+        for name in (names,) if isinstance(names, str) else names:
+            if name != "__dict__" and hasattr(owner, name):
+                slots[name] = getattr(owner, name)
+    return {**slots, **getattr(owner, "__dict__", {})}
 
 
 def _weights(attributes: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
@@ -103,8 +114,9 @@ def _match(name: str, one: Any, weights: Mapping[str, tuple[int, ...]]) -> str:
     if not is_gradient(one):
         return ""
     spoken = [name]
-    spoken += [name.removeprefix(p) for p in PREFIXES if name.startswith(p)]
-    spoken += [name.removesuffix(s) for s in SUFFIXES if name.endswith(s)]
+    for plain in dict.fromkeys((name, name.lstrip("_"))):
+        spoken += [plain.removeprefix(p) for p in PREFIXES if plain.startswith(p)]
+        spoken += [plain.removesuffix(s) for s in SUFFIXES if plain.endswith(s)]
     for of in reversed(spoken):
         if weights.get(of) == tuple(one.shape):
             return of

@@ -26,7 +26,7 @@ from gradproof.code.checking import Bounds, check_lines, lists, regrouped
 from gradproof.code.dialect import HELPERS, NEEDS, Dialect
 from gradproof.code.factors import Line
 from gradproof.code.fitting import fitted
-from gradproof.code.plan import RANGE, RESERVED, Plan, lengths
+from gradproof.code.plan import RANGE, RESERVED, Plan, lengths, size_variables, turn_variable
 from gradproof.code.text import Ink, code, parts_of, turns
 from gradproof.code.turns import Loop, roll
 from gradproof.core.index import Size
@@ -237,12 +237,12 @@ def size_names(plan: Plan) -> dict[str, str]:
     """Variables for the size symbols; a tensor may have the name of one."""
     taken = names_used(plan)
     symbols = {size for shape in plan.shapes.values() for size in shape if isinstance(size, str)}
-    return {s: (s if s not in taken else f"size_{s}") for s in sorted(symbols)}
+    return size_variables(symbols, taken)
 
 
 def turn_name(plan: Plan) -> str:
     taken = names_used(plan) | set(size_names(plan).values())
-    return next(name for name in ("t", "k", "turn", "turn_") if name not in taken)
+    return turn_variable(taken)
 
 
 # --- the functions -----------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -252,13 +252,14 @@ def formulas_of(derivation: Derivation, page: object) -> dict[str, str]:
 
 def variables_of(known: Mapping[str, object], initial: Initial) -> dict[str, Array]:
     """The variable of each tensor: ``dl_dW1`` for ``∂l/∂W1``, ``h[3]`` for a turn of a loop."""
-    own = {_spelled(name).partition("[")[0] for name in known if DIFFERENTIAL not in name}
+    own = {_spelled(name).partition("[")[0] for name in known if not _is_gradient(name)}
 
     def spelled(name: str) -> str:
         family, bracket, rest = _spelled(name).partition("[")
-        # A network may have a dW of its own.
-        again = "_" if DIFFERENTIAL in name and family in own else ""
-        return f"{family}{again}{bracket}{rest}"
+        # A network may have a dW or a dl_dW of its own.
+        while _is_gradient(name) and family in own:
+            family += "_"
+        return f"{family}{bracket}{rest}"
 
     families = {found[0] for name in known if (found := member(spelled(name))) is not None}
     plain = {spelled(name) for name in known}
@@ -288,8 +289,32 @@ def variables_of(known: Mapping[str, object], initial: Initial) -> dict[str, Arr
     return found
 
 
+def _is_gradient(name: str) -> bool:
+    return SYMBOL in name or DIFFERENTIAL in name
+
+
 def _spelled(name: str) -> str:
     return name.replace(DIFFERENTIAL, "d").replace(SYMBOL, "dl_d").replace("'", "_")
+
+
+def size_variables(symbols: Collection[str], taken: Container[str]) -> dict[str, str]:
+    """Variables for size symbols; a tensor may have the name of one."""
+    found: dict[str, str] = {}
+    for symbol in sorted(symbols):
+        free = symbol not in taken and not keyword.iskeyword(symbol)
+        new = symbol if free else f"size_{symbol}"
+        while new in taken or new in found.values() or (new != symbol and new in symbols):
+            new += "_"
+        found[symbol] = new
+    return found
+
+
+def turn_variable(taken: Container[str]) -> str:
+    """A variable that counts the turns of a loop."""
+    new = next((name for name in ("t", "k", "turn") if name not in taken), "turn_")
+    while new in taken:
+        new += "_"
+    return new
 
 
 def variable_of(

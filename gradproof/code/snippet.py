@@ -18,6 +18,8 @@ from gradproof.code.plan import (
     bench_of,
     formulas_of,
     lengths,
+    size_variables,
+    turn_variable,
     variables_of,
     with_dtypes,
 )
@@ -99,10 +101,9 @@ class _Writer:
         self.taken = families | RESERVED
         self.begun: dict[str, list[str]] = {}
         symbols = {size for shape in self.known.values() for size in shape if isinstance(size, str)}
-        self.sizes = {s: (s if s not in self.taken else f"size_{s}") for s in sorted(symbols)}
+        self.sizes = size_variables(symbols, self.taken)
         taken = self.taken | set(self.sizes.values())
-        turn = next(name for name in ("t", "k", "turn", "turn_") if name not in taken)
-        self.ink = Ink(NUMPY, self.sizes, turn)
+        self.ink = Ink(NUMPY, self.sizes, turn_variable(taken))
 
     def snippet(self, group: Sequence[str]) -> Snippet:
         """The lines for the gradients with respect to these tensors, the turns of one loop."""

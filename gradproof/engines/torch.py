@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
@@ -259,6 +260,9 @@ def _differentiated(
 
 # --- the program that autograd writes ---------------------------------------------------------
 
+
+READING = threading.Lock()
+"""Held while `make_fx` writes a network down: it cannot do so in two threads at once."""
 
 _LIKE = ("aten.ones_like", "aten.zeros_like", "aten.new_zeros")
 """Operators that read only the shape of their tensor."""
@@ -600,9 +604,9 @@ class TorchEngine(Engine):
             found[:] = made
             return list(made.values())
 
-        module = make_fx(gradients)(
-            *(_tensor(array).requires_grad_() for array in inputs.floats.values())
-        )
+        natives = [_tensor(array).requires_grad_() for array in inputs.floats.values()]
+        with READING:
+            module = make_fx(gradients)(*natives)
         entered, written, operands = _read_module(module)
         return BackwardProgram(
             dict(zip(names, entered, strict=True)),

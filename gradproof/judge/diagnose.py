@@ -37,6 +37,7 @@ from gradproof.judge.ground import (
     times,
     value_of,
 )
+from gradproof.judge.points import POINT
 from gradproof.mistakes.catalogue import MISTAKES
 from gradproof.mistakes.elements import one_element
 from gradproof.mistakes.record import Mistake, Scene, Wrong
@@ -78,7 +79,7 @@ def _claimed(claim: Claim, paper: Paper, clinic: Clinic) -> tuple[Value | None, 
 
 def _grounds(clinic: Clinic) -> tuple[Mapping[str, int], Mapping[str, int]]:
     def symbols(on: Ground | None) -> Mapping[str, int]:
-        return {s: n for s, n in on.sizes.items() if s != "points"} if on is not None else {}
+        return {s: n for s, n in on.sizes.items() if s != POINT.size} if on is not None else {}
 
     return symbols(clinic.here), symbols(clinic.elsewhere)
 
@@ -174,7 +175,7 @@ def _real_ratio(
 ) -> flint.arb | None:
     """What one element of the claim is of the right one, over the real numbers."""
     assert clinic.here is not None
-    sizes = {s: n for s, n in clinic.here.sizes.items() if s != "points"}
+    sizes = {s: n for s, n in clinic.here.sizes.items() if s != POINT.size}
     on = real_ground(paper, clinic.derivation, sizes, len(SEED))
     with precision(REAL_BITS):
         value = claimed_value(claim.name, paper, clinic.derivation, on)

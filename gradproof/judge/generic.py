@@ -29,10 +29,29 @@ def check_seed(seed: int | None) -> None:
     """That data can be drawn with a seed; `None` stands for one that is not given.
 
     Raises:
-        DataError: it is negative.
+        DataError: it is negative, or no whole number.
     """
+    if seed is not None and not _is_whole(seed):
+        raise DataError(told("The seed must be a whole number, not {seed!r}.", seed=seed))
     if seed is not None and seed < 0:
         raise DataError(told("The seed must be at least 0, not {seed}.", seed=seed))
+
+
+def check_inputs(inputs: Mapping[str, Any] | None) -> None:
+    """That inputs are given by name.
+
+    Raises:
+        DataError: they are no dictionary.
+    """
+    if inputs is not None and not isinstance(inputs, Mapping):
+        raise DataError(
+            told("inputs must be a dictionary by name, not {kind}.", kind=type(inputs).__name__),
+            advice=told("Write  inputs={example}", example='{"x": x, "W": W}'),
+        )
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def choose_sizes(
@@ -42,7 +61,8 @@ def choose_sizes(
 
     Raises:
         ShapeError: an array does not have the shape of its annotation, or sizes contradict.
-        DataError: a size is given for a symbol that the network does not have.
+        DataError: a size is given for a symbol that the network does not have, or is no whole
+            number; or what is given for a tensor is no array, or has no elements.
     """
     wanted = symbols(signature)
     unknown = set(given) - set(wanted)
@@ -52,13 +72,21 @@ def choose_sizes(
             advice=told("The sizes are {sizes}.", sizes=", ".join(wanted) or told("all numbers")),
         )
     for symbol, size in given.items():
+        if not _is_whole(size):
+            raise DataError(
+                told(
+                    "The size {symbol} must be a whole number, not {size!r}.",
+                    symbol=symbol,
+                    size=size,
+                )
+            )
         if size < 1:
             raise DataError(
                 told("The size {symbol} must be at least 1, not {size}.", symbol=symbol, size=size)
             )
     sizes = dict(given)
     for tensor, value in _given(signature, arrays):
-        _bind(tensor, _shape(value), sizes)
+        _bind(tensor, _shape(tensor, value), sizes)
     literal = {size for t in tensors(signature) for size in t.shape if isinstance(size, int)}
     free = [size for size in POOL if size not in literal | set(sizes.values())]
     for number, symbol in enumerate(s for s in wanted if s not in sizes):
@@ -101,10 +129,19 @@ def _only_a_shape(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(part, int | str) for part in value)
 
 
-def _shape(value: Any) -> tuple[Size, ...]:
+def _shape(tensor: Tensor, value: Any) -> tuple[Size, ...]:
     """The sizes of what is given: of an array, or those that a shape says."""
     if not _only_a_shape(value):
-        return np.shape(value)
+        try:
+            return np.asarray(value).shape
+        except (ValueError, TypeError, RuntimeError) as problem:  # also of frameworks' tensors
+            raise DataError(
+                told(
+                    "{tensor} cannot be read as an array: {problem}",
+                    tensor=tensor.name,
+                    problem=str(problem),
+                )
+            ) from None
     said = value.partition(",")[0].split() if isinstance(value, str) else value
     return tuple(int(p) if isinstance(p, str) and p.isdecimal() else p for p in said)
 
@@ -121,6 +158,14 @@ def _bind(tensor: Tensor, shape: tuple[Size, ...], sizes: dict[str, int]) -> Non
                 count=len(shape),
                 shown=shown,
                 annotated=annotated,
+            )
+        )
+    if 0 in shape:
+        raise DataError(
+            told(
+                "{tensor} has the shape {shown}: it has no elements, so there is nothing to check.",
+                tensor=tensor.name,
+                shown=shown,
             )
         )
     for size, length in zip(tensor.shape, shape, strict=True):

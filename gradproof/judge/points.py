@@ -78,8 +78,8 @@ MOST_ELEMENTS = 200_000
 MOST_TOWER = 6_000
 """The tower computes with Python's integers: larger programs are tried at small sizes only."""
 
-POINT = Index(-1, "points")
-"""All points are evaluated at once, along an axis of their own."""
+POINT = Index(-1, "the points")
+"""All points are evaluated at once, along an axis of their own; no size symbol has a space."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,8 @@ class Data:
     upstream: tuple[np.ndarray, ...]
 
 
-TRIALS = Index(-1, "trials")
-"""The index over several data."""
+TRIALS = Index(-1, "the data")
+"""The index over several data; no size symbol has a space."""
 
 
 class Reference(ABC):

@@ -32,8 +32,16 @@ _INSTALLED = tuple(
 )
 
 
+Blank = Callable[[tuple[int, ...], Any], Any]
+
+_LOCK = threading.Lock()
+_ORIGINALS: dict[str, Callable[..., Any]] = {}
+_BLANKS: dict[int, list[Blank]] = {}
+"""What stands for a maker's array, by thread: the names are rebound while there is any."""
+
+
 @contextmanager
-def canvases(blank: Callable[[tuple[int, ...], Any], Any]) -> Iterator[None]:
+def canvases(blank: Blank) -> Iterator[None]:
     """Meanwhile ``np.zeros``, ``ones`` and ``full`` give the user ``blank(shape, number)``.
 
     A NumPy array cannot hold a tensor, and what NumPy's makers give cannot be chosen from outside;
@@ -42,33 +50,42 @@ def canvases(blank: Callable[[tuple[int, ...], Any], Any]) -> Iterator[None]:
     among them, get what they always get.
     """
     thread = threading.get_ident()
-    originals = {name: getattr(np, name) for name in MAKERS}
-
-    def made(name: str) -> Callable[..., Any]:
-        original, read = originals[name], MAKERS[name]
-
-        @functools.wraps(original)
-        def make(*args: Any, **kwargs: Any) -> Any:
-            if threading.get_ident() == thread and _writes_into_arrays(_getframe(1).f_code):
-                try:
-                    signature(read).bind(*args, **kwargs)
-                except TypeError:
-                    return original(*args, **kwargs)
-                shape, number, dtype = read(*args, **kwargs)
-                shape = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-                if np.ndim(number) == 0 and (dtype is None or np.dtype(dtype).kind == "f"):
-                    return blank(shape, number)
-            return original(*args, **kwargs)
-
-        return make
-
-    for name in MAKERS:
-        setattr(np, name, made(name))
+    with _LOCK:
+        if not _BLANKS:
+            _ORIGINALS.update({name: getattr(np, name) for name in MAKERS})
+            for name, original in _ORIGINALS.items():
+                setattr(np, name, _maker(name, original))
+        _BLANKS.setdefault(thread, []).append(blank)
     try:
         yield
     finally:
-        for name, original in originals.items():
-            setattr(np, name, original)
+        with _LOCK:
+            _BLANKS[thread].pop()
+            if not _BLANKS[thread]:
+                del _BLANKS[thread]
+            if not _BLANKS:
+                for name, original in _ORIGINALS.items():
+                    setattr(np, name, original)
+
+
+def _maker(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    read = MAKERS[name]
+
+    @functools.wraps(original)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        blanks = _BLANKS.get(threading.get_ident())
+        if blanks and _writes_into_arrays(_getframe(1).f_code):
+            try:
+                signature(read).bind(*args, **kwargs)
+            except TypeError:
+                return original(*args, **kwargs)
+            shape, number, dtype = read(*args, **kwargs)
+            shape = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+            if np.ndim(number) == 0 and (dtype is None or np.dtype(dtype).kind == "f"):
+                return blanks[-1](shape, number)
+        return original(*args, **kwargs)
+
+    return make
 
 
 @lru_cache(maxsize=4096)

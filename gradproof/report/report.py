@@ -171,13 +171,13 @@ class Later:
     write: Callable[[], Written]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Report:
     """Everything that was checked for one network on one engine.
 
     A report of `verify` knows its verdicts at once. Its rows, with formulas, true values and
     digits, are written when one is first looked at, printed, pickled or saved; nothing that can
-    change meanwhile has a part in them.
+    change meanwhile has a part in them. A report equals itself alone: `to_json` compares two.
     """
 
     network: str

@@ -330,3 +330,27 @@ def test_each_way_makes_a_gradient_wrong_and_keeps_its_shape_and_dtype(framework
     assert np.array_equal(wrong["transposed"], [[1, 4, 2], [5, 3, 6]])
     assert np.array_equal(wrong["swapped"], arrays[1])
     assert np.array_equal(wrong["element"], [[1, 2, 3], [8, 5, 6]])
+
+
+class Slotted:
+    __slots__ = ("W", "dW")
+
+    def __init__(self):
+        self.W = np.ones(2)
+
+
+class Private:
+    def __init__(self):
+        self.W = np.ones(2)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Slotted, "dW"), (Private, "_dW")])
+def test_gradients_in_slots_and_under_private_names_are_found(kind, name):
+    layer = kind()
+    before = numbers(layer)
+    assert not before
+    setattr(layer, name, np.array([3.0, 4.0]))
+    (one,) = kept(layer, before)
+    assert one.of == "W"
+    one.put(np.zeros(2))
+    assert not getattr(layer, name).any() and layer.W.all()

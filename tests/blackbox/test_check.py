@@ -167,7 +167,8 @@ def test_float64_decides_without_true_values_where_float32_has_no_signal(factor,
     assert (report["A"].exact.kind == "agrees") == (factor == 1)
 
 
-def test_rounding_that_is_too_coarse_is_told_from_a_wrong_formula():
+@pytest.mark.parametrize(("wrong", "right"), [(0.0, True), (1e-9, False)])
+def test_rounding_that_is_too_coarse_is_told_from_a_wrong_formula(wrong, right):
     class Coarse(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x, W):
@@ -179,7 +180,7 @@ def test_rounding_that_is_too_coarse_is_told_from_a_wrong_formula():
             x, W = ctx.saved_tensors
             if x.dtype == torch.float32:
                 x, g = x.bfloat16().float(), g.bfloat16().float()
-            return g @ W.t(), x.t() @ g
+            return g @ W.t(), x.t() @ g * (1 + wrong)
 
     def paper(x: "n d", W: "d k"):
         return x @ W
@@ -187,7 +188,8 @@ def test_rounding_that_is_too_coarse_is_told_from_a_wrong_formula():
     report = gp.check(Coarse.apply, reference=paper, dtype="float32", battery=False)
     row = report["W"]
     assert row.kind == "refuted" and row.exact.kind == "agrees"
-    assert row.why[0].endswith("the formula is right, the rounding is not.")
+    assert row.why[0].endswith("the formula is right, the rounding is not.") == right
+    assert ("to float32's precision and not to float64's" in row.why[0]) != right
     named = gp.check(
         Coarse.apply, reference=paper, dtype="float32", accumulate="bfloat16", battery=False
     )

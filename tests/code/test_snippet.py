@@ -12,7 +12,7 @@ from gradproof.code.snippet import Snippet, snippets
 from gradproof.core.program import Derivation, Equation
 from gradproof.engines.contract import Contract, contract
 from gradproof.engines.engine import load
-from gradproof.exporting import with_numpy
+from gradproof.exporting import export_source, with_numpy
 from gradproof.gallery import catalogue
 from gradproof.judge.generic import by_parameter
 from gradproof.judge.stage import judge_stage
@@ -124,6 +124,32 @@ def test_a_wrong_line_would_be_seen(network, variable, right, wrong):
     assert right in one.text
     found = verdicts(page, one, one.text.replace(right, wrong))
     assert "refuted" in found.values()
+
+
+def of_the_same_names(
+    n: "n d", d: "d n", lambda_: "lambda n", t: "1", k: "1", turn: "1", turn_: "1"
+):
+    dl_dz = n @ d
+    z = dl_dz * dl_dz.T
+    size_n = np.sum(z, axis=0)
+    return np.mean(size_n**2) + np.mean(lambda_**2) + np.sum(t * k * turn * turn_)
+
+
+def test_a_network_may_have_the_names_that_gradients_and_sizes_have():
+    page = copied(Source("of_the_same_names", of_the_same_names), {})
+    found = {}
+    for one in page.snippets:
+        found |= verdicts(page, one)
+    assert set(found) == set(page.derivation.gradients.values())
+    assert set(found.values()) == {"agrees"}
+
+
+def test_exported_files_tell_a_gradient_from_a_value_of_its_name():
+    source = Source("of_the_same_names", of_the_same_names)
+    text = export_source(source, "numpy", {}, {}, "gradproof export", vjp=False)
+    space = {"__name__": "exported"}
+    exec(compile(text, "exported", "exec"), space)
+    space["check"]()
 
 
 def brought_along(x: "n 3", W: "3 3"):

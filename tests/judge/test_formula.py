@@ -51,3 +51,17 @@ def test_a_power_of_two_is_no_one_under_a_hypothesis(factor):
 
     report = gp.verify(cross_entropy, claimed, engine="numpy")
     assert report["z"].formula_verdict.kind == "refuted"
+
+
+def test_a_size_symbol_may_be_called_points():
+    def forward(x: "points d", W: "d k"):
+        z = x @ W
+        s = np.sqrt(np.sum(z * z, axis=1) + 1)
+        m = np.max(z, axis=1)
+        return np.sum(s * m)
+
+    def by_the_size(x, m):
+        return {"ds": m / x.shape[0]}
+
+    report = gp.verify(forward, by_the_size, engine="numpy", sizes={"points": 5})
+    assert report["s"].formula_verdict.kind == "refuted"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import gradproof as gp
 from gradproof.blackbox.battery import trials
 from gradproof.blackbox.build import build
 from tests.blackbox.handwritten import MAKERS, WRITTEN
@@ -46,3 +47,20 @@ def test_what_does_not_differ_is_not_repeated():
     one, other = case.reference.enclosures([first, same], case.contract)
     assert one["y[0]"][0] is other["y[0]"][0]
     assert not np.array_equal(one["W"][0], other["W"][0])
+
+
+def test_a_size_symbol_may_have_any_name():
+    def trials_by_d(x: "trials d", points: "points d"):
+        return np.tanh(x) * np.sum(points)
+
+    def function(x, points):
+        y, total = np.tanh(x), np.sum(points)
+
+        def pullback(g):
+            return g * total * (1 - y * y), np.full_like(points, np.sum(g * y))
+
+        return y * total, pullback
+
+    data = tuple(np.linspace(-1, 2, 2 * n).reshape(n, 2) for n in (5, 7))
+    report = gp.check(function, data, reference=trials_by_d, engine="numpy", dtype="float64")
+    assert report.ok and not report.faults and len(report.tried) > 8
