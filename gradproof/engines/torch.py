@@ -261,7 +261,7 @@ def _differentiated(
 # --- the program that autograd writes ---------------------------------------------------------
 
 
-READING = threading.Lock()
+READING = threading.RLock()
 """Held while `make_fx` writes a network down: it cannot do so in two threads at once."""
 
 _LIKE = ("aten.ones_like", "aten.zeros_like", "aten.new_zeros")
