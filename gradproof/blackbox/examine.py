@@ -27,7 +27,7 @@ from gradproof.blackbox.jacobian import check_size, jacobian
 from gradproof.blackbox.leading import Led, led_by
 from gradproof.blackbox.mistaken import Seen, name_mistakes, seen
 from gradproof.blackbox.nodes import Inside, first_wrong, nodes, right_inside
-from gradproof.core.told import told, told_all, told_sentence
+from gradproof.core.told import told, told_all, told_row, told_sentence
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Answer, BoxFailed, Returned
 from gradproof.engines.contract import contract as contract_of
@@ -299,8 +299,11 @@ def _conditions(
     here = Tried(case, first, agreeing, allow_ulps)
     again = second_call(first.data)
     yield again.words, here.shown(again)
-    small = _small(smaller, here) if smaller is not None else None
-    if small is None:
+    open_ = {name for name, kind in kinds.items() if kind == "undecided"}
+    small = _small(smaller, here, open_) if smaller is not None else None
+    if not isinstance(small, Shrunk):
+        if small is not None:
+            yield small
         waiting = [t for t in trials(case, first.data, resized) if not t.repeats]
         yield from _battery(here, waiting, _ahead(case, first.data, waiting), resized)
         return
@@ -321,9 +324,10 @@ class Shrunk:
     resized: Resized
 
 
-def _small(smaller: Smaller, large: Tried) -> Shrunk | None:
-    """A large case at small sizes, where what agrees agrees too; `None` where the function is not
-    right at such sizes, which it need not be."""
+def _small(smaller: Smaller, large: Tried, undecided: set[str]) -> Shrunk | Told | None:
+    """A large case at small sizes, where what agrees agrees too. Where the function is not right at
+    such sizes, which it need not be, what they show of the tensors that are `undecided`, if
+    anything."""
     made = smaller()
     if made is None:
         return None
@@ -338,10 +342,19 @@ def _small(smaller: Smaller, large: Tried) -> Shrunk | None:
     wholes = enclosures(case, [*several, *(trial.data for trial in others)])
     draws = [judged_by(case, *one, whole) for one, whole in zip(answered, wholes, strict=False)]
     judged = [draws[0], *(one for one in draws[1:] if not _is_whole_inside(case, one))]
-    kinds = {row.name: row.kind for row in _rows(case, judged, ups)}
+    rows = _rows(case, judged, ups)
+    kinds = {row.name: row.kind for row in rows}
     agreeing = {name for name, kind in kinds.items() if kind == "agrees"}
     if "refuted" in kinds.values() or not large.agreeing <= agreeing:
-        return None
+        seen_there = [r.symbol for r in rows if r.kind == "refuted" and r.name in undecided]
+        if not seen_there or not large.agreeing <= agreeing:
+            return None
+        text = told(
+            "{sizes}, where a small error shows more, {symbols} would be refuted",
+            sizes=made.words,
+            symbols=told_row(seen_there),
+        )
+        return made.words, [Observation("note", told_sentence(text))]
     pairs = zip(others, wholes[len(several) :], strict=True)
     ahead = {trial.words: whole for trial, whole in pairs}
     return Shrunk(Tried(case, draws[0], agreeing, ups, made.words), waiting, ahead, made.resized)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -110,7 +111,21 @@ def check(
         function, arguments, reference, dtype=dtype, seed=seed or 0, sizes=sizes or {}, **options
     )
     called = f"gp.instrument({spoken(function)})" if inside else spoken(function)
-    again = _again(called, arguments, reference, case.machine.name, case.dtype, seed or 0, order)
+    chosen = {
+        "engine": case.machine.name,
+        "dtype": case.dtype,
+        "seed": seed or 0,
+        "sizes": dict(sizes or {}),
+        "draws": draws,
+        "upstream": upstream,
+        "wrt": None if wrt is None else list(wrt),
+        "allow_ulps": allow_ulps,
+        "accumulate": accumulate,
+        "may_overwrite": list(may_overwrite),
+        "full": full,
+        "order": order if order > 1 else None,
+    }
+    again = _again(called, arguments, reference, chosen)
     if inside and not isinstance(case.reference, PaperReference):
         raise DataError(
             told("The reference is not read as equations, so that its tensors have no names."),
@@ -200,17 +215,21 @@ def _differentiated(case: Case, first: CheckReport, diagnose: bool) -> CheckRepo
 
 
 def _again(
-    called: str, arguments: Any, reference: Any, engine: str, dtype: str, seed: int, order: int
+    called: str, arguments: Any, reference: Any, chosen: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """Three lines that check the same again; `called` is how the user's code says the function."""
+    """Three lines that check the same again; `called` is how the user's code says the function, and
+    `chosen` what the call chooses: what is empty or `None` has its default."""
     given = ", arguments" if arguments is not None else ""
-    framework = f'engine="{engine}", dtype="{dtype}", seed={seed}'
-    framework += f", order={order}" if order > 1 else ""
     right = spoken(reference)
     right = "reference" if right == "function" else right
+    said = ", ".join(
+        f"{name}={json.dumps(value)}" if isinstance(value, str | list | dict) else f"{name}={value}"
+        for name, value in chosen.items()
+        if value or name == "seed"
+    )
     return (
         "import gradproof as gp",
-        f"report = gp.check({called}{given}, reference={right}, {framework})",
+        f"report = gp.check({called}{given}, reference={right}, {said})",
         "print(report)",
     )
 

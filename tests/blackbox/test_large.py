@@ -53,6 +53,32 @@ def test_a_right_function_is_called_little_at_its_own_sizes():
     assert "at smaller sizes (200 → 17, 150 → 9, 120 → 11)" in report.tried
 
 
+def test_what_is_undecided_is_said_to_be_refuted_at_small_sizes():
+    def function(x, W, b):
+        y, pullback = layer()(x, W, b)
+
+        def backward(g):
+            dx, dW, db = pullback(g)
+            return dx, dW * np.float32(1.0001), db
+
+        return y, backward
+
+    report = checked(function=function, reference=in_symbols)
+    assert report.kinds == ("agrees", "agrees", "undecided", "agrees")
+    (note,) = report.observations
+    assert note.kind == "note"
+    assert note.text.startswith("At smaller sizes (") and note.text.endswith(
+        "), where a small error shows more, ∂l/∂W would be refuted."
+    )
+    assert "seed=0" in report.again[1] and "sizes" not in report.again[1]
+    options = {"sizes": SIZES, "wrt": ("W",), "battery": False}
+    again = gp.check(function, reference=in_symbols, engine="numpy", **options).again[1]
+    assert again == (
+        'report = gp.check(function, reference=in_symbols, engine="numpy", dtype="float32", '
+        'seed=0, sizes={"n": 200, "d": 150, "k": 120}, wrt=["W"])'
+    )
+
+
 def transposed_memory(found, g, **_):
     if not g.flags.c_contiguous and g.flags.f_contiguous:
         found["b"] = 2 * found["b"]
