@@ -73,7 +73,8 @@ $(VENV)/.has-benchmarks: pyproject.toml | environment
 $(VENV)/tensorgrad/.done: | environment
 	@echo "Installing tensorgrad into $(VENV)/tensorgrad"
 	@"$(PYTHON)" -m venv $(VENV)/tensorgrad
-	@if $(PIP) --python $(VENV)/tensorgrad $(TORCH_OPTIONS) "$(TORCH)" && $(PIP) --python $(VENV)/tensorgrad tensorgrad==0.3.0; \
+	@apart="$(VENV)/tensorgrad/bin/python -m pip install --quiet --disable-pip-version-check"; \
+	if $$apart $(TORCH_OPTIONS) "$(TORCH)" && $$apart tensorgrad==0.3.0; \
 	then touch $@; else rm -rf $(VENV)/tensorgrad; echo "tensorgrad could not be installed, and is left out" >&2; fi
 
 $(VENV)/.has-tools: pyproject.toml | new-enough
