@@ -13,7 +13,7 @@ import numpy as np
 
 from gradproof.blackbox.case import Case
 from gradproof.core.errors import DataError
-from gradproof.core.told import told
+from gradproof.core.told import told, told_row
 from gradproof.engines.black_box import BoxFailed
 from gradproof.judge.box import Finding, judge_returned
 from gradproof.judge.reference import Data, Unbounded
@@ -65,17 +65,23 @@ def jacobian(case: Case, data: Data, allow_ulps: float) -> Iterator[Observation]
         allow_ulps: units in the last place that are permitted in any case.
     """
     if isinstance(case.reference, Unbounded):
-        yield Observation("undecided", "The whole Jacobian: no bound is known, as above.")
+        said = told("The whole Jacobian: no bound is known, as above.")
+        yield Observation("undecided", said)
         return
     found: dict[tuple[int, str], Found] = {}
     for k, place, alone in _columns(data):
         at = f"[{', '.join(map(str, place))}]" if place else ""
-        column = f"{_value(case, k)}{at}"
+        column = told("{value}{at}", value=_value(case, k), at=at)
         one = Data(data.inputs, alone)
         try:
             answer = case.ask(one)
         except BoxFailed as problem:
-            yield Observation("fault", f"The whole Jacobian, at {column}: {problem}.")
+            said = told(
+                "The whole Jacobian, at {column}: {problem}.",
+                column=column,
+                problem=problem.args[0],
+            )
+            yield Observation("fault", said)
             return
         enclosure, truth = case.reference.enclosure(one, case.contract), case.reference.truth(one)
         for name, returned in zip(case.gradients(), answer.gradients, strict=True):
@@ -106,34 +112,54 @@ def _columns(data: Data) -> Iterator[tuple[int, tuple[int, ...], tuple[np.ndarra
 
 
 def _value(case: Case, k: int) -> str:
-    return "value" if len(case.reference.outputs()) == 1 else f"value {k + 1}"
+    if len(case.reference.outputs()) == 1:
+        return told("value")
+    return told("value {number}", number=k + 1)
 
 
 def _said(case: Case, found: dict[tuple[int, str], Found]) -> Iterator[Observation]:
     right = []
     for (k, name), one in found.items():
-        symbol = f"∂{_value(case, k)}/∂{name}"
+        symbol = told("∂{value}/∂{name}", value=_value(case, k), name=name)
         total = one.agreeing + one.silent + len(one.undecided) + len(one.refuted)
         if one.refuted:
-            places = ", ".join(column for column, _ in one.refuted[:SHOWN])
-            places += ", …" if len(one.refuted) > SHOWN else ""
+            more = ["…"] if len(one.refuted) > SHOWN else []
+            places = told_row([*(column for column, _ in one.refuted[:SHOWN]), *more])
             column, f = one.refuted[0]
-            text = (
-                f"The whole Jacobian: {symbol} is refuted in {len(one.refuted)} of {total} "
-                f"columns: {places}. The first: {f.because}"
-            )
+            first = f.because
             if np.isfinite(f.true):
-                at = f"[{', '.join(map(str, f.worst))}]" if f.worst else ""
-                text += f"; ∂{column}/∂{name}{at} = {f.value:.6g}, true {f.true:.6g}"
-            yield Observation("fault", f"{text}.")
-        elif one.undecided:
-            places = ", ".join(one.undecided[:SHOWN])
-            text = (
-                f"The whole Jacobian: {symbol} is undecided in {len(one.undecided)} of {total} "
-                f"columns: {places}."
+                first = told(
+                    "{because}; ∂{column}/∂{name}{at} = {value:.6g}, true {true:.6g}",
+                    because=f.because,
+                    column=column,
+                    name=name,
+                    at=f"[{', '.join(map(str, f.worst))}]" if f.worst else "",
+                    value=f.value,
+                    true=f.true,
+                )
+            said = told(
+                "The whole Jacobian: {symbol} is refuted in {count} of {total} columns: {places}. "
+                "The first: {first}.",
+                symbol=symbol,
+                count=len(one.refuted),
+                total=total,
+                places=places,
+                first=first,
             )
-            yield Observation("undecided", text)
+            yield Observation("fault", said)
+        elif one.undecided:
+            said = told(
+                "The whole Jacobian: {symbol} is undecided in {count} of {total} columns: "
+                "{places}.",
+                symbol=symbol,
+                count=len(one.undecided),
+                total=total,
+                places=told_row(one.undecided[:SHOWN]),
+            )
+            yield Observation("undecided", said)
         else:
-            right.append(f"{symbol} ({total} columns)")
+            right.append(told("{symbol} ({total} columns)", symbol=symbol, total=total))
     if right:
-        yield Observation("note", f"The whole Jacobian agrees: {', '.join(right)}.")
+        yield Observation(
+            "note", told("The whole Jacobian agrees: {right}.", right=told_row(right))
+        )

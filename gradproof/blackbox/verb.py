@@ -188,7 +188,9 @@ def check(
 
     found = power_of(case, report, rebuilt, given=arguments is not None)
     if found is None:
-        because = "What the data could not have shown is not known: the reference is no paper."
+        because = told(
+            "What the data could not have shown is not known: the reference is no paper."
+        )
         note = Observation("note", because)
         return replace(report, observations=(*report.observations, note))
     return replace(report, power=found)

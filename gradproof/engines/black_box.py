@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from gradproof.core.told import told
+from gradproof.core.told import told, told_row
 from gradproof.engines.engine import Argument
 
 _HOUSE = str(Path(__file__).parent.parent)
@@ -163,8 +163,11 @@ def check_outputs(
     if list(shapes) != wanted:
         one = len(shapes) == len(wanted) == 1
         got, right = (shapes[0], wanted[0]) if one else (list(shapes), wanted)
-        what = "the value has the shape" if one else "the values have the shapes"
-        raise BoxFailed(f"{what} {got}, not {right}", values)
+        if one:
+            what = told("the value has the shape {got}, not {right}", got=got, right=right)
+        else:
+            what = told("the values have the shapes {got}, not {right}", got=got, right=right)
+        raise BoxFailed(what, values)
 
 
 def repeated_axes(array: np.ndarray) -> tuple[int, ...]:
@@ -235,12 +238,17 @@ def read_gradients(found: Any, question: Question) -> list[Any]:
     for those in (slots, [slot for slot in slots if any(slot.wanted)]):
         if len(given) == len(those):
             return _wanted(given, those)
-    names = ", ".join(slot.name for slot in slots)
-    got = "None" if found is None else f"{len(given)} gradients"
+    got = "None" if found is None else told("{count} gradients", count=len(given))
     raise BoxFailed(
-        f"the backward pass returns {got} for {count} inputs, {some} of them "
-        f"differentiable: return one for each of {names}, None where there is none, or a "
-        "dictionary by these names"
+        told(
+            "the backward pass returns {got} for {count} inputs, {some} of them differentiable: "
+            "return one for each of {names}, None where there is none, or a dictionary by these "
+            "names",
+            got=got,
+            count=count,
+            some=some,
+            names=told_row([slot.name for slot in slots]),
+        )
     )
 
 
@@ -263,9 +271,13 @@ def _named(found: Mapping[Any, Any], slots: Sequence[_Slot]) -> list[Any]:
     missing = [s.name for s, key in zip(slots, keys, strict=True) if key is None and any(s.wanted)]
     if strange and missing:
         raise BoxFailed(
-            f"the backward pass returns a dictionary with {', '.join(strange)}, and nothing for "
-            f"{', '.join(missing)}: the keys are the inputs' names, such as {missing[0]} or "
-            f"dl_d{missing[0]}"
+            told(
+                "the backward pass returns a dictionary with {strange}, and nothing for {missing}: "
+                "the keys are the inputs' names, such as {name} or dl_d{name}",
+                strange=told_row(strange),
+                missing=told_row(missing),
+                name=missing[0],
+            )
         )
     return [None if key is None else found[key] for key in keys]
 
@@ -283,8 +295,13 @@ def _wanted(given: Sequence[Any], slots: Sequence[_Slot]) -> list[Any]:
         if not several_ or len(members) != number:
             got = len(members) if several_ else type(members).__name__
             raise BoxFailed(
-                f"the backward pass returns {got} where a list of {number} gradients is due, those "
-                f"of {slot.name}"
+                told(
+                    "the backward pass returns {got} where a list of {number} gradients is due, "
+                    "those of {name}",
+                    got=got,
+                    number=number,
+                    name=slot.name,
+                )
             )
         found += [g for g, wanted in zip(members, slot.wanted, strict=True) if wanted]
     return found

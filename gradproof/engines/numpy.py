@@ -15,6 +15,7 @@ from autograd.extend import defvjp, primitive
 from autograd.tracer import Box, getval, new_box, toposort, trace_stack
 from numpy.linalg import LinAlgError
 
+from gradproof.core.told import told
 from gradproof.engines.black_box import (
     Answer,
     BoxFailed,
@@ -447,7 +448,8 @@ class NumpyEngine(Engine):
         values = tuple(map(_returned, outputs))
         strange = [one.dtype for one in values if one.array is None]
         if strange:
-            raise BoxFailed(f"the forward pass returns {strange[0]}, not an array", values)
+            said = told("the forward pass returns {kind}, not an array", kind=strange[0])
+            raise BoxFailed(said, values)
         check_outputs([np.shape(one) for one in outputs], question, values)
         upstream = [
             laid_out(g.astype(getattr(y, "dtype", g.dtype)), question.upstream_layout)
@@ -479,8 +481,11 @@ def _with_pullback(result: Any) -> tuple[Any, Callable[..., Any]]:
             return values, pullback
         case _:
             raise BoxFailed(
-                "a NumPy function must return (value, pullback), where pullback(upstream) gives "
-                f"the gradients; this one returns {type(result).__name__}"
+                told(
+                    "a NumPy function must return (value, pullback), where pullback(upstream) "
+                    "gives the gradients; this one returns {kind}",
+                    kind=type(result).__name__,
+                )
             )
 
 

@@ -774,7 +774,10 @@ class TensorFlowEngine(Engine):
                     outputs = several(box(*question.arranged(natives)))
             for one in outputs:
                 if not tf.is_tensor(one):
-                    raise BoxFailed(f"the forward pass returns {type(one).__name__}, not a tensor")
+                    kind = type(one).__name__
+                    raise BoxFailed(
+                        told("the forward pass returns {kind}, not a tensor", kind=kind)
+                    )
             values = tuple(map(_returned, outputs))
             check_outputs([tuple(one.shape) for one in outputs], question, values)
             upstream = [

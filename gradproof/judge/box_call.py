@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gradproof.core.told import told
 from gradproof.engines.black_box import Answer, BoxFailed, Question
 from gradproof.engines.engine import Engine
 
@@ -47,7 +48,7 @@ class Caller:
         if thread.is_alive():
             self.stuck = True
             _stop(thread)
-            raise BoxFailed(f"it does not return within {self.timeout:g} s")
+            raise BoxFailed(told("it does not return within {seconds:g} s", seconds=self.timeout))
         if problems:
             raise problems[0]
         if not answers:

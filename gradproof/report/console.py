@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from textwrap import wrap
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
@@ -40,8 +40,14 @@ NOTEBOOK_WIDTH = 110
 """Columns of a report in a notebook."""
 
 
+class Lined(Protocol):
+    """A report that has its lines: those of `check` and of `power`."""
+
+    def lines(self, width: int, lang: str = ENGLISH) -> Iterator[Text]: ...
+
+
 def show(
-    report: Report,
+    report: Report | Lined,
     console: Console | None = None,
     *,
     values: bool = False,
@@ -51,9 +57,9 @@ def show(
     """Prints a report; with `values` the tensors stand side by side at 8 digits.
 
     Args:
-        report: what `verify` returned.
+        report: what `verify`, `check` or `power` returned.
         console: where to; the terminal if not given.
-        values: whether the tensors are shown.
+        values: whether the tensors are shown, of what `verify` returned.
         of: a tensor whose gradient alone is shown, with its numbers; of a loop, that of the last t.
         lang: the language, ``"en"`` or ``"zh"``; the environment's (GRADPROOF_LANG) if not given.
 
@@ -63,6 +69,10 @@ def show(
     """
     console = console or Console(highlight=False)
     lang = language(lang)
+    if not isinstance(report, Report):
+        with console:
+            _print(report.lines(console.width, lang), console)
+        return
     report = in_language(report, lang)
     with console:  # in a notebook, one output and not one for each line
         if of is not None:

@@ -256,3 +256,15 @@ def test_differences_between_runs_are_measured_and_no_fault():
     assert report.ok
     (note,) = report.observations
     assert note.kind == "note" and note.text.startswith("Two runs on the same data differ by up to")
+
+
+def test_what_is_wrong_is_said_in_chinese_too(capsys):
+    def function(x, w):
+        return x * w, lambda g: {"q": g * w}
+
+    def reference(x: "n d", w: "d"):
+        return x * w
+
+    gp.show(gp.check(function, reference=reference, engine="numpy", battery=False), lang="zh")
+    said = "".join(capsys.readouterr().out.split())
+    assert "反向传播返回的字典含有q，却没有x、w" in said
