@@ -32,10 +32,6 @@ def _one(i: Interpreter) -> Real:
     return i.constant(ONE)
 
 
-def _negated_compare(i: Interpreter, o: Operation, a: Any, b: Any) -> Truth:
-    return i.negated(i.compare("==", a, b))
-
-
 def _or(i: Interpreter, o: Operation, a: Truth, b: Truth) -> Truth:
     return i.negated(i.both(i.negated(a), i.negated(b)))
 
@@ -285,49 +281,55 @@ MIXED = frozenset(
 # fmt: on
 """Operations that also take truth values or infinities."""
 
+ALIKE = {
+    "Add": "add",
+    "AddV2": "add",
+    "BiasAdd": "add",
+    "Sub": "sub",
+    "Mul": "mul",
+    "Div": "div",
+    "RealDiv": "div",
+    "Neg": "neg",
+    "Square": "square",
+    "Sqrt": "sqrt",
+    "Rsqrt": "rsqrt",
+    "Exp": "exp",
+    "Log": "log",
+    "Log1p": "log1p",
+    "Expm1": "expm1",
+    "Tanh": "tanh",
+    "Sin": "sin",
+    "Cos": "cos",
+    "Sinh": "sinh",
+    "Cosh": "cosh",
+    "Erf": "erf",
+    "Erfc": "erfc",
+    "Sigmoid": "logistic",
+    "Abs": "abs",
+    "Sign": "sign",
+    "Maximum": "max",
+    "Minimum": "min",
+    "Greater": "gt",
+    "GreaterEqual": "ge",
+    "Less": "lt",
+    "LessEqual": "le",
+    "Equal": "eq",
+    "NotEqual": "ne",
+    "cumsum": "cumsum",
+}
+"""Operations that mean what one of JAX's does, by its name."""
+
 GRAPH: Mapping[str, Meaning] = {
-    "Add": lambda i, o, a, b: i.add(a, b),
-    "AddV2": lambda i, o, a, b: i.add(a, b),
+    **{name: JAXPR[other] for name, other in ALIKE.items()},
     "AddN": _sum_of,
-    "BiasAdd": lambda i, o, a, b: i.add(a, b),
-    "Sub": lambda i, o, a, b: i.subtract(a, b),
-    "Mul": lambda i, o, a, b: i.multiply(a, b),
-    "Div": lambda i, o, a, b: i.divide(a, b),
-    "RealDiv": lambda i, o, a, b: i.divide(a, b),
-    "Neg": lambda i, o, x: i.negate(x),
-    "Square": lambda i, o, x: i.power(x, Fraction(2)),
     "SquaredDifference": lambda i, o, a, b: i.power(i.subtract(a, b), Fraction(2)),
     "Inv": lambda i, o, x: i.power(x, -ONE),
     "Reciprocal": lambda i, o, x: i.power(x, -ONE),
     "Pow": _power,
-    "Sqrt": lambda i, o, x: i.power(x, Fraction(1, 2)),
-    "Rsqrt": lambda i, o, x: i.power(x, Fraction(-1, 2)),
-    "Exp": lambda i, o, x: i.exp(x),
-    "Log": lambda i, o, x: i.log(x),
-    "Log1p": lambda i, o, x: i.log(i.add(_one(i), x)),
-    "Expm1": lambda i, o, x: i.subtract(i.exp(x), _one(i)),
-    "Tanh": lambda i, o, x: i.apply("tanh", x),
-    "Sin": lambda i, o, x: i.apply("sin", x),
-    "Cos": lambda i, o, x: i.apply("cos", x),
-    "Sinh": lambda i, o, x: i.apply("sinh", x),
-    "Cosh": lambda i, o, x: i.apply("cosh", x, positive=True),
-    "Erf": lambda i, o, x: i.apply("erf", x),
-    "Erfc": lambda i, o, x: i.subtract(_one(i), i.apply("erf", x)),
-    "Sigmoid": lambda i, o, x: i.apply("sigmoid", x, positive=True),
     "Softplus": _softplus,
     "Relu": lambda i, o, x: i.maximum(x, i.constant(ZERO)),
     "Relu6": lambda i, o, x: i.minimum(i.maximum(x, i.constant(ZERO)), i.constant(Fraction(6))),
     "LeakyRelu": lambda i, o, x: i.multiply(x, _slope(i, o, x)),
-    "Abs": lambda i, o, x: i.abs(x),
-    "Sign": lambda i, o, x: i.sign(x),
-    "Maximum": lambda i, o, a, b: i.maximum(a, b),
-    "Minimum": lambda i, o, a, b: i.minimum(a, b),
-    "Greater": lambda i, o, a, b: i.compare(">", a, b),
-    "GreaterEqual": lambda i, o, a, b: i.compare(">=", a, b),
-    "Less": lambda i, o, a, b: i.compare(">", b, a),
-    "LessEqual": lambda i, o, a, b: i.compare(">=", b, a),
-    "Equal": lambda i, o, a, b: i.compare("==", a, b),
-    "NotEqual": _negated_compare,
     "LogicalAnd": lambda i, o, a, b: i.both(a, b),
     "LogicalOr": _or,
     "LogicalNot": lambda i, o, x: i.negated(x),
@@ -353,7 +355,6 @@ GRAPH: Mapping[str, Meaning] = {
     "Pack": _joined,
     "take": take,
     "put_add": put,
-    "cumsum": JAXPR["cumsum"],
     "Set": _set,
     "Softmax": _softmax,
     "LogSoftmax": _log_softmax,
