@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradproof.blackbox.case import Case
+from gradproof.blackbox.heard import symbol
 from gradproof.core.errors import DataError
 from gradproof.core.told import told, told_row
 from gradproof.engines.black_box import BoxFailed
 from gradproof.judge.box import Finding, judge_returned
-from gradproof.judge.reference import Data, Unbounded
+from gradproof.judge.reference import Data, Unbounded, output
 from gradproof.report.checked import Observation
 
 MOST_COLUMNS = 4096
@@ -71,7 +72,7 @@ def jacobian(case: Case, data: Data, allow_ulps: float) -> Iterator[Observation]
     found: dict[tuple[int, str], Found] = {}
     for k, place, alone in _columns(data):
         at = f"[{', '.join(map(str, place))}]" if place else ""
-        column = told("{value}{at}", value=_value(case, k), at=at)
+        column = told("{value}{at}", value=symbol(case, output(k)), at=at)
         one = Data(data.inputs, alone)
         try:
             answer = case.ask(one)
@@ -111,16 +112,10 @@ def _columns(data: Data) -> Iterator[tuple[int, tuple[int, ...], tuple[np.ndarra
             yield k, tuple(map(int, place)), tuple(alone)
 
 
-def _value(case: Case, k: int) -> str:
-    if len(case.reference.outputs()) == 1:
-        return told("value")
-    return told("value {number}", number=k + 1)
-
-
 def _said(case: Case, found: dict[tuple[int, str], Found]) -> Iterator[Observation]:
     right = []
     for (k, name), one in found.items():
-        symbol = told("∂{value}/∂{name}", value=_value(case, k), name=name)
+        part = told("∂{value}/∂{name}", value=symbol(case, output(k)), name=name)
         total = one.agreeing + one.silent + len(one.undecided) + len(one.refuted)
         if one.refuted:
             more = ["…"] if len(one.refuted) > SHOWN else []
@@ -140,7 +135,7 @@ def _said(case: Case, found: dict[tuple[int, str], Found]) -> Iterator[Observati
             said = told(
                 "The whole Jacobian: {symbol} is refuted in {count} of {total} columns: {places}. "
                 "The first: {first}.",
-                symbol=symbol,
+                symbol=part,
                 count=len(one.refuted),
                 total=total,
                 places=places,
@@ -151,14 +146,14 @@ def _said(case: Case, found: dict[tuple[int, str], Found]) -> Iterator[Observati
             said = told(
                 "The whole Jacobian: {symbol} is undecided in {count} of {total} columns: "
                 "{places}.",
-                symbol=symbol,
+                symbol=part,
                 count=len(one.undecided),
                 total=total,
                 places=told_row(one.undecided[:SHOWN]),
             )
             yield Observation("undecided", said)
         else:
-            right.append(told("{symbol} ({total} columns)", symbol=symbol, total=total))
+            right.append(told("{symbol} ({total} columns)", symbol=part, total=total))
     if right:
         yield Observation(
             "note", told("The whole Jacobian agrees: {right}.", right=told_row(right))
