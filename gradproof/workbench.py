@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradproof.bench import Traced, bench_of, constants_of
-from gradproof.core.errors import ClaimShape, DataError, GradproofError, NotYet
+from gradproof.core.errors import ClaimShape, DataError, GradproofError, NotYet, Place
+from gradproof.core.index import Size
 from gradproof.core.program import (
     Derivation,
     Paper,
@@ -126,31 +127,27 @@ def _check_single(traced: Traced, one: str) -> None:
             which one is that of the single sample.
     """
     for equation in traced.paper.forward.equations:
-        shape = shape_of(equation)
-        if len(shape) > MATRIX_AXES and 1 in shape:
-            raise NotYet(
-                told(
-                    "{name} has {count} axes and would keep that of {one}, over one element.",
-                    name=equation.target,
-                    count=len(shape),
-                    one=one,
-                ),
-                advice=told("Leave --one out: the page has each sample's matrix by itself."),
-                place=equation.place,
-            )
+        _check_rows_and_columns(equation.target, shape_of(equation), one, equation.place)
     cut = page_of(traced.derivation, traced.layout).cut
     for tensor in traced.paper.forward.inputs:
         shape = [size for axis, size in enumerate(tensor.shape) if (tensor.name, axis) not in cut]
-        if len(shape) > MATRIX_AXES and 1 in shape:
-            raise NotYet(
-                told(
-                    "{name} has {count} axes and would keep that of {one}, over one element.",
-                    name=tensor.name,
-                    count=len(shape),
-                    one=one,
-                ),
-                advice=told("Leave --one out: the page has each sample's matrix by itself."),
-            )
+        _check_rows_and_columns(tensor.name, shape, one)
+
+
+def _check_rows_and_columns(
+    name: str, shape: Sequence[Size], one: str, place: Place | None = None
+) -> None:
+    if len(shape) > MATRIX_AXES and 1 in shape:
+        raise NotYet(
+            told(
+                "{name} has {count} axes and would keep that of {one}, over one element.",
+                name=name,
+                count=len(shape),
+                one=one,
+            ),
+            advice=told("Leave --one out: the page has each sample's matrix by itself."),
+            place=place,
+        )
 
 
 def _signed(traced: Traced, gradient: str) -> Derivation:

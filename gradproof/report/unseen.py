@@ -179,31 +179,33 @@ def _details(report: PowerReport, lang: str) -> Iterator[str]:
         yield say("? Neither proved equal nor seen to differ: {formulas}", lang, formulas=count)
         yield from _listed(report.open, lang)
     if report.for_loss:
-        number = len(report.for_loss)
-        one = say("1 wrong formula", lang)
         yield ""
         yield say(
             "· {formulas} right for this loss, because {gradients} is the same number everywhere; "
             "with each element weighed, as in np.sum(G * y), they would be refuted",
             lang,
-            formulas=one if number == 1 else say("{n} wrong formulas", lang, n=number),
+            formulas=_wrong_formulas(len(report.for_loss), lang),
             gradients=in_language(told_sum(report.constant), lang),
         )
         yield from _listed(report.for_loss, lang)
     if report.beneath:
-        number = len(report.beneath)
-        one = say("1 wrong formula", lang)
         yield ""
         yield say(
             "· {formulas} off by less than any format of numbers can hold, because a large number "
             "in the network stands for infinity",
             lang,
-            formulas=one if number == 1 else say("{n} wrong formulas", lang, n=number),
+            formulas=_wrong_formulas(len(report.beneath), lang),
         )
         yield from _listed(report.beneath, lang)
     if report.notes:
         yield ""
     yield from (f"· {note}" for note in report.notes)
+
+
+def _wrong_formulas(number: int, lang: str) -> str:
+    if number == 1:
+        return say("1 wrong formula", lang)
+    return say("{n} wrong formulas", lang, n=number)
 
 
 def _mistakes(number: int, lang: str) -> str:
