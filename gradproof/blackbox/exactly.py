@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from gradproof.blackbox.case import Case
-from gradproof.blackbox.heard import EXACTLY, Heard, finding
+from gradproof.blackbox.heard import EXACTLY, Heard, finding, returned
 from gradproof.core.told import told
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Answer, BoxFailed, Returned
@@ -24,6 +24,10 @@ NEAR = 16
 """So many times its bound a result may be off and stay undecided, where the same function agrees
 in float64: an algorithm for the same function that rounds more often than the reference's
 equations is no mistake. Formulas that are wrong are wrong in float64 too."""
+
+DIGITS = 5.5
+"""Decimal digits in common with the true tensor, in the largest norm, that float32 leaves a right
+function unless terms cancel. One that has fewer is asked in float64 though its bound permits it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +52,18 @@ class Exactly:
             return []
         pairs = zip(self.heard, self.answers, strict=True)
         return [replace(one, answer=answer) for one, answer in pairs]
+
+    def repeats(self, name: str) -> bool:
+        """Whether the float64 answers are those of the dtype: it computes in the dtype whatever it
+        is given."""
+        pairs = (
+            (returned(self.case, one.answer)[name].array, returned(self.case, answer)[name].array)
+            for one, answer in zip(self.heard, self.answers or (), strict=True)
+        )
+        return all(
+            a is not None and b is not None and np.array_equal(a, in_dtype(b, self.case.dtype))
+            for a, b in pairs
+        )
 
     def _found(self, name: str, precision: str, k: int) -> Finding | None:
         """The verdict on one draw. True values cost a hundred times as much as the answer: they are
@@ -113,10 +129,13 @@ def _is_coarse(one: Returned, dtype: str) -> bool:
 
 
 def with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
-    """The row with what the same function gives in float64: where it does not agree, and always
-    in 16 bits, whose rounding errors hide more than float64's."""
+    """The row with what the same function gives in float64: where it does not agree, or has few
+    digits in common, and always in 16 bits, whose rounding errors hide more than float64's."""
     f = row.finding
-    if isinstance(case.reference, Unbounded) or (f.kind == "agrees" and case.dtype in FINE):
+    few = case.dtype == "float32" and f.digits < DIGITS
+    if isinstance(case.reference, Unbounded) or (
+        f.kind == "agrees" and case.dtype in FINE and not few
+    ):
         return row
     if case.dtype == EXACTLY:
         if f.kind == "refuted" and _all_agree(exactly.findings(row.name, "float32")):
@@ -124,8 +143,13 @@ def with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
             return replace(row, why=(said,))
         return row
     fine, whole = exactly.findings(row.name, EXACTLY), True
-    if not _all_agree(fine):  # what casts to float32 inside stays float32 for float64 inputs
+    if fine and not _all_agree(fine):  # what casts to float32 inside stays float32
+        wrong = merged(fine)
         fine, whole = exactly.findings(row.name, "float32"), False
+        open_ = f.kind != "refuted" and merged(fine).kind != "refuted" and case.dtype == "float32"
+        far = wrong.kind == "refuted" and wrong.digits < DIGITS
+        if open_ and far and not exactly.repeats(row.name):
+            return _as_far(row, wrong)
     if not fine:
         return row
     exact = merged(fine)
@@ -156,7 +180,7 @@ def with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
     if exact.kind == "refuted" and f.kind == "refuted":
         said = told("In float64 it is refuted too: the formula is wrong, not the rounding.")
         return replace(row, why=(said,))
-    if exact.kind == "refuted" and case.dtype not in FINE:
+    if exact.kind == "refuted":
         because = told(
             "with float64 inputs {because}; {dtype} hides it",
             because=exact.because,
@@ -164,6 +188,23 @@ def with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
         )
         return replace(row, finding=replace(exact, because=because))
     return row
+
+
+def _as_far(row: CheckRow, fine: Finding) -> CheckRow:
+    """The row of a tensor that float32's bound may permit, and that float64 makes no better."""
+    rough = row.finding
+    because = rough.because or told(
+        "it is within the bound of float32, which permits more than its rounding explains"
+    )
+    said = told(
+        "With float64 inputs {digits:.1f} decimal digits are right, and {digits2:.1f} in float32: "
+        "the formula is wrong, unless the function computes in float32 inside.",
+        digits=fine.digits,
+        digits2=rough.digits,
+    )
+    return replace(
+        row, exact=fine, finding=replace(rough, kind="undecided", because=because), why=(said,)
+    )
 
 
 def _all_agree(findings: Sequence[Finding]) -> bool:

@@ -134,7 +134,8 @@ def _value(
 
 
 def _is(returned: Returned, value: Value, contract: Contract) -> bool:
-    return judge_returned(returned, value, None, contract).kind == "agrees"
+    found = judge_returned(returned, value, None, contract)
+    return found.kind == "agrees" and not found.hiding
 
 
 def _constant(of: str, reference: PaperReference, draws: Sequence[Seen]) -> Diagnosis | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from gradproof.core.told import told
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import Contract
+from gradproof.judge.closeness import closeness
 from gradproof.judge.layers import OTHER_ALGORITHM
 from gradproof.judge.truth import digits_in_common, digits_of, farthest, middle
 
@@ -42,7 +43,9 @@ class Finding:
     ``value`` was returned and ``true`` is right; they are ``ulps`` apart, and ``permitted`` are
     permitted, both in the dtype's units in the last place of the true value. ``sees`` is the
     relative error that half of the elements would have shown. ``digits`` are certified decimal
-    digits in common with the true tensor, in the largest norm.
+    digits in common with the true tensor, in the largest norm. Where the bound would hide a mistake
+    and everything is far closer (`judge/closeness.py`), ``hiding`` is the bound, in units in the
+    last place, and what is permitted is the smaller distance.
     """
 
     kind: BoxKind
@@ -55,6 +58,7 @@ class Finding:
     sees: float = float("inf")
     digits: float = float("nan")
     because: str = ""
+    hiding: float = 0.0
 
 
 def judge_returned(
@@ -95,7 +99,8 @@ def judge_returned(
     if found is None:
         exact = computed.astype(np.float64)
         found, outside = _compared(exact, (m, r, e), truth, contract, allow_ulps)
-    worst = found.worst
+    worst, hiding = found.worst, 0.0
+    distance = float(e[worst])
     right = m if truth is None else middle(truth)
     kind: BoxKind = "agrees"
     because = ""
@@ -110,6 +115,9 @@ def judge_returned(
             share=found.share,
             times=OTHER_ALGORITHM,
         )
+    elif found.power < LEAST_POWER and (near := closeness(computed, m, r, contract.dtype)):
+        worst, distance, hiding = near.worst, near.distance, float(e[near.worst])
+        found = replace(found, share=near.share, sees=near.sees)
     elif found.power < LEAST_POWER:
         kind = "undecided"
         because = told(
@@ -123,7 +131,7 @@ def judge_returned(
     value = np.float64(computed[worst])
     with np.errstate(all="ignore"):
         apart = np.abs(value - right[worst]) / unit
-        permitted = np.maximum(e[worst] / unit, allow_ulps)
+        permitted = np.maximum(distance / unit, allow_ulps)
     digits = found.digits
     if truth is not None:
         finite = np.all(np.isfinite(exact))
@@ -139,6 +147,7 @@ def judge_returned(
         found.sees,
         digits,
         because,
+        hiding / unit,
     )
 
 

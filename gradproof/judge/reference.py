@@ -246,7 +246,7 @@ class Unbounded(Reference):
         self, data: Data, contract: Contract, *, coarse: bool = False, narrow: bool = False
     ) -> dict[str, Value]:
         return {
-            name: (array, np.zeros_like(array), np.full_like(array, np.inf))
+            name: (array, np.full_like(array, np.inf), np.full_like(array, np.inf))
             for name, array in self.run(data).items()
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from gradproof.core.told import told, told_clauses, told_row
 from gradproof.judge.box import BoxKind, Finding
+from gradproof.judge.closeness import distance_of
 from gradproof.report.console import COLOURS, MARKS, digits
 from gradproof.report.nodes import Node
 from gradproof.report.observation import Observation
@@ -197,11 +198,30 @@ def _details(report: CheckReport, lang: str) -> Iterator[str]:
         if row.kind != "agrees" and row.finding.because != say(NOTHING, lang):
             yield ""
             yield from _detail(row, lang)
+    closer = [row for row in report.rows if row.kind == "agrees" and row.finding.hiding]
+    if closer:
+        yield ""
+        yield _closer(closer, report.dtype, lang)
     for kind, mark in (("fault", "✗"), ("undecided", "?"), ("note", "·")):
         texts = [one.text for one in report.observations if one.kind == kind]
         if texts:
             yield ""
         yield from (f"{mark} {text}" for text in texts)
+
+
+def _closer(rows: Sequence[CheckRow], dtype: str, lang: str) -> str:
+    """The line on tensors that are held to less than their bounds."""
+    said = say(
+        "{tensors}: rounding errors of {dtype} may reach {bound}, in which a mistake could hide. "
+        "So less is permitted: every element is within 1/{part} of its true value, or of the "
+        "tensor's root mean square.",
+        lang,
+        tensors=told_row([row.symbol for row in rows]),
+        dtype=dtype,
+        bound=_ulp(max(row.finding.hiding for row in rows)),
+        part=round(1 / distance_of(dtype)),
+    )
+    return f"· {said}"
 
 
 INDENT = 11
