@@ -25,6 +25,7 @@ from gradproof.blackbox.heard import (
 )
 from gradproof.blackbox.jacobian import check_size, jacobian
 from gradproof.blackbox.leading import Led, led_by
+from gradproof.blackbox.likeness import with_likeness
 from gradproof.blackbox.mistaken import Seen, name_mistakes, seen
 from gradproof.blackbox.nodes import Inside, first_wrong, nodes, right_inside
 from gradproof.core.told import told, told_all, told_row, told_sentence
@@ -102,7 +103,7 @@ def examine(
             replace(row, why=(PILED,)) if row.name in piled else with_exact(row, case, exactly)
             for row in rows
         )
-        mistaken = any(row.kind == "refuted" for row in rows)
+        judged, mistaken = rows, any(row.kind == "refuted" for row in rows)
         if diagnose and mistaken and isinstance(case.reference, PaperReference):
             finest = _finest(case, case.reference, exactly)
             # A program of the second order is long: making each mistake in it takes a minute.
@@ -111,6 +112,8 @@ def examine(
                 row if row.why == (PILED,) or _is_no_second(row, case, answers) else other
                 for row, other in zip(rows, named, strict=True)
             )
+        if diagnose and mistaken:
+            rows = with_likeness(rows, judged, case, exactly)
     looked = Inside((), ())
     wrong = any(row.kind == "refuted" and row.why != (PILED,) for row in rows)
     paper = case.reference
