@@ -11,8 +11,8 @@ from gradproof.core.told import told
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import Contract
-from gradproof.judge.closeness import closeness
 from gradproof.judge.layers import OTHER_ALGORITHM
+from gradproof.judge.near import NOTHING, near_in, nearness
 from gradproof.judge.truth import digits_in_common, digits_of, farthest, middle
 
 BoxKind = Literal["agrees", "refuted", "undecided"]
@@ -20,9 +20,6 @@ BoxKind = Literal["agrees", "refuted", "undecided"]
 MISTAKE = 0.5
 """The relative error of one element that a verdict must see: a missing factor of 2. A missing ½, a
 wrong sign and a missing sum are larger."""
-
-NOTHING = 2.0**-950
-"""The distance of equal numbers, which arithmetic with balls says is not quite zero."""
 
 BLOCK = 2**13
 """Elements whose arrays stay in a processor's cache."""
@@ -38,14 +35,15 @@ LEAST_POWER = 0.1
 class Finding:
     """The verdict on one tensor that a black box returned.
 
-    A tensor agrees within its bound, and is refuted beyond `OTHER_ALGORITHM` times that.
+    A tensor agrees within its bound, if that would show a mistake or the tensor is certified to be
+    near the exact one (`judge/near.py`), and is refuted beyond `OTHER_ALGORITHM` times that.
     ``share`` is the largest difference as a share of the bound, at the element ``worst``, where
     ``value`` was returned and ``true`` is right; they are ``ulps`` apart, and ``permitted`` are
     permitted, both in the dtype's units in the last place of the true value. ``sees`` is the
     relative error that half of the elements would have shown. ``digits`` are certified decimal
     digits in common with the true tensor, in the largest norm. Where the bound would hide a mistake
-    and everything is far closer (`judge/closeness.py`), ``hiding`` is the bound, in units in the
-    last place, and what is permitted is the smaller distance.
+    and everything is near, ``hiding`` is the bound, in units in the last place, and what is
+    permitted is the smaller distance.
     """
 
     kind: BoxKind
@@ -115,9 +113,9 @@ def judge_returned(
             share=found.share,
             times=OTHER_ALGORITHM,
         )
-    elif found.power < LEAST_POWER and (near := closeness(computed, m, r, contract.dtype)):
+    elif found.power < LEAST_POWER and (near := nearness(computed, m, r, contract.dtype)):
         worst, distance, hiding = near.worst, near.distance, float(e[near.worst])
-        found = replace(found, share=near.share, sees=near.sees)
+        found = replace(found, share=near.share, sees=near_in(contract.dtype))
     elif found.power < LEAST_POWER:
         kind = "undecided"
         because = told(

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from gradproof.core.told import told, told_clauses, told_row
 from gradproof.judge.box import BoxKind, Finding
-from gradproof.judge.closeness import distance_of
+from gradproof.judge.near import near_in
 from gradproof.report.console import COLOURS, MARKS, digits
 from gradproof.report.nodes import Node
 from gradproof.report.observation import Observation
@@ -214,12 +214,12 @@ def _closer(rows: Sequence[CheckRow], dtype: str, lang: str) -> str:
     said = say(
         "{tensors}: rounding errors of {dtype} may reach {bound}, in which a mistake could hide. "
         "So less is permitted: every element is within 1/{part} of its true value, or of the "
-        "tensor's root mean square.",
+        "tensor's median.",
         lang,
         tensors=told_row([row.symbol for row in rows]),
         dtype=dtype,
         bound=_ulp(max(row.finding.hiding for row in rows)),
-        part=round(1 / distance_of(dtype)),
+        part=round(1 / near_in(dtype)),
     )
     return f"· {said}"
 

@@ -135,8 +135,23 @@ def deep(x: "N K", A: "K K", B: "K K", C: "K K", D: "K K"):
     return x
 
 
-@pytest.mark.parametrize("factor", [1.0, 1.001])
-def test_where_the_bound_of_float32_has_no_signal_its_numbers_and_float64_have(factor, monkeypatch):
+def coarse(g):
+    """A gradient that is rounded to 8 bits where it is float32."""
+    return g.bfloat16().float() if g.dtype == torch.float32 else g
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind", "exact"),
+    [
+        (lambda g: g, "agrees", None),
+        (coarse, "undecided", True),
+        (lambda g: 1.0001 * g, "undecided", False),
+        (lambda g: 1.001 * g, "undecided", False),
+    ],
+)
+def test_where_the_bound_has_no_signal_nearness_decides_and_else_float64(
+    wrong, kind, exact, monkeypatch
+):
     class Sigmoid(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -147,7 +162,7 @@ def test_where_the_bound_of_float32_has_no_signal_its_numbers_and_float64_have(f
         @staticmethod
         def backward(ctx, g):
             (y,) = ctx.saved_tensors
-            return factor * g * y * (1 - y)
+            return wrong(g * y * (1 - y))
 
     def of_torch(x, *weights):
         for W in weights:
@@ -163,10 +178,14 @@ def test_where_the_bound_of_float32_has_no_signal_its_numbers_and_float64_have(f
     data[1:] = [0.15 * W for W in data[1:]]
     given = tuple(torch.tensor(a, dtype=torch.float32) for a in data)
     report = gp.check(of_torch, given, reference=deep, draws=1, battery=False)
-    if factor == 1:  # the bound says nothing, and the numbers are far closer
-        assert report.ok and report["A"].exact is None
-        assert report["A"].finding.hiding > 100 * report["A"].finding.permitted
-    else:  # four of these gradients are within float32's bound, and wrong by a tenth of a percent
+    row = report["A"]
+    assert row.kind == kind
+    if exact is None:  # the bound says nothing, and the numbers are far nearer
+        assert report.ok and row.exact is None and row.finding.sees == 2.0**-16
+        assert row.finding.hiding > 100 * row.finding.permitted
+    else:
+        assert "no signal" in row.finding.because and (row.exact.kind == "agrees") == exact
+    if exact is False:  # three of these gradients are inside float32's bound
         assert report.kinds == ("agrees", *["undecided"] * 5)
         for name in "xABCD":
             assert "the formula is wrong, unless" in report[name].why[0]
