@@ -51,7 +51,7 @@ class Exactly:
         if not self.answers:
             return []
         pairs = zip(self.heard, self.answers, strict=True)
-        return [replace(one, answer=answer) for one, answer in pairs]
+        return [replace(one, answer=answer, least={}) for one, answer in pairs]
 
     def repeats(self, name: str) -> bool:
         """Whether the float64 answers are those of the dtype: it computes in the dtype whatever it

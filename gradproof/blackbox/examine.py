@@ -192,7 +192,7 @@ def _rows(case: Case, heard: Sequence[Heard], allow_ulps: float) -> tuple[CheckR
         known = [f for f in findings if f is not None]
         if known:
             found = merged(known)
-        elif name not in case.wanted and any(name not in one.enclosure for one in heard):
+        elif name not in case.wanted and not all(one.has(name) for one in heard):
             continue  # a value that the reference hides
         else:
             found = Finding("undecided", float("nan"), because=NOTHING)
@@ -448,7 +448,7 @@ class Tried:
         noticed: list[Observation] = []
         # What the first call gave agrees, and so does what is the same.
         for name in (n for n in now if n in self.agreeing and n not in same):
-            whole = again.enclosure.get(name)
+            whole = None if again.least else again.enclosure.get(name)
             if whole is not None and is_inside(now[name], whole, case.contract):
                 continue
             found = finding(name, case, again, self.allow_ulps, trial.frozen)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from typing import final
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from gradproof.engines.black_box import Answer, Returned
 from gradproof.engines.dtype import FINE
 from gradproof.judge.box import Finding, judge_returned
 from gradproof.judge.kink import Kink
+from gradproof.judge.least import agrees_by_least
 from gradproof.judge.reference import Data, Unbounded, output
 from gradproof.judge.truth import LARGE
 
@@ -28,6 +30,8 @@ FEW = 20_000
 class Heard:
     """One answer of the black box, and what it is judged by.
 
+    ``least`` has the least that each tensor may be off by, where that is known: what is inside
+    agrees, and else the enclosure judges.
     The radii of an enclosure that is ``narrow`` do for float64 too. ``truth`` works out the true
     values where the enclosure does not decide, ``kinks`` looks for them, and ``coarse`` works out
     the enclosure of what stores its 16-bit sums in parts: each once.
@@ -40,26 +44,55 @@ class Heard:
     truth: Callable[[], Mapping[str, Value]]
     kinks: Callable[[], tuple[Kink, ...]]
     coarse: Callable[[], Mapping[str, Value]]
+    least: Mapping[str, Value] = field(default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        """Whether the reference knows a tensor, other than that nothing depends on it."""
+        return name in (self.least or self.enclosure)
+
+
+@final
+class Later(Mapping[str, Value]):
+    """An enclosure that is worked out when a verdict needs it."""
+
+    def __init__(self, enclose: Callable[[], Mapping[str, Value]]) -> None:
+        self._whole = cache(enclose)
+
+    def __getitem__(self, name: str) -> Value:
+        return self._whole()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole())
+
+    def __len__(self) -> int:
+        return len(self._whole())
 
 
 def hear(case: Case, answered: Sequence[tuple[Data, Answer]]) -> list[Heard]:
     """Answers with what they are judged by."""
-    # In float32 large tensors often have no signal, and then float64 is asked.
-    narrow = case.dtype == "float32" and not are_few([data for data, _ in answered])
-    wholes = enclosures(case, [data for data, _ in answered], narrow=narrow)
+    several = [data for data, _ in answered]
+    if case.dtype != "float32" or are_few(several):
+        pairs = zip(answered, enclosures(case, several), strict=True)
+        return [judged_by(case, data, answer, whole) for (data, answer), whole in pairs]
+    # Large tensors in float32 mostly agree by the least error; else float64 may have to be asked.
     return [
-        judged_by(case, data, answer, whole, narrow=narrow)
-        for (data, answer), whole in zip(answered, wholes, strict=True)
+        replace(
+            judged_by(case, data, answer, Later(partial(_narrow, case, data)), narrow=True),
+            least=case.reference.least(data, case.contract),
+        )
+        for data, answer in answered
     ]
 
 
-def enclosures(
-    case: Case, several: Sequence[Data], *, narrow: bool = False
-) -> list[dict[str, Value]]:
+def _narrow(case: Case, data: Data) -> Mapping[str, Value]:
+    return case.reference.enclosure(data, case.contract, narrow=True)
+
+
+def enclosures(case: Case, several: Sequence[Data]) -> list[dict[str, Value]]:
     """What the reference has for each of several data; for small ones in one evaluation."""
     if are_few(several):
         return case.reference.enclosures(several, case.contract)
-    return [case.reference.enclosure(d, case.contract, narrow=narrow) for d in several]
+    return [case.reference.enclosure(data, case.contract) for data in several]
 
 
 def are_few(several: Sequence[Data]) -> bool:
@@ -136,10 +169,15 @@ def finding(
         sharp: whether distances are those from the true values also where the enclosure decides.
     """
     one = returned(case, heard.answer, frozen).get(name)
-    if one is None or (name not in heard.enclosure and name not in case.wanted):
+    if one is None or (not heard.has(name) and name not in case.wanted):
         return None
+    if name in heard.least and not sharp and not allow_ulps:
+        agreed = agrees_by_least(one, heard.least[name], case.contract)
+        if agreed is not None:
+            return agreed
     zero = np.zeros(heard.data.inputs[name].shape) if name in case.wanted else np.zeros(())
-    enclosure = heard.enclosure.get(name, (zero, zero, zero))  # the outputs do not depend on it
+    nothing = (zero, zero, zero)  # the outputs do not depend on it
+    enclosure = heard.enclosure[name] if heard.has(name) else nothing
     truth = heard.truth().get(name) if sharp else None
     found = judge_returned(one, enclosure, truth, case.contract, allow_ulps)
     if found.kind != "agrees" and not sharp:

@@ -32,10 +32,10 @@ import flint
 import numpy as np
 
 from gradproof.core.term import Relation
-from gradproof.engines import exponential
 from gradproof.engines.arb import precision
 from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.contract import Contract
+from gradproof.engines.kernels import KERNELS, by_arb
 
 U = 2.0**-53
 """The unit roundoff of float64, in which the midpoints are computed."""
@@ -363,7 +363,7 @@ class Ball(Arithmetic):
             return abs(float(exponent)) * ends * (1 + 2.0**-30)
 
         return self._function(
-            "power", lambda x: _by_arb(lambda a: a ** flint.arb(q), x), 2, steepest, base, 0.0
+            "power", lambda x: by_arb(lambda a: a ** flint.arb(q), x), 2, steepest, base, 0.0
         )
 
     def _through(
@@ -548,7 +548,7 @@ class Ball(Arithmetic):
         if key in self._results:
             return self._results[key][1]
         lowest = 0.0 if name == "log" else -np.inf
-        result = self._function(name, *_KERNELS[name], value, lowest)
+        result = self._function(name, *KERNELS[name], value, lowest)
         if self.remembers and self._is_lifted(value):
             self._results[key] = value, result
         return result
@@ -576,14 +576,24 @@ class Ball(Arithmetic):
             radius = _up(kernel_units * U * np.abs(middle))
             size = np.abs(middle) + radius
             return middle, radius, _up(self.contract.units(name) * self.u * size + self.tiny)
-        bad = (m - r - e <= lowest) | ~(np.abs(m) + r + e <= self.largest_number)
-        safe = np.where(bad, 1.0, m)
-        r, e = np.where(bad, 0.0, r), np.where(bad, 0.0, e)
-        middle = kernel(safe)
-        radius = _up(_up(steepest(safe, _up(r)) * r) + kernel_units * U * np.abs(middle))
-        grown = _up(steepest(safe, _up(r + e)) * e)
-        size = np.abs(middle) + radius + grown
+        size = np.abs(m) + r
+        size += e
+        bad = ~(size <= self.largest_number)
+        if lowest > -np.inf:
+            bad |= m - r - e <= lowest
+        some = bool(bad.any())
+        if some:
+            m = np.where(bad, 1.0, m)
+            r, e = np.where(bad, 0.0, r), np.where(bad, 0.0, e)
+        middle = kernel(m)
+        radius = _up(steepest(m, _up(r)) * r)
+        radius = _up(radius + kernel_units * U * np.abs(middle))
+        grown = _up(steepest(m, _up(r + e)) * e)
+        size = np.abs(middle) + radius
+        size += grown
         error = _up(grown + self.contract.units(name) * self.u * size + self.tiny)
+        if not some:
+            return middle, radius, error
         self.undecided += int(np.sum(bad))
         return (
             np.where(bad, 0.0, middle),
@@ -795,56 +805,3 @@ def _is_sign(value: Value) -> np.ndarray:
         if not _nothing(part):
             sign = sign & (part <= TINY)
     return np.asarray(sign)
-
-
-def _by_arb(function: Callable[[flint.arb], flint.arb], x: np.ndarray) -> np.ndarray:
-    """A function's float64 values, within 2U of the exact ones."""
-    with precision(128):
-        flat = [float(function(flint.arb(v)).mid()) for v in x.ravel().tolist()]
-    return np.array(flat, dtype=np.float64).reshape(x.shape)
-
-
-def _exp_slope(m: np.ndarray, width: np.ndarray) -> np.ndarray:
-    top = m + width
-    # NumPy's exp is not proved: 2^-30 is far more than it is off.
-    return np.exp(np.minimum(top, 709.0)) * (1 + 2.0**-30) + np.where(top > 709.0, np.inf, 0.0)
-
-
-def _log_slope(m: np.ndarray, width: np.ndarray) -> np.ndarray:
-    return _ROOM / np.maximum((m - width) * (1 - 2.0**-48), 2.0**-1022)
-
-
-def _bell(scale: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """At least the slope of the sigmoid (scale 1) or of tanh (scale 2) on ``m ± width``.
-
-    ``σ′(x) ≤ min(¼, e^−|x|)`` and ``tanh′(x) ≤ min(1, 4·e^−2|x|)``.
-    """
-    top = 0.25 if scale == 1 else 1.0
-
-    def steepest(m: np.ndarray, width: np.ndarray) -> np.ndarray:
-        nearest = np.maximum(np.abs(m) * (1 - 2.0**-48) - width, 0.0)
-        return np.minimum(top, 4 * top * np.exp(-scale * nearest) * (1 + 2.0**-30))
-
-    return steepest
-
-
-def _erf_slope(m: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """At least ``2/√π·e^(−x²)`` on ``m ± width``."""
-    nearest = np.maximum(np.abs(m) * (1 - 2.0**-48) - width, 0.0)
-    return 1.1284 * np.exp(-(nearest**2) * (1 - 2.0**-48)) * (1 + 2.0**-30)
-
-
-_Kernel = tuple[
-    Callable[[np.ndarray], np.ndarray], int, Callable[[np.ndarray, np.ndarray], np.ndarray]
-]
-
-_KERNELS: dict[str, _Kernel] = {
-    "exp": (exponential.exp, exponential.EXP_UNITS, _exp_slope),
-    "log": (exponential.log, exponential.LOG_UNITS, _log_slope),
-    "sigmoid": (exponential.sigmoid, exponential.SIGMOID_UNITS, _bell(1)),
-    "tanh": (exponential.tanh, exponential.TANH_UNITS, _bell(2)),
-    "sin": (lambda x: _by_arb(flint.arb.sin, x), 2, lambda m, width: np.ones_like(m)),
-    "cos": (lambda x: _by_arb(flint.arb.cos, x), 2, lambda m, width: np.ones_like(m)),
-    "erf": (lambda x: _by_arb(flint.arb.erf, x), 2, _erf_slope),
-}
-"""Each function in float64, its error in U, and a bound on its slope around a point."""

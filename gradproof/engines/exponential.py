@@ -64,8 +64,16 @@ def exp(x: np.ndarray) -> np.ndarray:
     inside = np.clip(x, -1100.0, 1100.0)
     r, k = _reduced(inside)
     y = 1 + (r + _tail(r))
+    if np.abs(k).max(initial=0.0) <= 1000:
+        return np.asarray(y * _power_of_two(k))
     half = np.floor(k / 2)  # 2^k itself may overflow where the product does not
     return np.ldexp(np.ldexp(y, half.astype(np.int64)), (k - half).astype(np.int64))
+
+
+def _power_of_two(k: np.ndarray) -> np.ndarray:
+    """2^k for whole k of at most 1000 either way, written as the exponent of a float64: `ldexp`
+    looks at every number again and takes five times as long."""
+    return ((k.astype(np.int64) + 1023) << 52).view(np.float64)
 
 
 def _expm1_below_zero(x: np.ndarray) -> np.ndarray:
@@ -76,7 +84,7 @@ def _expm1_below_zero(x: np.ndarray) -> np.ndarray:
     """
     r, k = _reduced(x)
     tail = r + _tail(r)
-    return np.where(k == 0, tail, np.ldexp(1 + tail, k.astype(np.int64)) - 1)
+    return np.where(k == 0, tail, (1 + tail) * _power_of_two(k) - 1)
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -96,7 +104,7 @@ def tanh(x: np.ndarray) -> np.ndarray:
     which is less than 2u where m is less than 0.3 and ``2.5u·0.71`` beyond, and by u; the division
     adds u: ``7 + 2 + 1 + 1 = 11u``.
     """
-    m = _expm1_below_zero(-2 * np.minimum(np.abs(x), 400.0))
+    m = _expm1_below_zero(-2 * np.minimum(np.abs(x), 300.0))
     return np.copysign(m / (2 + m), x)
 
 

@@ -27,7 +27,7 @@ MOST_APART = 0.1
 """The share of the elements that may be farther apart, relatively: those that nearly cancel, of
 which there are more the coarser the dtype is."""
 
-SAMPLED = 2**15
+SAMPLED = 2**13
 """Elements of a tensor, at the least, of which a share or a median is taken."""
 
 NOTHING = 2.0**-950

@@ -13,6 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
+from gradproof.core.errors import NotYet
 from gradproof.core.index import Index
 from gradproof.core.program import Derivation, Equation, Paper, Program, shape_of
 from gradproof.engines.arb import Arb, precision
@@ -22,6 +23,7 @@ from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
 from gradproof.engines.evaluate import evaluate, number_of
 from gradproof.engines.interpretation import Interpreter
+from gradproof.engines.least import Least, is_for
 from gradproof.engines.program_evaluation import evaluate_program
 from gradproof.judge.kink import Kink, kinks
 from gradproof.judge.stacked import stacked
@@ -67,6 +69,21 @@ class Reference(ABC):
     def enclosures(self, several: Sequence[Data], contract: Contract) -> list[dict[str, Value]]:
         """`enclosure`, for each of several data of the same shapes."""
         return [self.enclosure(data, contract) for data in several]
+
+    def least(self, data: Data, contract: Contract) -> dict[str, Value]:
+        """The same with the least that a correct function may be off by, for a fraction of the
+        cost; empty where there is nothing of the kind."""
+        if not is_for(contract):
+            return {}
+        try:
+            with np.errstate(all="ignore"):
+                return self.over(data, Least(contract))
+        except NotYet:
+            return {}
+
+    @abstractmethod
+    def over(self, data: Data, arithmetic: Arithmetic) -> dict[str, Value]:
+        """The outputs and gradients over any arithmetic; empty where no equations are known."""
 
     @abstractmethod
     def truth(self, data: Data) -> dict[str, Value]:
@@ -129,6 +146,10 @@ class PaperReference(Reference):
         self, data: Data, contract: Contract, *, coarse: bool = False, narrow: bool = False
     ) -> dict[str, Value]:
         return self._named(self.everything(data, contract, coarse=coarse, narrow=narrow))
+
+    def over(self, data: Data, arithmetic: Arithmetic) -> dict[str, Value]:
+        lifted = {name: arithmetic.lift(array) for name, array in self.tensors(data).items()}
+        return self._named(evaluate(self._program(), lifted, self.sizes, arithmetic))
 
     def enclosures(self, several: Sequence[Data], contract: Contract) -> list[dict[str, Value]]:
         """All data at once, one further index over them: an evaluation of small ones is mostly
@@ -198,7 +219,7 @@ class ProgramReference(Reference):
         self, data: Data, contract: Contract, *, coarse: bool = False, narrow: bool = False
     ) -> dict[str, Value]:
         with np.errstate(all="ignore"):
-            return self._evaluated(data, Ball(contract, opaque=True, coarse=coarse, narrow=narrow))
+            return self.over(data, Ball(contract, opaque=True, coarse=coarse, narrow=narrow))
 
     def truth(self, data: Data) -> dict[str, Value]:
         given = {f"x[{k}]": data.inputs[name].shape for k, name in enumerate(self.names)}
@@ -206,12 +227,12 @@ class ProgramReference(Reference):
         if work(self.program, given) > MOST_WORK:
             return {}
         with precision(PROGRAM_BITS):
-            return self._evaluated(data, Arb())
+            return self.over(data, Arb())
 
     def kinks(self, data: Data, contract: Contract) -> tuple[Kink, ...]:
         return ()
 
-    def _evaluated(self, data: Data, arithmetic: Arithmetic) -> dict[str, Value]:
+    def over(self, data: Data, arithmetic: Arithmetic) -> dict[str, Value]:
         arrays = {f"x[{k}]": data.inputs[name] for k, name in enumerate(self.names)}
         arrays |= {f"g[{k}]": g for k, g in enumerate(data.upstream)}
         entered = {
@@ -249,6 +270,9 @@ class Unbounded(Reference):
             name: (array, np.full_like(array, np.inf), np.full_like(array, np.inf))
             for name, array in self.run(data).items()
         }
+
+    def over(self, data: Data, arithmetic: Arithmetic) -> dict[str, Value]:
+        return {}
 
     def truth(self, data: Data) -> dict[str, Value]:
         return {}

@@ -1,0 +1,125 @@
+"""The least error is a part of the whole one, so that what agrees by it agrees."""
+
+import numpy as np
+import pytest
+
+from gradproof.engines.ball import Ball
+from gradproof.engines.black_box import Returned
+from gradproof.engines.contract import CONTRACTS
+from gradproof.engines.least import ROOM, Least, norms
+from gradproof.judge.box import judge_returned
+from gradproof.judge.least import agrees_by_least
+from gradproof.judge.near import NEAR
+from tests.blackbox.handwritten import WRITTEN
+from tests.judge.test_stacked import case_of
+
+CONTRACT = CONTRACTS["numpy", "float32"]
+RANDOM = np.random.default_rng(0)
+
+
+def full(value):
+    return [np.broadcast_to(part, value[0].shape) for part in value]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_radii_hold_the_exact_tensors_and_errors_are_parts_of_the_whole_ones(name):
+    case = case_of(name, "float32")
+    data = case.data(0)
+    least = case.reference.least(data, case.contract)
+    whole, truth = case.reference.enclosure(data, case.contract), case.reference.truth(data)
+    assert least.keys() == whole.keys()
+    for tensor, value in least.items():
+        (m, r, e), (m2, r2, e2) = full(value), full(whole[tensor])
+        middles = truth[tensor][0]
+        exact = np.array([float(x.mid()) for x in middles.ravel()]).reshape(m.shape)
+        assert np.all(np.abs(m - exact) <= r + 2.0**-52 * np.abs(exact)), tensor
+        assert np.all(e * ROOM <= e2), tensor
+        assert np.all(np.abs(m - m2) <= r + r2), tensor
+
+
+def chain(count):
+    """Products of many matrices, one after the other, in both arithmetics."""
+    first = RANDOM.normal(size=(40, 300))
+    others = [RANDOM.normal(size=(300, 300)) / 10 for _ in range(count)]
+    found = []
+    for arithmetic in (Least(CONTRACT), Ball(CONTRACT, opaque=True)):
+        value = arithmetic.lift(first)
+        for one in others:
+            value = arithmetic.elementary("tanh", arithmetic.matmul(value, arithmetic.lift(one)))
+        found.append(arithmetic.matmul(value, arithmetic.lift(others[0].T)))
+    return found
+
+
+def test_the_radii_of_norms_are_little_wider_and_the_errors_less():
+    least, whole = chain(3)
+    assert np.all(least[2] * ROOM <= whole[2])
+    assert np.all(np.abs(least[0] - whole[0]) <= least[1] + whole[1])
+    assert np.median(least[1]) <= 2.0**-20 * np.median(whole[2])
+
+
+def test_norms_are_not_lost_where_squares_underflow():
+    rows = np.array([[0.0, 0.0], [3.0, 4.0], [1e-200, 1e-300], [-1e-280, 1e-290]])
+    found = norms(rows, -1)[:, 0]
+    assert found[0] == 0 and found[1] == pytest.approx(5)
+    assert np.all(found[2:] >= np.abs(rows).max(axis=1)[2:])
+    assert norms(rows, -2).shape == (1, 2)
+
+
+def answered(m, wrong):
+    right = m.astype(np.float32)
+    return Returned(wrong(right), "float32")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("shape", [(70, 300), (64,), ()])
+def test_what_agrees_agrees_by_the_whole_error_too(shape, turned):
+    m = RANDOM.normal(size=shape)
+    m = m.T if turned else m
+    r, e = np.zeros(()), 2.0**-20 * np.abs(m) + 2.0**-22
+    found = agrees_by_least(answered(m, lambda x: x), (m, r, e), CONTRACT)
+    whole = judge_returned(answered(m, lambda x: x), (m, r, 4 * e), None, CONTRACT)
+    assert found.kind == whole.kind == "agrees" and found.sees == NEAR
+    assert whole.share <= found.share <= 1
+    assert found.permitted <= whole.permitted * 4
+    assert found.digits >= 6 and found.worst == np.unravel_index(
+        np.argmax(np.abs(m.astype(np.float32) - m) / e), m.shape
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x: x * np.float32(1.0001),
+        lambda x: -x,
+        lambda x: x + np.float32(2.0**-19),
+        lambda x: np.where(np.arange(x.size).reshape(x.shape) == 77, np.float32(np.nan), x),
+        lambda x: np.where(np.arange(x.size).reshape(x.shape) == 77, 2 * x, x),
+        lambda x: x[:-1],
+        lambda x: np.zeros_like(x),
+    ],
+)
+@pytest.mark.parametrize("error", [2.0**-20, 100.0])
+def test_nothing_is_said_of_what_is_wrong(wrong, error):
+    m = 1 + RANDOM.uniform(size=(70, 300))
+    e = np.full(m.shape, error)
+    if error == 100.0 and wrong(m.astype(np.float32)).shape == m.shape:
+        wrong_by = np.abs(wrong(m.astype(np.float32)) - m).max()
+        if wrong_by <= NEAR:
+            return  # inside its bound, and near
+    assert agrees_by_least(answered(m, wrong), (m, np.zeros(()), e), CONTRACT) is None
+
+
+def test_none_and_integers_are_judged_by_the_whole_error():
+    m = np.ones((3, 4))
+    for one in (Returned(None, "NoneType"), Returned(np.ones((3, 4), int), "int64")):
+        assert agrees_by_least(one, (m, np.zeros(()), m), CONTRACT) is None
+
+
+def test_numbers_too_large_for_float32_and_other_dtypes_have_no_least_error():
+    case = case_of("linear", "float32")
+    data = case.data(0)
+    large = type(data)({**data.inputs, "W": data.inputs["W"] * np.float32(1e37)}, data.upstream)
+    assert case.reference.least(data, case.contract)
+    assert not case.reference.least(large, case.contract)
+    fine = case_of("linear", "float64")
+    assert not fine.reference.least(fine.data(0), fine.contract)
