@@ -24,7 +24,13 @@ from gradproof.engines.engine import Engine, load
 from gradproof.judge.box_call import Caller
 from gradproof.judge.generic import choose_sizes, draw, pairs
 from gradproof.judge.reference import Data, PaperReference, Reference, Unbounded
-from gradproof.trace.signature import Signature, positions_of, read_signature, tensors
+from gradproof.trace.signature import (
+    Signature,
+    forward_of,
+    positions_of,
+    read_signature,
+    tensors,
+)
 from gradproof.trace.upstream import Weighed, weigh
 from gradproof.workbench import constants_of
 
@@ -71,9 +77,11 @@ def build(
     if not callable(reference):
         raise DataError(
             told("The reference is {kind}, not a function.", kind=type(reference).__name__),
-            advice=told("Give a paper's forward, or a callable in the function's framework."),
+            advice=forward_of(reference)
+            or told("Give a paper's forward, or a callable in the function's framework."),
         )
-    given = _with_lists(_by_name(arguments, _parameters(reference, upstream), _needed(reference)))
+    names = _parameters(reference, upstream)
+    given = _with_lists(_by_name(arguments, names, _needed(reference), upstream))
     given = {name: _renumbered(value, numbers) for name, value in given.items()}
     machine = load(engine or engine_of(function, given))
     arrays, own = read_arrays(given, machine)
@@ -162,7 +170,7 @@ def drawn(
     return {
         name: value if "int" in str(getattr(value, "dtype", "")) else shape(value)
         for name, value in _with_lists(
-            _by_name(arguments, _parameters(reference, upstream), _needed(reference))
+            _by_name(arguments, _parameters(reference, upstream), _needed(reference), upstream)
         ).items()
         if name not in annotated
     }
@@ -309,6 +317,7 @@ def _by_name(
     arguments: Sequence[Any] | Mapping[str, Any] | None,
     names: Sequence[str],
     needed: frozenset[str],
+    upstream: str | None,
 ) -> dict[str, Any]:
     if arguments is None:
         return {}
@@ -335,7 +344,12 @@ def _by_name(
                 count=len(arguments),
                 count2=len(names),
                 names=", ".join(names),
+            ),
+            advice=told(
+                "If {name} is the gradient that arrives, say upstream='{name}'", name=names[-1]
             )
+            if upstream is None and len(names) == len(arguments) + 1
+            else "",
         )
     return dict(zip(names, arguments, strict=False))  # the others have defaults
 

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,19 @@ def where_defined(function: Callable[..., Any]) -> Place | None:
     return Place(name, code.co_firstlineno, f"def {function.__name__}(...)")
 
 
+def forward_of(thing: Any) -> str:
+    """What to write in the place of something that is no function, if it has or names one."""
+    if isinstance(thing, ModuleType) and callable(getattr(thing, "forward", None)):
+        return told("Give {name}.forward", name=thing.__name__.rpartition(".")[2])
+    if isinstance(thing, str) and thing.isidentifier():
+        return told(
+            "For a network of the gallery write  from gradproof.gallery import {name}  and give "
+            "{name}.forward",
+            name=thing,
+        )
+    return ""
+
+
 def read_signature(
     function: Callable[..., Any], inputs: Mapping[str, Any] | None = None
 ) -> Signature:
@@ -43,7 +57,10 @@ def read_signature(
     """
     inputs = dict(inputs or {})
     if not callable(function):
-        raise NetworkError(told("forward is {kind}, not a function.", kind=type(function).__name__))
+        raise NetworkError(
+            told("forward is {kind}, not a function.", kind=type(function).__name__),
+            advice=forward_of(function),
+        )
     place = where_defined(function)
     annotations = getattr(function, "__annotations__", {})
     found: Signature = {}

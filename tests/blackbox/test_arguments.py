@@ -166,3 +166,16 @@ def test_a_paper_keeps_the_defaults_of_its_parameters():
 
     assert [step.of for step in gp.derive(forward).derivation.steps][-1] in ("x", "w")
     assert gp.verify(forward, engine="numpy").ok
+
+
+def test_a_network_of_the_gallery_is_given_by_its_forward():
+    from gradproof.gallery import layer_norm
+
+    given = ((3, 4), (4,), (4,))
+    for reference in ("layer_norm", layer_norm):
+        with pytest.raises(gp.DataError, match=r"layer_norm\.forward$"):
+            gp.check(lambda x, w, b: x, given, reference=reference)
+    with pytest.raises(gp.DataError, match=r"gradient that arrives, say upstream='g'$"):
+        gp.check(lambda x, w, b: x, given, reference=layer_norm.forward)
+    with pytest.raises(gp.NetworkError, match=r"from gradproof\.gallery import fnn  and give"):
+        gp.verify("fnn")
