@@ -18,7 +18,7 @@ from gradproof.judge.box import Finding, judge_returned
 from gradproof.judge.kink import Kink
 from gradproof.judge.least import agrees_by_least
 from gradproof.judge.reference import Data, Unbounded, output
-from gradproof.judge.truth import LARGE
+from gradproof.judge.truth import LARGE, digits_of
 
 EXACTLY = "float64"
 
@@ -196,9 +196,23 @@ def finding(
             place=at,
         )
         return replace(found, kind="undecided", because=because)
-    if isinstance(case.reference, Unbounded):
+    if isinstance(case.reference, Unbounded) and found.kind == "undecided":
+        digits = _digits(one, enclosure[0])
         because = told(
-            "no bound is known: {because}", because=case.reference.words.partition("no bound: ")[2]
+            "no bound is known: {because}. {same}",
+            because=case.reference.words.partition("no bound: ")[2],
+            same=told("{digits:.1f} decimal digits are the same", digits=digits)
+            if np.isfinite(digits)
+            else told("All numbers are the same"),
         )
         return replace(found, because=because)
     return found
+
+
+def _digits(one: Returned, other: np.ndarray) -> float:
+    """Decimal digits in common with another tensor, in the largest norm."""
+    exact = np.zeros(other.shape) if one.array is None else one.array.astype(np.float64)
+    with np.errstate(all="ignore"):
+        apart = np.abs(exact - other).max(initial=0.0)
+    largest = float(np.abs(other).max(initial=0.0))
+    return digits_of(float(apart), largest) if np.isfinite(apart) else 0.0

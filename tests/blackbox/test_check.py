@@ -86,7 +86,7 @@ def test_without_a_bound_nothing_agrees_and_nothing_is_refuted():
     report = gp.check(in_tensorflow(RMS), given, reference=reference)
     assert set(report.kinds) == {"undecided"} and report.exit_code == 3
     assert "no bound: its program has operation BesselI0" in report.reference
-    with pytest.raises(AssertionError, match="no bound is known"):
+    with pytest.raises(AssertionError, match=r"no bound is known[^?]* 15\.\d decimal digits"):
         gp.testing.assert_gradients(in_tensorflow(RMS), reference, given)
 
 
