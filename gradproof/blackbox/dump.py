@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from gradproof.blackbox.build import paper_reference
+from gradproof.blackbox.likeness import Draw, with_likeness
 from gradproof.blackbox.mistaken import name_mistakes, seen
 from gradproof.core.errors import DataError
 from gradproof.core.told import told
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import CONTRACTS, Contract
-from gradproof.engines.dtype import check_dtype, in_dtype
+from gradproof.engines.dtype import FINE, check_dtype, in_dtype
 from gradproof.judge.box import judge_returned
 from gradproof.judge.generic import choose_sizes, draw
 from gradproof.judge.reference import Data, PaperReference, output
@@ -169,8 +170,11 @@ def _judged(
         symbol = f"∂l/∂{name}" if name in data.inputs else told("value")
         rows.append(CheckRow(name, symbol, shown, found))
     gradients = {n: Returned(a, str(a.dtype)) for n, a in saved.items() if n in data.inputs}
-    draws = [seen(reference, data, gradients, contract)]
-    named = name_mistakes(tuple(rows), reference, draws)
+    judged = tuple(rows)
+    named = name_mistakes(judged, reference, [seen(reference, data, gradients, contract)])
+    if dtype in FINE:
+        draws = [Draw(data, gradients, enclosure, contract)]
+        named = with_likeness(named, judged, lambda: draws, lambda name: f"∂l/∂{name}")
     given = {t.name for t in reference.paper.forward.inputs if t.role == "data"}
     left = [n for n in data.inputs if n not in saved and n not in given]
     notes = (

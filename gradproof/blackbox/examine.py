@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -25,7 +26,7 @@ from gradproof.blackbox.heard import (
 )
 from gradproof.blackbox.jacobian import check_size, jacobian
 from gradproof.blackbox.leading import Led, led_by
-from gradproof.blackbox.likeness import with_likeness
+from gradproof.blackbox.likeness import draws_of, with_likeness
 from gradproof.blackbox.mistaken import Seen, name_mistakes, seen
 from gradproof.blackbox.nodes import Inside, first_wrong, nodes, right_inside
 from gradproof.core.told import told, told_all, told_row, told_sentence
@@ -113,7 +114,8 @@ def examine(
                 for row, other in zip(rows, named, strict=True)
             )
         if diagnose and mistaken:
-            rows = with_likeness(rows, judged, case, exactly)
+            draws_made = partial(draws_of, case, exactly)
+            rows = with_likeness(rows, judged, draws_made, partial(symbol, case))
     looked = Inside((), ())
     wrong = any(row.kind == "refuted" and row.why != (PILED,) for row in rows)
     paper = case.reference

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import partial
 from math import isqrt
 
 import numpy as np
 
 from gradproof.blackbox.case import Case
 from gradproof.blackbox.exactly import Exactly
-from gradproof.blackbox.heard import EXACTLY, symbol
+from gradproof.blackbox.heard import EXACTLY
 from gradproof.core.told import told
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.ball import Ball
@@ -33,7 +32,7 @@ from gradproof.words import sentence
 SIMPLE = 64
 """The largest numerator and denominator of a constant that is named as a fraction."""
 
-MOST_ELEMENTS = 300_000
+MOST_ELEMENTS = 1_000_000
 """Elements of all tensors together, of data that are looked at."""
 
 
@@ -58,22 +57,41 @@ class Draw:
 
 
 def with_likeness(
-    rows: tuple[CheckRow, ...], judged: tuple[CheckRow, ...], case: Case, exactly: Exactly
+    rows: tuple[CheckRow, ...],
+    judged: tuple[CheckRow, ...],
+    draws: Callable[[], Sequence[Draw]],
+    called: Callable[[str], str],
 ) -> tuple[CheckRow, ...]:
-    """The rows, with what a wrong gradient is of right tensors where no mistake was named since
-    they were judged."""
+    """The rows, with what a wrong gradient is of right tensors where no mistake was named.
+
+    Args:
+        rows: with the mistakes that were named.
+        judged: before these were looked for.
+        draws: makes all draws; none where rounding hides what is like what.
+        called: how a page writes the gradient of an input.
+    """
     wrong = [
         row.name
         for row, before in zip(rows, judged, strict=True)
-        if row.kind == "refuted" and row.why in (before.why, ()) and row.name in case.gradients()
+        if row.kind == "refuted" and row.why in (before.why, ())
     ]
-    if not wrong or isinstance(case.reference, Unbounded):
-        return rows
+    seen = draws() if wrong else ()
+    found = {
+        name: likeness(name, seen, called) for name in wrong if seen and name in seen[0].returned
+    }
+    return tuple(
+        replace(row, why=(*row.why, said)) if (said := found.get(row.name)) else row for row in rows
+    )
+
+
+def draws_of(case: Case, exactly: Exactly) -> list[Draw]:
+    """The draws of a check, in float64 where the function computes in it, held against float32's
+    room for rounding; none in 16 bits, or where no bound is known."""
     fine = exactly.fine() if case.dtype != EXACTLY else exactly.heard
-    if not fine and case.dtype not in FINE:
-        return rows
+    if isinstance(case.reference, Unbounded) or (not fine and case.dtype not in FINE):
+        return []
     contract = contract_of(case.machine.name, "float32") if fine else case.contract
-    draws = [
+    return [
         Draw(
             one.data,
             dict(zip(case.gradients(), one.answer.gradients, strict=True)),
@@ -82,10 +100,6 @@ def with_likeness(
         )
         for one in fine or exactly.heard
     ]
-    found = {name: likeness(name, draws, partial(symbol, case)) for name in wrong}
-    return tuple(
-        replace(row, why=(*row.why, said)) if (said := found.get(row.name)) else row for row in rows
-    )
 
 
 def likeness(of: str, draws: Sequence[Draw], called: Callable[[str], str]) -> str | None:

@@ -86,3 +86,13 @@ def test_what_is_missing_is_said(saved, capsys, change, said):
     saved(**change)
     assert main(["check", "dump.npz", "--paper", "norm.py"]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_what_no_formula_gives_is_said_of_the_saved_tensors(saved, capsys):
+    saved()
+    arrays = dict(np.load("dump.npz"))
+    arrays["dgamma"] = arrays["dgamma"] + np.float32(0.01) * arrays["gamma"]
+    np.savez("dump.npz", **arrays)
+    code, rows, _ = checked(capsys, "--paper", "norm.py")
+    assert code == 1 and rows["x"]["finding"]["kind"] == "agrees"
+    assert rows["gamma"]["why"] == ["It is the gradient plus 0.01 times gamma."]
