@@ -78,6 +78,14 @@ class Traced:
                     found[read.tensor] = max(found.get(read.tensor, 0), count)
         return found
 
+    @cached_property
+    def uncollected(self) -> tuple[Equation, ...]:
+        """The gradients with all their paths, as an engine adds them up."""
+        return tuple(
+            Equation(step.equation.target, step.equation.free, step.raw)
+            for step in self.derivation.steps
+        )
+
 
 class Truths(NamedTuple):
     """Enclosures of true values, how many digits the engine's have in common with them, and the

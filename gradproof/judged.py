@@ -21,6 +21,7 @@ from gradproof.judge.formula import judge_formula
 from gradproof.judge.heat import shares
 from gradproof.judge.kink import Kink, sentence
 from gradproof.judge.layers import judge_layer
+from gradproof.judge.plan import Plan, Plans, plan_of
 from gradproof.judge.stage import judge_stage, stage_middle
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.report.diagnosis import with_reasons
@@ -44,22 +45,40 @@ class Judged:
     gradients: tuple[GradientVerdicts, ...]
 
 
-def judged(bench: Bench) -> Judged:
-    """The verdicts on every forward value and every gradient."""
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    """What the stages of one set of data are judged with: balls that remember what several of them
+    read, and plans that are known."""
+
+    ball: Ball
+    plans: dict[str, Plan] | None
+
+
+def judged(bench: Bench, plans: Plans | None = None) -> Judged:
+    """The verdicts on every forward value and every gradient.
+
+    Args:
+        bench: an engine's run on some data.
+        plans: of this network on this engine, where it is judged again and again.
+    """
     traced = bench.traced
-    ball = Ball(bench.contract, remembers=True)
+    known = None if plans is None else plans.at(bench.sizes)
+    tools = _Tools(Ball(bench.contract, remembers=True), known)
     forward = tuple(
-        _on_forward(equation, bench, ball)
+        _on_forward(equation, bench, tools)
         for equation in traced.paper.forward.equations
         if equation.target in bench.run.values
     )
-    gradients = tuple(_on_gradient(step, bench, ball) for step in traced.derivation.steps)
+    gradients = tuple(
+        _on_gradient(step, uncollected, bench, tools)
+        for step, uncollected in zip(traced.derivation.steps, traced.uncollected, strict=True)
+    )
     return Judged(bench, forward, gradients)
 
 
-def _on_forward(equation: Equation, bench: Bench, ball: Ball) -> ForwardVerdicts:
+def _on_forward(equation: Equation, bench: Bench, tools: _Tools) -> ForwardVerdicts:
     name = equation.target
-    verdict = _judged(equation, bench.run.values[name], bench, _constants(name, bench), ball)
+    verdict = _judged(equation, bench.run.values[name], bench, _constants(name, bench), tools)
     return ForwardVerdicts(name, verdict, *_layer(name, equation, bench, gradient=False))
 
 
@@ -68,16 +87,12 @@ def _constants(name: str, bench: Bench) -> int:
     return bench.traced.paper.scalings.get(name, 0)
 
 
-def _uncollected(step: Step) -> Equation:
-    """A gradient with all its paths, as an engine adds it up."""
-    return Equation(step.equation.target, step.equation.free, step.raw)
-
-
-def _on_gradient(step: Step, bench: Bench, ball: Ball) -> GradientVerdicts:
-    derivation = bench.traced.derivation
-    of, uncollected = step.of, _uncollected(step)
+def _on_gradient(
+    step: Step, uncollected: Equation, bench: Bench, tools: _Tools
+) -> GradientVerdicts:
+    derivation, of = bench.traced.derivation, step.of
     scaled = bench.traced.scaled.get(of, 0)
-    verdict = _judged(uncollected, bench.run.gradients[of], bench, scaled, ball)
+    verdict = _judged(uncollected, bench.run.gradients[of], bench, scaled, tools)
     if verdict.kind != "agrees" and of in bench.kinks:
         verdict = _beside_kink(bench.kinks[of], uncollected, verdict, bench)
     claim = bench.claims.get(of)
@@ -108,16 +123,17 @@ def _on_gradient(step: Step, bench: Bench, ball: Ball) -> GradientVerdicts:
 
 
 def _judged(
-    equation: Equation, computed: np.ndarray, bench: Bench, scaled: int, ball: Ball
+    equation: Equation, computed: np.ndarray, bench: Bench, scaled: int, tools: _Tools
 ) -> EngineVerdict:
     """The verdict on one stage; a refuted one says so where the engine's functions are at fault."""
-    operands = bench.operands
+    operands, sizes, contract = bench.operands, bench.sizes, bench.contract
+    plan = plan_of(equation, operands, sizes, tools.plans)
     verdict = judge_stage(
-        equation, computed, operands, bench.sizes, bench.contract, None, scaled, ball
+        equation, computed, operands, sizes, contract, None, scaled, tools.ball, plan
     )
     if verdict.kind == "refuted":
         engine = load(bench.run.engine)
-        because = explain_breach(equation, operands, bench.sizes, engine, bench.contract)
+        because = explain_breach(equation, operands, sizes, engine, contract)
         verdict = replace(verdict, because=because or verdict.because)
     return verdict
 
@@ -198,8 +214,10 @@ def rows_of(found: Judged) -> Batch:
     forward = tuple(_forward_row(equations[one.name], one, bench) for one in found.forward)
     own = {e.target: e for e in paper.backward.equations} if paper.backward else {}
     rows = tuple(
-        _gradient_row(step, one, bench, own)
-        for step, one in zip(derivation.steps, found.gradients, strict=True)
+        _gradient_row(step, uncollected, one, bench, own)
+        for step, uncollected, one in zip(
+            derivation.steps, traced.uncollected, found.gradients, strict=True
+        )
     )
     gradients = with_reasons(rows, paper, derivation, bench.sizes, bench.proofs, traced.shapes)
     return Batch(
@@ -238,7 +256,11 @@ def _forward_row(equation: Equation, one: ForwardVerdicts, bench: Bench) -> Forw
 
 
 def _gradient_row(
-    step: Step, one: GradientVerdicts, bench: Bench, own: Mapping[str, Equation]
+    step: Step,
+    uncollected: Equation,
+    one: GradientVerdicts,
+    bench: Bench,
+    own: Mapping[str, Equation],
 ) -> GradientRow:
     claim, computed = bench.claims.get(one.name), bench.run.gradients[one.name]
     claimed = None if claim is None else bench.sheet.on(own[claim.name])
@@ -261,7 +283,7 @@ def _gradient_row(
         (),
         one.native,
         one.native_verdict,
-        _heat(_uncollected(step), computed, bench, scaled),
+        _heat(uncollected, computed, bench, scaled),
     )
 
 

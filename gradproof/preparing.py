@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
@@ -16,6 +16,7 @@ from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.dtype import carrier, check_dtype
 from gradproof.engines.engine import Engine, load
 from gradproof.judge.generic import check_inputs, check_seed, choose_sizes, draw, pairs
+from gradproof.judge.plan import Plans
 from gradproof.judge.program_identity import ProgramProof
 from gradproof.judged import judged
 from gradproof.report.report import Report
@@ -49,6 +50,7 @@ class Prepared:
     machine: Engine
     dtype: str
     program: ProgramProof | None
+    plans: Plans = field(default_factory=Plans, compare=False)
 
     def __call__(
         self,
@@ -81,7 +83,7 @@ class Prepared:
         arrays = draw(traced.signature, chosen, inputs, self.dtype, seed)
         title = told("your data") if inputs else told("generic data")
         bench = bench_of(title, traced, self.machine, self.dtype, chosen, arrays, proofs)
-        found = judged(bench)
+        found = judged(bench, self.plans)
         report = report_of(
             self.source.name, self.machine, self.dtype, seed, [(found, self.program)]
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -162,9 +162,37 @@ class Arithmetic(ABC):
         return None
 
 
+@final
+class Followed(tuple[np.ndarray, ...]):
+    """A value of which somebody notes what is done with it.
+
+    ``plain`` is the value itself, ``number`` its own among those that are followed; ``follow`` is
+    called with it and a change where its elements are moved, and makes the value after it.
+    """
+
+    plain: Value
+    number: int
+    follow: Callable[[Followed, Callable[[np.ndarray], np.ndarray]], Value]
+
+    def __new__(cls, plain: Value, number: int, follow: Any) -> Followed:
+        made = super().__new__(cls, plain)
+        made.plain, made.number, made.follow = plain, number, follow
+        return made
+
+
 def structural(value: Value, change: Any) -> Value:
     """The value with its arrays rearranged: no arithmetic, so it is the same for all."""
-    return tuple(change(part) for part in value)
+    if isinstance(value, Followed):
+        return value.follow(value, change)
+    return rearranged(value, change)
+
+
+def rearranged(value: Value, change: Callable[[np.ndarray], Any]) -> Value:
+    """`structural` of a value that nobody follows."""
+    if len(value) == 3 and value[1] is value[2]:  # mostly zeros, which are moved once
+        middle, other = change(value[0]), change(value[1])
+        return middle, other, other
+    return tuple(map(change, value))
 
 
 def each_matrix(

@@ -43,6 +43,7 @@ from gradproof.core.term import (
     reads,
 )
 from gradproof.engines.arithmetic import Arithmetic, Value, structural
+from gradproof.engines.moves import Filled, Laid, Reshaped, Stacked
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 from gradproof.prims.elementwise import ELEMENTARY
 from gradproof.prims.formula import Formula
@@ -94,9 +95,7 @@ def evaluate_equation(equation: Equation, room: Room) -> Value:
     labelled = evaluate_term(equation.term, room)
     shape = tuple(number_of(index.size, room.sizes) for index in equation.free)
     value = _laid_out(labelled, equation.free)
-    return structural(
-        value, lambda part: part if part.shape == shape else np.broadcast_to(part, shape).copy()
-    )
+    return structural(value, Filled(shape))
 
 
 def number_of(size: Size, sizes: Mapping[str, int]) -> int:
@@ -108,12 +107,9 @@ def _laid_out(labelled: Labelled, axes: tuple[Index, ...]) -> Value:
     """The value with exactly these axes in order; missing ones have length 1."""
     if axes and labelled.axes == axes:
         return labelled.value
-    present = [axis for axis in axes if axis in labelled.axes]
-    order = [labelled.axes.index(axis) for axis in present]
-    key = tuple(slice(None) if axis in labelled.axes else None for axis in axes)
-    # The ellipsis keeps a scalar an array: a bare Python int would come back as a 64-bit one.
-    key = (*key, Ellipsis)
-    return structural(labelled.value, lambda part: np.transpose(part, order)[key])
+    mine = labelled.axes
+    order = tuple(mine.index(axis) if axis in mine else None for axis in axes)
+    return structural(labelled.value, Laid(order))
 
 
 def _aligned(parts: Iterable[Labelled]) -> tuple[list[Value], tuple[Index, ...]]:
@@ -619,22 +615,15 @@ def _matmul(left: Labelled, right: Labelled, gone: list[Index], a: Arithmetic) -
     }
     axes = (*batch, *rows, *columns)
     shape = tuple(lengths[axis] for axis in axes)
-    return Labelled(structural(joined, lambda part: part.reshape(shape)), axes)
+    return Labelled(structural(joined, Reshaped(shape)), axes)
 
 
 def _flattened(
     part: Labelled, batch: list[Index], rows: list[Index], columns: list[Index]
 ) -> Value:
     """As a stack of matrices: the batch axes, then rows and columns flattened into one each."""
-    order = [part.axes.index(axis) for axis in (*batch, *rows, *columns)]
-
-    def change(array: np.ndarray) -> np.ndarray:
-        moved = np.transpose(array, order)
-        lengths = moved.shape
-        b, r = len(batch), len(batch) + len(rows)
-        return moved.reshape((*lengths[:b], prod(lengths[b:r]), prod(lengths[r:])))
-
-    return structural(part.value, change)
+    order = tuple(part.axes.index(axis) for axis in (*batch, *rows, *columns))
+    return structural(part.value, Stacked(order, len(batch), len(rows)))
 
 
 # --- functions --------------------------------------------------------------------------------

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import prod
 
 import numpy as np
 
 from gradproof.core.index import Index, at, indices_of
 from gradproof.core.program import Equation
-from gradproof.core.term import Read, bound, positions, substitute, walk
+from gradproof.core.term import Read, bound, positions, reads, substitute, walk
 
 BLOCK = 2**17
 """Elements of a block: so many that what Python does for each is little beside them."""
@@ -18,31 +19,46 @@ BLOCK = 2**17
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A stage over the rows from `start` to `stop` along an axis of its tensor."""
+    """The rows of a stage from `start` to `stop` along an axis of its tensor.
+
+    ``equation`` is the stage over these rows; ``read`` has the axis along which an operand is cut,
+    by its name.
+    """
 
     equation: Equation
-    operands: Mapping[str, np.ndarray]
     axis: int
     start: int
     stop: int
+    read: Mapping[str, int]
 
     def of(self, array: np.ndarray) -> np.ndarray:
         """These rows of an array that has the tensor's shape."""
-        return _cut(array, self.axis, self.start, self.stop)
+        return _cut(array, self.axis, self.start, self.stop) if self.read else array
+
+    def operand(self, name: str, array: np.ndarray) -> np.ndarray:
+        """What these rows read of an operand."""
+        if name not in self.read:
+            return array
+        return _cut(array, self.read[name], self.start, self.stop)
+
+    def operands(self, whole: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What these rows read, by name."""
+        names = {read.tensor for read in reads(self.equation.term)}
+        return {name: self.operand(name, whole[name]) for name in names}
 
 
 def in_rows(
     equation: Equation, shape: tuple[int, ...], operands: Mapping[str, np.ndarray]
 ) -> Iterator[Rows]:
-    """The stages over blocks of rows that make up a stage; one over all rows where it is small, or
-    where no axis can be cut.
+    """The blocks of rows that make up a stage; one over all rows where it is small, or where no
+    axis can be cut.
 
     Args:
         equation: the stage.
         shape: of its tensor.
-        operands: by name; others that it does not read do no harm.
+        operands: by name, of which the shapes count; others that it does not read do no harm.
     """
-    elements = int(np.prod(shape))
+    elements = prod(shape)
     if elements > 2 * BLOCK:
         for axis, index in enumerate(equation.free):
             read = _axes_read(equation, index)
@@ -56,9 +72,9 @@ def in_rows(
             if count > 1:
                 ends = [shape[axis] * k // count for k in range(count + 1)]
                 for start, stop in pairwise(ends):
-                    yield _rows(equation, operands, (axis, index), read, start, stop)
+                    yield _rows(equation, axis, read, start, stop)
                 return
-    yield Rows(equation, operands, 0, 0, shape[0] if shape else 0)
+    yield Rows(equation, 0, 0, shape[0] if shape else 0, {})
 
 
 def _axes_read(equation: Equation, index: Index) -> dict[str, int] | None:
@@ -83,20 +99,12 @@ def _axes_read(equation: Equation, index: Index) -> dict[str, int] | None:
     return found if found and not others & found.keys() else None
 
 
-def _rows(
-    equation: Equation,
-    operands: Mapping[str, np.ndarray],
-    of: tuple[int, Index],
-    read: Mapping[str, int],
-    start: int,
-    stop: int,
-) -> Rows:
-    axis, index = of
+def _rows(equation: Equation, axis: int, read: Mapping[str, int], start: int, stop: int) -> Rows:
+    index = equation.free[axis]
     fewer = Index(index.number, stop - start)
     free = (*equation.free[:axis], fewer, *equation.free[axis + 1 :])
-    cut = replace(equation, free=free, term=substitute(equation.term, {index: at(fewer)}))
-    parts = {name: _cut(operands[name], spot, start, stop) for name, spot in read.items()}
-    return Rows(cut, {**operands, **parts}, axis, start, stop)
+    over = replace(equation, free=free, term=substitute(equation.term, {index: at(fewer)}))
+    return Rows(over, axis, start, stop, read)
 
 
 def _cut(array: np.ndarray, axis: int, start: int, stop: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
 from gradproof.engines.double import Double
 from gradproof.engines.evaluate import Room, evaluate_equation
-from gradproof.judge.rows import in_rows
+from gradproof.judge.plan import Plan
 from gradproof.judge.truth import LARGE, digits_in_common, farthest
 from gradproof.judge.verdict import EngineVerdict, Kind
 
@@ -53,6 +53,7 @@ def judge_stage(
     truth: Value | None,
     scaled: int = 0,
     ball: Ball | None = None,
+    plan: Plan | None = None,
 ) -> EngineVerdict:
     """Whether an engine's tensor is what a correct engine may make of these operands.
 
@@ -69,8 +70,10 @@ def judge_stage(
         truth: the enclosure of the true tensor, end to end, or `None`.
         scaled: how many constants the user's code multiplies or divides by here, at most.
         ball: balls of this contract, perhaps such as remember what other stages read.
+        plan: of this stage at these sizes, from an earlier judgement by this contract.
     """
-    wanted = tuple(i.size if isinstance(i.size, int) else sizes[i.size] for i in equation.free)
+    plan = plan or Plan(equation, operands, sizes)
+    wanted = plan.shape
     if computed.shape != wanted:
         because = told(
             "the engine's shape is {shape}, not {wanted}", shape=computed.shape, wanted=wanted
@@ -82,16 +85,15 @@ def judge_stage(
     grain = LITTLE[contract.dtype]
     arithmetic, tallies = ball or Ball(contract), []
     with np.errstate(all="ignore"):
-        for rows in in_rows(equation, computed.shape, operands):
-            mine = rows.of(computed) if computed.ndim else computed
-            middle, radius, bound = evaluated(rows.equation, rows.operands, sizes, arithmetic)
+        for rows, (middle, radius, bound) in plan.blocks(operands, arithmetic):
+            mine = rows.of(computed)
             tally = _tallied(mine, middle, _from_a_ball, radius, bound, grain)
             if not tally.share <= 1:
-                exact = mine.astype(np.float64)
-                sharp = _sharp_difference(rows.equation, exact, rows.operands, sizes, bound)
+                exact, these = mine.astype(np.float64), rows.operands(operands)
+                sharp = _sharp_difference(rows.equation, exact, these, sizes, bound)
                 tally = _tallied(exact, middle, _known, sharp, bound, grain)
                 if not tally.share <= 1:
-                    wide = wider(rows.equation, rows.operands, sizes, contract, scaled)
+                    wide = wider(rows.equation, these, sizes, contract, scaled)
                     if wide is not None:
                         tally = _tallied(exact, middle, _known, sharp, wide, grain)
             tallies.append(tally.moved(rows.axis, rows.start))

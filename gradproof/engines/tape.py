@@ -1,0 +1,227 @@
+"""An evaluation to the list of operations that it was, to be done again on other numbers.
+
+What `engines/evaluate.py` does with an equation depends on its sizes and not on its numbers: which
+factors are joined, along which axes, in which order. A tape keeps the outcome, so that a second
+evaluation is the same verbs of the same arithmetic on the same views of its arrays, and nothing
+else. What the arithmetic decides by looking at numbers it decides anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, final
+
+import numpy as np
+
+from gradproof.core.program import Equation
+from gradproof.core.term import Relation
+from gradproof.engines.arithmetic import Arithmetic, Followed, Value, rearranged
+from gradproof.engines.evaluate import Room, evaluate_equation
+
+Held = list[Any]
+"""The values of an evaluation by their numbers; `None` in the place of what nothing reads again."""
+
+Operation = Callable[[Arithmetic, Held], Value]
+
+MOST_HELD = 2**16
+"""Elements of constants, such as the masks of an equation's brackets, that a tape may keep."""
+
+
+class NotFollowed(Exception):
+    """A value was made of another one by something else than a verb or a move of its elements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """The operations of one equation at fixed sizes, on operands in the order of ``names``.
+
+    Values are numbered: the operands first, then what each of the ``steps`` makes, which also has
+    the numbers of those that nothing reads after it. ``result`` is the number of the equation's.
+    """
+
+    names: tuple[str, ...]
+    steps: tuple[tuple[Operation, tuple[int, ...]], ...]
+    result: int
+
+    def play(self, held: Held, arithmetic: Arithmetic) -> Value:
+        """What `evaluate_equation` gives for operands of the shapes that were recorded; the list of
+        them is used up."""
+        for operation, over in self.steps:
+            held.append(operation(arithmetic, held))
+            for number in over:
+                held[number] = None
+        value: Value = held[self.result]
+        return value
+
+
+def record(
+    equation: Equation,
+    operands: Mapping[str, Value],
+    sizes: Mapping[str, int],
+    arithmetic: Arithmetic,
+) -> tuple[Value, Tape | None]:
+    """One equation evaluated, and the tape of it; `None` where something cannot be taped.
+
+    That is so of sums at places that integers name, whose bounds count what arrives there, and of
+    16-bit numbers, whose sums are made otherwise where a factor is a power of two.
+
+    Args:
+        equation: the equation.
+        operands: by name, all that it reads.
+        sizes: a number for each size symbol.
+        arithmetic: in which it is evaluated.
+    """
+    if not arithmetic.adds_finely and not arithmetic.in_parts:
+        recorder = _Recorder(arithmetic)
+        entered = {name: recorder.enter(value) for name, value in operands.items()}
+        try:
+            found = recorder.known(evaluate_equation(equation, Room(entered, sizes, recorder)))
+        except NotFollowed:
+            pass
+        else:
+            return found.plain, recorder.tape(tuple(operands), found.number)
+    return evaluate_equation(equation, Room(operands, sizes, arithmetic)), None
+
+
+@final
+class _Recorder(Arithmetic):
+    """An arithmetic that does what another one does, and notes it."""
+
+    def __init__(self, inner: Arithmetic) -> None:
+        self.inner = inner
+        self.scatters = inner.scatters
+        self._count = 0
+        self._steps: list[tuple[Operation, tuple[int, ...]]] = []
+        self._kept = 0
+
+    def enter(self, value: Value) -> Followed:
+        """A value with the next number."""
+        self._count += 1
+        return Followed(value, self._count - 1, self.moved)
+
+    def tape(self, names: tuple[str, ...], number: int) -> Tape | None:
+        """All that was noted; `None` where it would keep too much."""
+        if self._kept > MOST_HELD:
+            return None
+        last = {n: k for k, (_, read) in enumerate(self._steps) for n in read}
+        last.pop(number, None)
+        steps = [
+            (operation, tuple(n for n in dict.fromkeys(read) if last.get(n) == k))
+            for k, (operation, read) in enumerate(self._steps)
+        ]
+        return Tape(names, tuple(steps), number)
+
+    def moved(self, value: Followed, change: Callable[[np.ndarray], np.ndarray]) -> Value:
+        """The value with its arrays rearranged."""
+        return self._asked((value,), lambda _, one: rearranged(one, change))
+
+    def _asked(self, values: Sequence[Value], ask: Callable[..., Value]) -> Value:
+        """What `ask` makes of an arithmetic and these values."""
+        made = self._perhaps(values, ask)
+        assert made is not None
+        return made
+
+    def _perhaps(self, values: Sequence[Value], ask: Callable[..., Value | None]) -> Value | None:
+        """The same of what an arithmetic may leave to others; whether it does depends on the
+        name alone."""
+        sources = [self.known(value) for value in values]
+        numbers = tuple(source.number for source in sources)
+        made = ask(self.inner, *(source.plain for source in sources))
+        return None if made is None else self._noted(made, numbers, _operation(ask, numbers))
+
+    def known(self, value: Value) -> Followed:
+        """A value of which it is noted how it was made.
+
+        Raises:
+            NotFollowed: it is none.
+        """
+        if isinstance(value, Followed) and value.follow == self.moved:
+            return value
+        raise NotFollowed
+
+    def _noted(self, value: Value, read: tuple[int, ...], operation: Operation) -> Followed:
+        self._steps.append((operation, read))
+        return self.enter(value)
+
+    def _constant(self, value: Value) -> Value:
+        self._kept += sum(part.size for part in value)
+        return self._noted(value, (), lambda _, __: value)
+
+    # --- the verbs ------------------------------------------------------------------------------
+
+    def lift(self, array: np.ndarray) -> Value:
+        return self._constant(self.inner.lift(array))
+
+    def table(self, array: np.ndarray) -> Value:
+        return self._constant(self.inner.table(array))
+
+    def number(self, value: Fraction) -> Value:
+        return self._constant(self.inner.number(value))
+
+    def pi(self) -> Value:
+        return self._constant(self.inner.pi())
+
+    def add(self, values: Sequence[Value]) -> Value:
+        return self._asked(values, lambda a, *these: a.add(these))
+
+    def repeat(self, value: Value, count: int) -> Value:
+        return self._asked((value,), lambda a, one: a.repeat(one, count))
+
+    def multiply(self, left: Value, right: Value) -> Value:
+        return self._asked((left, right), lambda a, one, other: a.multiply(one, other))
+
+    def product(self, values: Sequence[Value]) -> Value:
+        return self._asked(values, lambda a, *these: a.product(these))
+
+    def power(self, base: Value, exponent: Fraction) -> Value:
+        return self._asked((base,), lambda a, one: a.power(one, exponent))
+
+    def total(self, value: Value, axes: tuple[int, ...]) -> Value:
+        return self._asked((value,), lambda a, one: a.total(one, axes))
+
+    def matmul(self, left: Value, right: Value) -> Value:
+        return self._asked((left, right), lambda a, one, other: a.matmul(one, other))
+
+    def elementary(self, name: str, value: Value) -> Value:
+        return self._asked((value,), lambda a, one: a.elementary(name, one))
+
+    def compare(self, relation: Relation, left: Value, right: Value) -> Value:
+        return self._asked((left, right), lambda a, one, other: a.compare(relation, one, other))
+
+    def largest(self, value: Value, axis: int) -> Value:
+        return self._asked((value,), lambda a, one: a.largest(one, axis))
+
+    def slope(self, value: Value) -> Value:
+        return self._asked((value,), lambda a, one: a.slope(one))
+
+    def inverse(self, value: Value) -> Value:
+        return self._asked((value,), lambda a, one: a.inverse(one))
+
+    def logdet(self, value: Value) -> Value:
+        return self._asked((value,), lambda a, one: a.logdet(one))
+
+    def scattered(
+        self, value: Value, additions: np.ndarray, rounded: int, size: np.ndarray
+    ) -> Value:
+        raise NotFollowed
+
+    def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
+        return self._perhaps(arguments, lambda a, *these: a.function(name, these, order))
+
+    def along(self, name: str, value: Value) -> Value | None:
+        return self._perhaps((value,), lambda a, one: a.along(name, one))
+
+    def fold(self, name: str, value: Value) -> Value | None:
+        return self._perhaps((value,), lambda a, one: a.fold(name, one))
+
+
+def _operation(ask: Callable[..., Any], numbers: tuple[int, ...]) -> Operation:
+    match numbers:
+        case (k,):
+            return lambda a, held: ask(a, held[k])
+        case (j, k):
+            return lambda a, held: ask(a, held[j], held[k])
+        case _:
+            return lambda a, held: ask(a, *(held[k] for k in numbers))
