@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from math import prod
 from typing import final
 
@@ -35,6 +36,7 @@ from gradproof.core.term import Relation
 from gradproof.engines.arb import precision
 from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.contract import Contract
+from gradproof.engines.extremes import any_of, greatest, least
 from gradproof.engines.kernels import KERNELS, by_arb
 
 U = 2.0**-53
@@ -68,6 +70,12 @@ _MATRIX_ROOM = 1 + 2.0**-30
 
 _ZERO = np.zeros(())
 _NOWHERE = np.zeros((), dtype=bool)
+
+
+@lru_cache(maxsize=1024)
+def _zeros(shape: tuple[int, ...]) -> np.ndarray:
+    """Zeros in this shape, which take no memory and cannot be written."""
+    return np.broadcast_to(_ZERO, shape)
 
 
 def _up(x: np.ndarray) -> np.ndarray:
@@ -115,11 +123,11 @@ def _line(sizes: tuple[np.ndarray, float, float], slope: float, more: float) -> 
 
 def _nothing(part: np.ndarray) -> bool:
     """Whether all of a radius or an error is zero; mostly its first element tells."""
-    if not part.size:
+    if part.base is _ZERO or not part.size:
         return True
     if part.flat[0] != 0:
         return False
-    return not any(part.strides) or bool(part.max() == 0)
+    return not any(part.strides) or bool(greatest(part) == 0)
 
 
 def _sum(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -169,6 +177,7 @@ class Ball(Arithmetic):
         self.scaled = scaled
         self.remembers = remembers
         self._lifts: dict[int, tuple[np.ndarray, Value]] = {}
+        self._lifted_values: set[int] = set()
         self._results: dict[tuple[str, int], tuple[Value, Value]] = {}
         self.u = float(contract.u_store)
         self.accumulate = float(contract.u_accumulate)
@@ -203,13 +212,14 @@ class Ball(Arithmetic):
         value = m, r, e
         if keeps:
             self._lifts[id(array)] = array, value
+            self._lifted_values.add(id(value))
         return value
 
     def _lifted(self, array: np.ndarray) -> Value:
         exact = np.asarray(array, dtype=np.float64)
-        nothing = np.broadcast_to(_ZERO, exact.shape)
-        size = np.abs(array)
-        if not size.size or size.min() >= self.tiny:
+        nothing = _zeros(exact.shape)
+        size = np.asarray(np.abs(array))
+        if not size.size or least(size) >= self.tiny:
             return exact, nothing, nothing
         small, size = size < self.tiny, np.abs(exact)
         flushed = self.contract.flush_to_zero
@@ -272,8 +282,11 @@ class Ball(Arithmetic):
     def multiply(self, left: Value, right: Value) -> Value:
         return self._multiplied(left, right)[0]
 
-    def _multiplied(self, left: Value, right: Value) -> tuple[Value, np.ndarray]:
-        """The product, and where it is not rounded, because a factor is 0, 1 or −1."""
+    def _multiplied(
+        self, left: Value, right: Value
+    ) -> tuple[Value, np.ndarray | None, tuple[np.ndarray, np.ndarray]]:
+        """The product; where it is not rounded, because a factor is 0, 1 or −1, if it is so
+        anywhere; and the largest absolute values of both factors that an engine can have."""
         (m1, r1, e1), (m2, r2, e2) = left, right
         middle = np.asarray(m1 * m2)
         a1, a2 = np.abs(m1), np.abs(m2)
@@ -299,10 +312,14 @@ class Ball(Arithmetic):
         error += self.lost_in_product
         if inherited is not None:
             error += inherited
-        one = np.asarray(_is_sign(left) | _is_sign(right))
-        if one.any():
+        signs = [s for s in (_is_sign(left), _is_sign(right)) if s is not _NOWHERE]
+        one = None
+        if signs:
+            some = signs[0] if len(signs) == 1 else np.asarray(signs[0] | signs[1])
+            one = some if any_of(some) else None
+        if one is not None:
             error = np.where(one, _ZERO if inherited is None else inherited, error)
-        return (middle, _raised(radius), _raised(error)), one
+        return (middle, _raised(radius), _raised(error)), one, (b1, b2)
 
     def product(self, values: Sequence[Value]) -> Value:
         """Products, of which an engine may make other partial products that underflow.
@@ -312,16 +329,17 @@ class Ball(Arithmetic):
         """
         if len(values) == 1:
             return values[0]
-        result, one = self._multiplied(values[0], values[1])
+        result, one, sizes = self._multiplied(values[0], values[1])
         for value in values[2:]:
             result = self.multiply(result, value)
-        amplified = np.ones(())
-        for m, r, e in values:
-            most = _sum(_sum(np.abs(m), r), e)
-            if not most.max(initial=0.0) <= 1:
-                amplified = amplified * np.maximum(most, 1.0)
-        lost = _up((len(values) + 2) * self.lost_in_product * amplified)
-        if len(values) == 2 and one.any():
+        amplified = None
+        for most in (*sizes, *(_sum(_sum(np.abs(m), r), e) for m, r, e in values[2:])):
+            if most.size and not greatest(most) <= 1:
+                larger = np.maximum(most, 1.0)
+                amplified = larger if amplified is None else amplified * larger
+        lost = np.asarray((len(values) + 2) * self.lost_in_product)
+        lost = _up(lost if amplified is None else lost * amplified)
+        if len(values) == 2 and one is not None:
             lost = np.where(one, 0.0, lost)
         return *result[:2], result[2] + lost
 
@@ -549,12 +567,9 @@ class Ball(Arithmetic):
             return self._results[key][1]
         lowest = 0.0 if name == "log" else -np.inf
         result = self._function(name, *KERNELS[name], value, lowest)
-        if self.remembers and self._is_lifted(value):
+        if id(value) in self._lifted_values:
             self._results[key] = value, result
         return result
-
-    def _is_lifted(self, value: Value) -> bool:
-        return any(value is lifted for _, lifted in self._lifts.values())
 
     def _function(
         self,
@@ -624,8 +639,10 @@ class Ball(Arithmetic):
         # tanh′ is 1−h² in most engines and 1/cosh² in autograd: each is an elementary function,
         # and cosh² overflows to a slope of zero where the true one is subnormal.
         m, r, e = value
-        exact = (m == 0) | (m == 1)
         wider = _up(e + self.contract.units("other") * self.u * (np.abs(m) + r) + self.tiny)
+        exact = np.asarray((m == 0) | (m == 1))
+        if not any_of(exact):
+            return m, r, wider
         return m, r, np.where(exact & (r <= TINY) & (e <= TINY), e, wider)
 
     def _where(self, mask: Value, left: Value, right: Value) -> Value:
@@ -797,11 +814,10 @@ def _factored(m: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _is_sign(value: Value) -> np.ndarray:
     """Where a factor is exactly 0, 1 or −1: such a product is not rounded."""
     m, r, e = value
-    for part in (r, e):
-        if part.min(initial=np.inf) > TINY:
-            return _NOWHERE
+    wide = [part for part in (r, e) if not _nothing(part)]
+    if any(least(part) > TINY for part in wide):
+        return _NOWHERE
     sign = (m == 0) | (np.abs(m) == 1)
-    for part in (r, e):
-        if not _nothing(part):
-            sign = sign & (part <= TINY)
+    for part in wide:
+        sign = sign & (part <= TINY)
     return np.asarray(sign)

@@ -6,7 +6,8 @@ So the bound of a stage is tight, does not grow with depth, and a wrong stage is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from math import inf, isfinite, isnan
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
 from gradproof.engines.double import Double
 from gradproof.engines.evaluate import Room, evaluate_equation
+from gradproof.engines.extremes import all_of, greatest, least
 from gradproof.judge.plan import Plan
 from gradproof.judge.truth import LARGE, digits_in_common, farthest
 from gradproof.judge.verdict import EngineVerdict, Kind
@@ -79,7 +81,7 @@ def judge_stage(
             "the engine's shape is {shape}, not {wanted}", shape=computed.shape, wanted=wanted
         )
         return EngineVerdict("refuted", float("inf"), 0.0, 1.0, (), because)
-    if not np.all(np.isfinite(computed)):
+    if not all_of(np.asarray(np.isfinite(computed))):
         because = told("the engine's numbers are not finite")
         return EngineVerdict("undecided", float("inf"), 0.0, 0.0, (), because)
     grain = LITTLE[contract.dtype]
@@ -152,7 +154,7 @@ def _compared_nearer(
         return found
     at_least = np.maximum(np.abs(exact - middle) * (1 - 2.0**-50) - radius, 0.0)
     outside = _compared(exact, middle, _known, at_least, bound, grain)
-    return replace(found, unsure=outside.share <= 1)
+    return found._replace(unsure=outside.share <= 1)
 
 
 def evaluated(
@@ -216,8 +218,7 @@ def _sharp_difference(
         return farthest(evaluated(equation, operands, sizes, Arb()), exact)
 
 
-@dataclass(frozen=True, slots=True)
-class _Compared:
+class _Compared(NamedTuple):
     """The largest share of a bound and the index where it is; whether every bound is finite; the
     share of the elements that would have shown a small error; whether what is outside is so only
     for want of a narrower enclosure."""
@@ -231,7 +232,8 @@ class _Compared:
 
 def _from_a_ball(computed: np.ndarray, middle: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """At most so far from any number of a ball, but for the roundings here."""
-    distance = np.subtract(computed, middle, dtype=np.float64)
+    distance = computed.astype(np.float64)
+    distance -= middle
     np.abs(distance, out=distance)
     distance += radius
     return distance
@@ -241,8 +243,7 @@ def _known(computed: np.ndarray, middle: np.ndarray, distance: np.ndarray) -> np
     return distance.copy()
 
 
-@dataclass(frozen=True, slots=True)
-class _Tally:
+class _Tally(NamedTuple):
     """What some elements of a tensor say: see `_Compared`. ``largest`` is the largest of their
     exact values, ``seen`` counts those other than zero that would have shown a small error, and
     ``at_zero`` are the bounds of those that are zero."""
@@ -261,7 +262,7 @@ class _Tally:
             return self
         index = list(self.worst)
         index[axis] += start
-        return replace(self, worst=tuple(index))
+        return self._replace(worst=tuple(index))
 
 
 def _compared(
@@ -289,12 +290,12 @@ def _tallied(
     Block by block, because a dozen passes over a large tensor cost more than its matrix product
     when they leave the cache; so what `distance` returns is used up.
     """
-    # The axes in the order of memory: a product may be that of the transposed matrices.
-    axes = list(range(middle.ndim))
-    order = sorted(axes, key=lambda axis: -abs(middle.strides[axis]))
-    parts = (computed, middle, radius, bound)
-    if order != axes:
-        parts = tuple(part.transpose(order) for part in parts)
+    parts, order = (computed, middle, radius, bound), None
+    if not middle.flags.c_contiguous:  # the axes in the order of memory: a product may be that of
+        axes = list(range(middle.ndim))  # the transposed matrices
+        order = sorted(axes, key=lambda axis: -abs(middle.strides[axis]))
+        if order != axes:
+            parts = tuple(part.transpose(order) for part in parts)
     flat = [part.reshape(-1) for part in parts]
     share, worst, largest, finite, seen = 0.0, 0, 0.0, True, 0
     at_zero = []
@@ -304,26 +305,34 @@ def _tallied(
         d = distance(e, m, r)
         shares = np.divide(d, b, out=space[: d.size])
         spot = int(shares.argmax())
-        if not np.isfinite(shares[spot]):  # values that are only copied or selected
+        top = shares.item(spot)
+        if not isfinite(top):  # values that are only copied or selected
             shares[(b == 0) & (d <= 2.0**-950)] = 0.0
             spot = int(shares.argmax())
-        top = float("inf") if np.isnan(shares[spot]) else float(shares[spot])
+            top = shares.item(spot)
+        # Where the enclosure has no middle nothing is known.
+        finite = finite and isfinite(greatest(b)) and not isnan(top)
+        top = inf if isnan(top) else top
         if top > share:
             share, worst = top, start + spot
-        # Where the enclosure has no middle nothing is known.
-        finite = finite and bool(np.isfinite(b.max())) and not np.isnan(shares[spot])
         size = np.abs(m, out=shares)
-        largest = max(largest, float(size.max()))
+        largest = max(largest, greatest(size))
         d += b
-        if not size.min() > 0:
+        if not least(size) > 0:
             at_zero.append(b[(size == 0) & (e == 0)])
         size *= grain
         seen += int(np.count_nonzero(d < size))
     share *= 1 + 2.0**-50  # subtracting, adding and dividing were rounded: all by less than this
-    lengths = [computed.shape[axis] for axis in order]
-    moved = np.unravel_index(worst, lengths) if computed.size else ()
-    index = tuple(int(moved[order.index(axis)]) for axis in range(len(moved)))
+    index = _index(worst, computed.shape, order) if computed.size else ()
     return _Tally(share, index, largest, finite, seen, tuple(at_zero), computed.size)
+
+
+def _index(place: int, shape: tuple[int, ...], order: Sequence[int] | None) -> tuple[int, ...]:
+    """Where a place among all elements is, if the axes were gone through in this order."""
+    index = [0] * len(shape)
+    for axis in reversed(range(len(shape)) if order is None else order):
+        place, index[axis] = divmod(place, shape[axis])
+    return tuple(index)
 
 
 def _found(tallies: Sequence[_Tally], grain: float) -> _Compared:
@@ -332,14 +341,15 @@ def _found(tallies: Sequence[_Tally], grain: float) -> _Compared:
     A zero has no relative error: it is measured by the largest element, and where all are zero
     any other number would not have passed but for underflows.
     """
-    top = max(tallies, key=lambda tally: tally.share)
-    largest = max(tally.largest for tally in tallies)
-    seen = sum(tally.seen for tally in tallies)
+    top, *others = tallies
+    largest, seen, finite, size = top.largest, top.seen, top.finite, top.size
+    for tally in others:
+        top = tally if tally.share > top.share else top
+        largest, seen = max(largest, tally.largest), seen + tally.seen
+        finite, size = finite and tally.finite, size + tally.size
     for b in (bounds for tally in tallies for bounds in tally.at_zero):
         seen += int(np.count_nonzero(b < (grain * largest if largest else 2.0**-20)))
-    finite = all(tally.finite for tally in tallies)
-    power = seen / max(1, sum(tally.size for tally in tallies))
-    return _Compared(top.share, top.worst, finite, power)
+    return _Compared(top.share, top.worst, finite, seen / max(1, size))
 
 
 def _verdict(
