@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import prod
-from typing import final
+from typing import Any, final
 
 import flint
 import numpy as np
@@ -69,7 +69,7 @@ _MATRIX_ROOM = 1 + 2.0**-30
 """It covers the roundings of float64 in what bounds a matrix of up to a thousand rows."""
 
 _ZERO = np.zeros(())
-_NOWHERE = np.zeros((), dtype=bool)
+_EVERYWHERE = np.ones((), dtype=bool)
 
 
 @lru_cache(maxsize=1024)
@@ -116,7 +116,9 @@ def _share(radius: np.ndarray, error: np.ndarray) -> float:
 def _line(sizes: tuple[np.ndarray, float, float], slope: float, more: float) -> np.ndarray:
     """Sums of absolute values as `_sizes` has them, times a number, and another one."""
     part, growth, lost = sizes
-    result = np.multiply(part, growth * slope, dtype=np.float64)
+    times = growth * slope
+    single = part.dtype != np.float64
+    result = np.multiply(part, times, dtype=np.float64) if single else np.asarray(part * times)
     result += lost * slope + more
     return np.asarray(result)
 
@@ -128,6 +130,14 @@ def _nothing(part: np.ndarray) -> bool:
     if part.flat[0] != 0:
         return False
     return not any(part.strides) or bool(greatest(part) == 0)
+
+
+def _plus(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The sum with an array that is used up."""
+    if left.shape != right.shape:
+        return np.asarray(left + right)
+    left += right
+    return left
 
 
 def _sum(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -261,15 +271,23 @@ class Ball(Arithmetic):
         for m, r, e in values[1:]:
             middle = middle + m
             size = np.asarray(np.abs(middle))
-            radius = _raised(np.asarray(size * U + (radius + r)))
+            before = _sum(radius, r)
+            radius = np.asarray(size * U)
+            if not _nothing(before):
+                radius = _plus(radius, before)
+            radius = _raised(radius)
             inherited = _sum(inherited, e)
         if len(values) == 2:
-            size = size + radius
-            size = _sum(size, inherited)
+            size = _sum(_plus(size, radius), inherited)
         else:  # partial sums in any order
             size = (len(values) - 1) * sum(np.abs(m) + r + e for m, r, e in values)
+        error = np.asarray(self.u * size)
         lost = len(values) * self.lost_in_sum
-        return middle, radius, _raised(np.asarray(self.u * size + (inherited + lost)))
+        if not _nothing(inherited):
+            error = _plus(error, np.asarray(inherited + lost))
+        elif lost:
+            error += lost
+        return middle, radius, _raised(error)
 
     def repeat(self, value: Value, count: int) -> Value:
         m, r, e = value
@@ -289,36 +307,45 @@ class Ball(Arithmetic):
         anywhere; and the largest absolute values of both factors that an engine can have."""
         (m1, r1, e1), (m2, r2, e2) = left, right
         middle = np.asarray(m1 * m2)
-        a1, a2 = np.abs(m1), np.abs(m2)
-        radius = np.asarray(U * np.abs(middle))
+        a1 = np.asarray(np.abs(m1))
+        a2 = a1 if m2 is m1 else np.asarray(np.abs(m2))
+        sharp1, sharp2, sound1, sound2 = map(_nothing, (r1, r2, e1, e2))
         b1, b2 = a1, a2
-        if not _nothing(r2):
-            radius = radius + a1 * r2
+        radius = np.asarray(np.abs(middle))
+        radius *= U
+        if not sharp2:
+            radius = _plus(radius, np.asarray(a1 * r2))
             b2 = a2 + r2
-        if not _nothing(r1):
-            radius = radius + r1 * b2
+        if not sharp1:
+            radius = _plus(radius, np.asarray(r1 * b2))
             b1 = a1 + r1
         # 2u and not u: a product of many factors may be made of other partial products
         inherited: np.ndarray | None = None
-        if not _nothing(e2):
+        if not sound2:
             inherited = np.asarray(b1 * e2)
             b2 = b2 + e2
-        if not _nothing(e1):
+        if not sound1:
             own = e1 * b2
             inherited = np.asarray(own if inherited is None else inherited + own)
             b1 = b1 + e1
+        one = _all_signs(a1, sharp1 and sound1) or _all_signs(a2, sharp2 and sound2)
+        if one:
+            error = np.zeros(middle.shape)
+            error = error if inherited is None else _plus(error, inherited)
+            return (middle, _raised(radius), _raised(error)), _EVERYWHERE, (b1, b2)
         error = np.asarray(b1 * b2)
         error *= 2 * self.u
         error += self.lost_in_product
         if inherited is not None:
-            error += inherited
-        signs = [s for s in (_is_sign(left), _is_sign(right)) if s is not _NOWHERE]
-        one = None
-        if signs:
-            some = signs[0] if len(signs) == 1 else np.asarray(signs[0] | signs[1])
-            one = some if any_of(some) else None
-        if one is not None:
+            error = _plus(error, inherited)
+        one = _signs(a1, r1, e1)
+        if m2 is not m1 or r2 is not r1 or e2 is not e1:
+            other = _signs(a2, r2, e2)
+            one = other if one is None else one if other is None else np.asarray(one | other)
+        if one is not None and any_of(one):
             error = np.where(one, _ZERO if inherited is None else inherited, error)
+        else:
+            one = None
         return (middle, _raised(radius), _raised(error)), one, (b1, b2)
 
     def product(self, values: Sequence[Value]) -> Value:
@@ -330,15 +357,15 @@ class Ball(Arithmetic):
         if len(values) == 1:
             return values[0]
         result, one, sizes = self._multiplied(values[0], values[1])
+        if len(values) == 2 and one is _EVERYWHERE:
+            return result
         for value in values[2:]:
             result = self.multiply(result, value)
-        amplified = None
+        amplified: Any = 1.0
         for most in (*sizes, *(_sum(_sum(np.abs(m), r), e) for m, r, e in values[2:])):
             if most.size and not greatest(most) <= 1:
-                larger = np.maximum(most, 1.0)
-                amplified = larger if amplified is None else amplified * larger
-        lost = np.asarray((len(values) + 2) * self.lost_in_product)
-        lost = _up(lost if amplified is None else lost * amplified)
+                amplified = amplified * np.maximum(most, 1.0)
+        lost = (len(values) + 2) * self.lost_in_product * amplified * _ROOM + TINY
         if len(values) == 2 and one is not None:
             lost = np.where(one, 0.0, lost)
         return *result[:2], result[2] + lost
@@ -424,20 +451,26 @@ class Ball(Arithmetic):
         m, r, e = value
         count = prod(m.shape[axis] for axis in axes)
         room = 1 + 2 * (count + 8) * U  # the sums here are rounded too
-        middle = np.sum(m, axis=axes)
-        size = np.sum(np.abs(m), axis=axes)
+        middle = np.add.reduce(m, axis=axes)
+        size = np.add.reduce(np.abs(m), axis=axes)
         radius = count * U * size
         if not _nothing(r):
             wider = np.sum(r, axis=axes)
             radius, size = radius + wider, size + wider
-        inherited = _ZERO if _nothing(e) else np.sum(e, axis=axes)
-        error = inherited + max(count - 1, 0) * self.summing * (size + inherited)
+        if _nothing(e):
+            error = max(count - 1, 0) * self.summing * size
+        else:
+            inherited = np.sum(e, axis=axes)
+            size = size + inherited
+            error = inherited + max(count - 1, 0) * self.summing * size
         if self.in_parts:  # as those of several axes, one axis after the other
-            error = error + self.u * (size + inherited)
+            error = error + self.u * size
         if self.summing < self.u:  # the sum itself is stored
             error = error + self.u * (np.abs(middle) + radius + error)
-        error = error + count * self.lost_in_sum
-        return middle, _up(radius * room), np.broadcast_to(_up(error * room), middle.shape)
+        error = _up((error + count * self.lost_in_sum) * room)
+        if error.shape != middle.shape:
+            error = np.broadcast_to(error, middle.shape)
+        return middle, _up(radius * room), error
 
     def scattered(
         self, value: Value, additions: np.ndarray, rounded: int, size: np.ndarray
@@ -588,9 +621,12 @@ class Ball(Arithmetic):
         m, r, e = value
         if _nothing(r) and _nothing(e) and lowest == -np.inf:
             middle = kernel(m)
-            radius = _up(kernel_units * U * np.abs(middle))
-            size = np.abs(middle) + radius
-            return middle, radius, _up(self.contract.units(name) * self.u * size + self.tiny)
+            size = np.asarray(np.abs(middle))
+            radius = _raised(kernel_units * U * size)
+            size += radius
+            size *= self.contract.units(name) * self.u
+            size += self.tiny
+            return middle, radius, _raised(size)
         size = np.abs(m) + r
         size += e
         bad = ~(size <= self.largest_number)
@@ -639,7 +675,11 @@ class Ball(Arithmetic):
         # tanh′ is 1−h² in most engines and 1/cosh² in autograd: each is an elementary function,
         # and cosh² overflows to a slope of zero where the true one is subnormal.
         m, r, e = value
-        wider = _up(e + self.contract.units("other") * self.u * (np.abs(m) + r) + self.tiny)
+        wider = np.asarray(np.abs(m) + r)
+        wider *= self.contract.units("other") * self.u
+        wider = wider + e
+        wider += self.tiny
+        wider = _raised(wider)
         exact = np.asarray((m == 0) | (m == 1))
         if not any_of(exact):
             return m, r, wider
@@ -811,13 +851,18 @@ def _factored(m: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return lower, np.triu(upper), order
 
 
-def _is_sign(value: Value) -> np.ndarray:
-    """Where a factor is exactly 0, 1 or −1: such a product is not rounded."""
-    m, r, e = value
-    wide = [part for part in (r, e) if not _nothing(part)]
+def _all_signs(size: np.ndarray, exact: bool) -> bool:
+    """Whether a factor is one number, and exactly 0, 1 or −1; `size` is its absolute value."""
+    return exact and size.size == 1 and size.item() in (0.0, 1.0)
+
+
+def _signs(size: np.ndarray, radius: np.ndarray, error: np.ndarray) -> np.ndarray | None:
+    """Where a factor of these absolute values is exactly 0, 1 or −1: such a product is not
+    rounded. `None` where it is so nowhere because all of it is rounded."""
+    wide = [part for part in (radius, error) if not _nothing(part)]
     if any(least(part) > TINY for part in wide):
-        return _NOWHERE
-    sign = (m == 0) | (np.abs(m) == 1)
+        return None
+    sign = (size == 0) | (size == 1)
     for part in wide:
         sign = sign & (part <= TINY)
     return np.asarray(sign)

@@ -51,13 +51,15 @@ class Arithmetic:
 class Recording:
     """One run of a user's function: it counts the operations and keeps those that are wanted.
 
-    ``meet(number, tensor)`` is called with each wanted result and gives the tensor to go on with.
+    ``meet(number, tensor)`` is called with each wanted result and gives the tensor to go on with;
+    ``apart(tensor)`` makes it another tensor first where an operation gave its operand back.
     """
 
     arithmetic: Arithmetic
     dtype: str
     wanted: frozenset[int] = frozenset()
     meet: Callable[[int, Any], Any] = lambda number, tensor: tensor
+    apart: Callable[[Any], Any] = lambda tensor: tensor
     kept: dict[int, Any] = field(default_factory=dict)
     count: int = 0
 
@@ -119,6 +121,8 @@ class Tensor(Face):
         result = compute(recording, name, natives, attributes)
         if number in recording.wanted:
             if not whole:
+                if any(result is native for native in natives):
+                    result = recording.apart(result)
                 result = recording.meet(number, result)
             recording.kept[number] = result
         return recording.face(result, whole=whole)

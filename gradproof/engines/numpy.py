@@ -318,7 +318,18 @@ def _logsumexp(x: Any, axis: int, keepdims: bool) -> Any:
     return total if keepdims else anp.squeeze(total, axis)
 
 
-def _arriving(function: Callable[..., Any]) -> Callable[..., Any]:
+SAME_DTYPE = frozenset(
+    (
+        *("add", "subtract", "multiply", "divide", "negative", "matmul", "sum", "transpose"),
+        *("square", "exp", "log", "sqrt", "tanh", "sin", "cos"),
+    )
+)
+"""Operations that are one of autograd's own, whose rules give gradients of their values' dtype."""
+
+
+def _arriving(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    if name in SAME_DTYPE:
+        return function
     return lambda *operands, **attributes: function(*map(_keep, operands), **attributes)
 
 
@@ -326,7 +337,7 @@ TRACED = Arithmetic(
     functions={
         **_MASKS,
         **{
-            name: _arriving(function)
+            name: _arriving(name, function)
             for name, function in {
                 **_table(anp),
                 "einsum": _einsum,
@@ -390,7 +401,7 @@ class NumpyEngine(Engine):
         dtype: str,
     ) -> Run:
         inputs = read_inputs(arguments, dtype)
-        perturbations: dict[int, Any] = {}
+        met: dict[int, Any] = {}
         # An overflow shows in the values, as in the other engines. autograd's own slope of tanh,
         # 1/cosh², overflows harmlessly where it gives zero.
         with np.errstate(all="ignore"), trace_stack.new_trace() as level:
@@ -398,13 +409,12 @@ class NumpyEngine(Engine):
             def root(array: np.ndarray) -> Any:
                 return new_box(array, level, VJPNode.new_root())
 
-            def perturb(number: int, value: Any) -> Any:
-                # Minus zero changes no bit of any number; its gradient is that of the value.
-                plain = np.asarray(getval(value))
-                perturbations[number] = root(np.full_like(plain, -0.0))
-                return anp.add(value, perturbations[number])
+            def meet(number: int, value: Any) -> Any:
+                # What depends on no input has no node yet at which a gradient could arrive.
+                met[number] = value if isinstance(value, Box) else root(np.asarray(value))
+                return met[number]
 
-            recording = Recording(TRACED, dtype, frozenset(operations.values()), perturb)
+            recording = Recording(TRACED, dtype, frozenset(operations.values()), meet, _keep)
             boxes = {name: root(array) for name, array in inputs.floats.items()}
             result = read_loss(inputs.call(forward, recording, boxes | inputs.wholes))
         kept = read_kept(recording, operations)
@@ -413,9 +423,9 @@ class NumpyEngine(Engine):
             for name, value in (boxes | inputs.wholes | kept | {loss: result}).items()
         }
         roots = boxes | {
-            name: perturbations[number]
+            name: met[number]
             for name, number in operations.items()
-            if number in perturbations and name != loss
+            if number in met and name != loss
         }
         with np.errstate(all="ignore"):
             gradients = _pull_back(result, roots)

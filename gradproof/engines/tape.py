@@ -94,6 +94,7 @@ class _Recorder(Arithmetic):
         self.scatters = inner.scatters
         self._count = 0
         self._steps: list[tuple[Operation, tuple[int, ...]]] = []
+        self._constants: set[int] = set()
         self._kept = 0
 
     def enter(self, value: Value) -> Followed:
@@ -129,7 +130,11 @@ class _Recorder(Arithmetic):
         sources = [self.known(value) for value in values]
         numbers = tuple(source.number for source in sources)
         made = ask(self.inner, *(source.plain for source in sources))
-        return None if made is None else self._noted(made, numbers, _operation(ask, numbers))
+        if made is None:
+            return None
+        if self._constants.issuperset(numbers):
+            return self._constant(made)
+        return self._noted(made, numbers, _operation(ask, numbers))
 
     def known(self, value: Value) -> Followed:
         """A value of which it is noted how it was made.
@@ -147,6 +152,7 @@ class _Recorder(Arithmetic):
 
     def _constant(self, value: Value) -> Value:
         self._kept += sum(part.size for part in value)
+        self._constants.add(self._count)
         return self._noted(value, (), lambda _, __: value)
 
     # --- the verbs ------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cache
 from typing import Any, cast, final
 
 import numpy as np
@@ -323,11 +324,16 @@ def _unknown(what: str, extra: dict[str, Any]) -> NotYet:
     )
 
 
+@cache
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
+
+
 def _called(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """One of NumPy's functions; an argument that is not known is refused, not dropped."""
     known = _FUNCTIONS[name]
     try:
-        inspect.signature(known).bind(*args, **kwargs)
+        _signature(known).bind(*args, **kwargs)
     except TypeError:
         raise _unknown(told("np.{name} with these arguments", name=name), {}) from None
     dtype = kwargs.get("dtype")
