@@ -27,7 +27,7 @@ from gradproof.engines.engine import Engine, Run
 from gradproof.engines.numpy import record_plain, run_plain
 from gradproof.judge.generic import by_parameter
 from gradproof.judge.identity import Proof
-from gradproof.judge.kink import Kink, kinks, tied_values
+from gradproof.judge.kink import Kink, Uses, kinks, tied_values, uses
 from gradproof.judge.layers import Layers, compared, run_layers
 from gradproof.judge.normal_form import claims_written_out
 from gradproof.judge.truth import TrueValues, digits_in_common, middle, true_values
@@ -77,6 +77,11 @@ class Traced:
                 for read in reads(equation.term):
                     found[read.tensor] = max(found.get(read.tensor, 0), count)
         return found
+
+    @cached_property
+    def uses(self) -> Uses:
+        """Where its program uses functions with kinks or ties."""
+        return uses(self.paper.forward)
 
     @cached_property
     def uncollected(self) -> tuple[Equation, ...]:
@@ -180,8 +185,8 @@ def bench_of(
         plain,
         layers,
         hand,
-        kinks(paper.forward, operands, sizes, contract),
-        tied_values(paper.forward, operands, sizes, contract),
+        kinks(traced.uses, operands, sizes, contract),
+        tied_values(traced.uses, operands, sizes, contract),
         proofs,
         {claim.of: claim for claim in paper.claims},
         pictures,

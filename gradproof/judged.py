@@ -87,6 +87,9 @@ def _constants(name: str, bench: Bench) -> int:
     return bench.traced.paper.scalings.get(name, 0)
 
 
+NO_FORMULA = FormulaVerdict("derived", told("no formula of yours"))
+
+
 def _on_gradient(
     step: Step, uncollected: Equation, bench: Bench, tools: _Tools
 ) -> GradientVerdicts:
@@ -97,7 +100,7 @@ def _on_gradient(
         verdict = _beside_kink(bench.kinks[of], uncollected, verdict, bench)
     claim = bench.claims.get(of)
     if claim is None:
-        line, formula = "", FormulaVerdict("derived", told("no formula of yours"))
+        line, formula = "", NO_FORMULA
     else:
         line = f"{claim.place.file}:{claim.place.line}" if claim.place else ""
         formula = judge_formula(

@@ -29,13 +29,16 @@ def check_dtype(dtype: str) -> None:
 
 
 def in_dtype(array: np.ndarray, dtype: str) -> np.ndarray:
-    """The numbers of a dtype nearest to those of an array, ties to even.
+    """The numbers of a dtype nearest to those of an array, ties to even, in an array of their own.
 
     NumPy has no bfloat16: its numbers are held in a float32 array, which has them all.
     """
+    array = np.asarray(array)
+    if dtype == array.dtype:
+        return array.astype(dtype)
     if dtype != "bfloat16":
         with np.errstate(over="ignore"):  # an overflow shows as infinity
-            return np.asarray(array).astype(dtype)
+            return array.astype(dtype)
     exact = np.asarray(array, dtype=np.float64)
     _, exponent = np.frexp(exact)
     # 8 bits, of which the last is 2^-133 at the least: below 2^-126 numbers are subnormal.

@@ -25,11 +25,13 @@ def least(array: np.ndarray) -> Any:
     return array.min()
 
 
-def any_of(mask: np.ndarray) -> bool:
+def any_of(mask: np.ndarray | np.bool) -> bool:
     """Whether one of some truth values is true."""
+    mask = np.asarray(mask)
     return bool(mask.size) and bool(greatest(mask))
 
 
-def all_of(mask: np.ndarray) -> bool:
+def all_of(mask: np.ndarray | np.bool) -> bool:
     """Whether all of some truth values are true."""
+    mask = np.asarray(mask)
     return not mask.size or bool(least(mask))

@@ -12,6 +12,7 @@ from gradproof.core.index import Size
 from gradproof.core.program import Tensor
 from gradproof.core.told import told
 from gradproof.engines.dtype import in_dtype
+from gradproof.engines.extremes import all_of
 from gradproof.trace.signature import Signature, positions_of, symbols, tensors
 
 POOL = (5, 3, 7, 6, 4, 8, 9, 11, 10, 12, 13)
@@ -196,6 +197,10 @@ def _bind(tensor: Tensor, shape: tuple[Size, ...], sizes: dict[str, int]) -> Non
             raise ShapeError(why)
 
 
+NOTHING_DRAWN = np.random.default_rng(0)
+"""In the place of a generator that nobody asks."""
+
+
 def draw(
     signature: Signature,
     sizes: Mapping[str, int],
@@ -208,12 +213,13 @@ def draw(
     Raises:
         DataError: a given array has NaN, infinity, or no floating-point numbers.
     """
-    random = np.random.default_rng(seed)
     given = {t.name: a for t, a in pairs(signature, arrays)}
     found: dict[str, np.ndarray] = {}
     order = tensors(signature)
     # What is given is drawn too, so that the others stay the same; but not after the last of them.
     last = max((k for k, t in enumerate(order) if t.name not in given), default=-1)
+    # Making a generator takes longer than looking at a small network's arrays.
+    random = NOTHING_DRAWN if last < 0 else np.random.default_rng(seed)
     for k, tensor in enumerate(order):
         shape = tuple(size if isinstance(size, int) else sizes[size] for size in tensor.shape)
         named = positions_of(tensor)
@@ -329,7 +335,7 @@ def _checked(tensor: Tensor, value: Any, dtype: str) -> np.ndarray:
             ),
             advice=told("Convert it: {tensor}.astype(np.float32)", tensor=tensor.name),
         )
-    if not np.all(np.isfinite(array)):
+    if not all_of(np.isfinite(array)):
         index = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
         raise DataError(
             told(
@@ -341,7 +347,7 @@ def _checked(tensor: Tensor, value: Any, dtype: str) -> np.ndarray:
             advice=told("Give finite data."),
         )
     rounded = in_dtype(array, dtype)
-    if not np.all(np.isfinite(rounded)):
+    if dtype != array.dtype and not all_of(np.isfinite(rounded)):
         raise DataError(
             told("{tensor} has numbers too large for {dtype}.", tensor=tensor.name, dtype=dtype),
             advice=told("Scale it."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,8 +37,28 @@ class Kink:
     place: Place | None
 
 
+class Uses(NamedTuple):
+    """Where a program uses functions that have kinks or ties.
+
+    ``functions`` has the equation of each use, the function's name, the use itself, what is zero at
+    a kink, and what it reads; ``largest`` the values that are the largest of others.
+    """
+
+    functions: tuple[tuple[Equation, str, Term, Term, set[str]], ...]
+    largest: Mapping[str, Fold]
+
+
+def uses(program: Program) -> Uses:
+    """The uses of functions with kinks or ties in a forward program."""
+    functions = tuple((e, *use) for e in program.equations for use in _kinked(e.term))
+    largest = {
+        e.target: e.term for e in program.equations if isinstance(e.term, Fold) and _can_tie(e.term)
+    }
+    return Uses(functions, largest)
+
+
 def kinks(
-    program: Program,
+    used: Uses,
     values: Mapping[str, np.ndarray],
     sizes: Mapping[str, int],
     contract: Contract,
@@ -45,27 +66,26 @@ def kinks(
     """The tensors whose gradient passes through a kink at these values.
 
     Args:
-        program: the forward program.
+        used: those of the forward program.
         values: an engine's tensors.
         sizes: a number for each size symbol.
         contract: of the engine that made them.
     """
     found: dict[str, Kink] = {}
-    for equation in program.equations:
-        for function, node, argument, read in _kinked(equation.term):
-            room = _room(read, values, sizes, contract)
-            hits = _ties(argument, room) if isinstance(argument, Fold) else _zeros(argument, room)
-            if not np.any(hits):
-                continue
-            at_first = _values(node, hits, room)
-            for name in read:
-                spots = hits if hits.shape == values[name].shape and _plain(node, name) else None
-                found.setdefault(name, Kink(function, name, spots, at_first, equation.place))
+    for equation, function, node, argument, read in used.functions:
+        room = _room(read, values, sizes, contract)
+        hits = _ties(argument, room) if isinstance(argument, Fold) else _zeros(argument, room)
+        if not np.any(hits):
+            continue
+        at_first = _values(node, hits, room)
+        for name in read:
+            spots = hits if hits.shape == values[name].shape and _plain(node, name) else None
+            found.setdefault(name, Kink(function, name, spots, at_first, equation.place))
     return found
 
 
 def tied_values(
-    program: Program,
+    used: Uses,
     values: Mapping[str, np.ndarray],
     sizes: Mapping[str, int],
     contract: Contract,
@@ -73,14 +93,14 @@ def tied_values(
     """The values that are the largest of others, with the elements where two of these are.
 
     Args:
-        program: the forward program.
+        used: those of the forward program.
         values: an engine's tensors.
         sizes: a number for each size symbol.
         contract: of the engine that made them.
     """
-    largest = {
-        e.target: e.term for e in program.equations if isinstance(e.term, Fold) and _can_tie(e.term)
-    }
+    largest = used.largest
+    if not largest:
+        return {}
     names = {read.tensor for fold in largest.values() for read in reads(fold)}
     room = _room(names, values, sizes, contract)
     found = {target: _ties(fold, room) for target, fold in largest.items()}

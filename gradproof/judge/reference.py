@@ -25,7 +25,7 @@ from gradproof.engines.evaluate import evaluate, number_of
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.least import Least, is_for
 from gradproof.engines.program_evaluation import evaluate_program
-from gradproof.judge.kink import Kink, kinks
+from gradproof.judge.kink import Kink, kinks, uses
 from gradproof.judge.stacked import stacked
 from gradproof.judge.truth import true_values
 
@@ -187,7 +187,7 @@ class PaperReference(Reference):
         with np.errstate(all="ignore"):
             values = evaluate(self.paper.forward, lifted, self.sizes, ball)
             plain = {name: np.asarray(value[0]) for name, value in values.items()}
-            return tuple(kinks(self.paper.forward, plain, self.sizes, contract).values())
+            return tuple(kinks(uses(self.paper.forward), plain, self.sizes, contract).values())
 
     def _named(self, values: Mapping[str, Value]) -> dict[str, Value]:
         found = {output(k): values[name] for k, name in enumerate(self.outputs_named)}

@@ -81,7 +81,7 @@ def judge_stage(
             "the engine's shape is {shape}, not {wanted}", shape=computed.shape, wanted=wanted
         )
         return EngineVerdict("refuted", float("inf"), 0.0, 1.0, (), because)
-    if not all_of(np.asarray(np.isfinite(computed))):
+    if not all_of(np.isfinite(computed)):
         because = told("the engine's numbers are not finite")
         return EngineVerdict("undecided", float("inf"), 0.0, 0.0, (), because)
     grain = LITTLE[contract.dtype]

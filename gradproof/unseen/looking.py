@@ -11,7 +11,7 @@ from gradproof.engines.arithmetic import Value
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.engine import Engine
 from gradproof.judge.generic import by_parameter, draw
-from gradproof.judge.kink import kinks
+from gradproof.judge.kink import kinks, uses
 from gradproof.judge.mutant import Mutant
 from gradproof.judge.sight import View, right_stage, shows
 from gradproof.trace.signature import Signature, positions_of, tensors
@@ -87,5 +87,5 @@ def look(asked: Asked) -> Looked:
     contract = contract_of(asked.machine.name, asked.dtype)
     return Looked(
         traced,
-        View(operands, chosen, contract, kinks(paper.forward, operands, chosen, contract)),
+        View(operands, chosen, contract, kinks(uses(paper.forward), operands, chosen, contract)),
     )

@@ -6,7 +6,7 @@ import pytest
 import gradproof as gp
 from gradproof.engines.contract import contract
 from gradproof.engines.engine import load
-from gradproof.judge.kink import kinks, sentence, slope_at
+from gradproof.judge.kink import kinks, sentence, slope_at, uses
 from gradproof.trace.source import Source
 from gradproof.workbench import read
 
@@ -78,7 +78,7 @@ def test_a_kink_says_where_it_is_and_what_the_engine_chooses(function, engine):
         return FORWARD[function](x)
 
     traced, _ = read(Source("kinked", network), {}, {"n": 2})
-    found = kinks(traced.paper.forward, {"x": X}, {"n": 2}, contract(engine, "float64"))
+    found = kinks(uses(traced.paper.forward), {"x": X}, {"n": 2}, contract(engine, "float64"))
     (kink,) = found.values()
     assert kink.tensor == "x"
     assert np.array_equal(kink.spots, X == 0)
