@@ -21,8 +21,9 @@ from gradproof.judge.formula import judge_formula
 from gradproof.judge.heat import shares
 from gradproof.judge.kink import Kink, sentence
 from gradproof.judge.layers import judge_layer
-from gradproof.judge.plan import Plan, Plans, plan_of
+from gradproof.judge.plan import Plans, plan_of
 from gradproof.judge.stage import judge_stage, stage_middle
+from gradproof.judge.together import Asked, judge_stages
 from gradproof.judge.verdict import EngineVerdict, FormulaVerdict
 from gradproof.report.diagnosis import with_reasons
 from gradproof.report.report import (
@@ -45,15 +46,6 @@ class Judged:
     gradients: tuple[GradientVerdicts, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Tools:
-    """What the stages of one set of data are judged with: balls that remember what several of them
-    read, and plans that are known."""
-
-    ball: Ball
-    plans: dict[str, Plan] | None
-
-
 def judged(bench: Bench, plans: Plans | None = None) -> Judged:
     """The verdicts on every forward value and every gradient.
 
@@ -61,25 +53,37 @@ def judged(bench: Bench, plans: Plans | None = None) -> Judged:
         bench: an engine's run on some data.
         plans: of this network on this engine, where it is judged again and again.
     """
-    traced = bench.traced
+    traced, run = bench.traced, bench.run
     known = None if plans is None else plans.at(bench.sizes)
-    tools = _Tools(Ball(bench.contract, remembers=True), known)
+    values = [e for e in traced.paper.forward.equations if e.target in run.values]
+    stages = [
+        *((e, run.values[e.target], _constants(e.target, bench)) for e in values),
+        *(
+            (e, run.gradients[step.of], traced.scaled.get(step.of, 0))
+            for step, e in zip(traced.derivation.steps, traced.uncollected, strict=True)
+        ),
+    ]
+    asked = [
+        Asked(e, computed, scaled, plan_of(e, bench.operands, bench.sizes, known))
+        for e, computed, scaled in stages
+    ]
+    ball = Ball(bench.contract, remembers=True)
+    verdicts = judge_stages(asked, bench.operands, bench.sizes, bench.contract, ball)
+    verdicts = [
+        _explained(verdict, one.equation, bench)
+        for verdict, one in zip(verdicts, asked, strict=True)
+    ]
     forward = tuple(
-        _on_forward(equation, bench, tools)
-        for equation in traced.paper.forward.equations
-        if equation.target in bench.run.values
+        ForwardVerdicts(e.target, verdict, *_layer(e.target, e, bench, gradient=False))
+        for e, verdict in zip(values, verdicts[: len(values)], strict=True)
     )
     gradients = tuple(
-        _on_gradient(step, uncollected, bench, tools)
-        for step, uncollected in zip(traced.derivation.steps, traced.uncollected, strict=True)
+        _on_gradient(step, uncollected, verdict, bench)
+        for step, uncollected, verdict in zip(
+            traced.derivation.steps, traced.uncollected, verdicts[len(values) :], strict=True
+        )
     )
     return Judged(bench, forward, gradients)
-
-
-def _on_forward(equation: Equation, bench: Bench, tools: _Tools) -> ForwardVerdicts:
-    name = equation.target
-    verdict = _judged(equation, bench.run.values[name], bench, _constants(name, bench), tools)
-    return ForwardVerdicts(name, verdict, *_layer(name, equation, bench, gradient=False))
 
 
 def _constants(name: str, bench: Bench) -> int:
@@ -91,11 +95,9 @@ NO_FORMULA = FormulaVerdict("derived", told("no formula of yours"))
 
 
 def _on_gradient(
-    step: Step, uncollected: Equation, bench: Bench, tools: _Tools
+    step: Step, uncollected: Equation, verdict: EngineVerdict, bench: Bench
 ) -> GradientVerdicts:
     derivation, of = bench.traced.derivation, step.of
-    scaled = bench.traced.scaled.get(of, 0)
-    verdict = _judged(uncollected, bench.run.gradients[of], bench, scaled, tools)
     if verdict.kind != "agrees" and of in bench.kinks:
         verdict = _beside_kink(bench.kinks[of], uncollected, verdict, bench)
     claim = bench.claims.get(of)
@@ -125,20 +127,13 @@ def _on_gradient(
     )
 
 
-def _judged(
-    equation: Equation, computed: np.ndarray, bench: Bench, scaled: int, tools: _Tools
-) -> EngineVerdict:
+def _explained(verdict: EngineVerdict, equation: Equation, bench: Bench) -> EngineVerdict:
     """The verdict on one stage; a refuted one says so where the engine's functions are at fault."""
-    operands, sizes, contract = bench.operands, bench.sizes, bench.contract
-    plan = plan_of(equation, operands, sizes, tools.plans)
-    verdict = judge_stage(
-        equation, computed, operands, sizes, contract, None, scaled, tools.ball, plan
-    )
-    if verdict.kind == "refuted":
-        engine = load(bench.run.engine)
-        because = explain_breach(equation, operands, sizes, engine, contract)
-        verdict = replace(verdict, because=because or verdict.because)
-    return verdict
+    if verdict.kind != "refuted":
+        return verdict
+    engine = load(bench.run.engine)
+    because = explain_breach(equation, bench.operands, bench.sizes, engine, bench.contract)
+    return replace(verdict, because=because or verdict.because)
 
 
 def _layer(

@@ -5,9 +5,7 @@ So the bound of a stage is tight, does not grow with depth, and a wrong stage is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from math import inf, isfinite, isnan
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -20,8 +18,9 @@ from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
 from gradproof.engines.double import Double
 from gradproof.engines.evaluate import Room, evaluate_equation
-from gradproof.engines.extremes import all_of, greatest, least
+from gradproof.engines.extremes import all_of
 from gradproof.judge.plan import Plan
+from gradproof.judge.tally import Compared, found_in, from_a_ball, known, tallied
 from gradproof.judge.truth import LARGE, digits_in_common, farthest
 from gradproof.judge.verdict import EngineVerdict, Kind
 
@@ -31,9 +30,6 @@ BITS = 160
 LITTLE = {"float64": 1e-3, "float32": 1e-3, "bfloat16": 0.25, "float16": 0.25}
 """The relative error of one element that a verdict should see. In 16 bits a few roundings are more
 than 1e-3, and what should be seen is a mistake: factors of 2, ½, or a missing term."""
-
-BLOCK = 2**15
-"""Elements whose dozen float64 arrays stay in a processor's cache."""
 
 KEPT = 2**25 - 2**16
 """Bytes: an array of so many, made and dropped once, untouched, has the C library of Linux keep
@@ -89,18 +85,18 @@ def judge_stage(
     with np.errstate(all="ignore"):
         for rows, (middle, radius, bound) in plan.blocks(operands, arithmetic):
             mine = rows.of(computed)
-            tally = _tallied(mine, middle, _from_a_ball, radius, bound, grain)
+            tally = tallied(mine, middle, from_a_ball, radius, bound, grain)
             if not tally.share <= 1:
                 exact, these = mine.astype(np.float64), rows.operands(operands)
                 sharp = _sharp_difference(rows.equation, exact, these, sizes, bound)
-                tally = _tallied(exact, middle, _known, sharp, bound, grain)
+                tally = tallied(exact, middle, known, sharp, bound, grain)
                 if not tally.share <= 1:
                     wide = wider(rows.equation, these, sizes, contract, scaled)
                     if wide is not None:
-                        tally = _tallied(exact, middle, _known, sharp, wide, grain)
+                        tally = tallied(exact, middle, known, sharp, wide, grain)
             tallies.append(tally.moved(rows.axis, rows.start))
-    found = _found(tallies, grain)
-    return _verdict(found, grain, computed.shape, digits_in_common(computed, truth))
+    found = found_in(tallies, grain)
+    return verdict_of(found, grain, computed.shape, digits_in_common(computed, truth))
 
 
 def judge_enclosed(
@@ -130,10 +126,10 @@ def judge_enclosed(
     grain = LITTLE[contract.dtype]
     with np.errstate(all="ignore"):
         parts = tuple(np.broadcast_to(part, middle.shape) for part in (radius, bound))
-        found = _compared(computed, middle, _from_a_ball, *parts, grain)
+        found = _compared(computed, middle, from_a_ball, *parts, grain)
         if not found.share <= 1 and found.finite:
             found = _compared_nearer(computed.astype(np.float64), middle, *parts, grain, truth)
-    return _verdict(found, grain, computed.shape, digits_in_common(computed, truth))
+    return verdict_of(found, grain, computed.shape, digits_in_common(computed, truth))
 
 
 def _compared_nearer(
@@ -143,17 +139,17 @@ def _compared_nearer(
     bound: np.ndarray,
     grain: float,
     truth: Value | None,
-) -> _Compared:
+) -> Compared:
     """The comparison by the nearer of two certified distances: from the enclosure, and from the
     true tensor."""
     at_most = np.abs(exact - middle) * (1 + 2.0**-50) + radius
     if truth is not None:
         at_most = np.fmin(at_most, farthest(truth, exact))
-    found = _compared(exact, middle, _known, at_most, bound, grain)
+    found = _compared(exact, middle, known, at_most, bound, grain)
     if found.share <= 1:
         return found
     at_least = np.maximum(np.abs(exact - middle) * (1 - 2.0**-50) - radius, 0.0)
-    outside = _compared(exact, middle, _known, at_least, bound, grain)
+    outside = _compared(exact, middle, known, at_least, bound, grain)
     return found._replace(unsure=outside.share <= 1)
 
 
@@ -218,53 +214,6 @@ def _sharp_difference(
         return farthest(evaluated(equation, operands, sizes, Arb()), exact)
 
 
-class _Compared(NamedTuple):
-    """The largest share of a bound and the index where it is; whether every bound is finite; the
-    share of the elements that would have shown a small error; whether what is outside is so only
-    for want of a narrower enclosure."""
-
-    share: float
-    worst: tuple[int, ...]
-    finite: bool
-    power: float
-    unsure: bool = False
-
-
-def _from_a_ball(computed: np.ndarray, middle: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """At most so far from any number of a ball, but for the roundings here."""
-    distance = computed.astype(np.float64)
-    distance -= middle
-    np.abs(distance, out=distance)
-    distance += radius
-    return distance
-
-
-def _known(computed: np.ndarray, middle: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    return distance.copy()
-
-
-class _Tally(NamedTuple):
-    """What some elements of a tensor say: see `_Compared`. ``largest`` is the largest of their
-    exact values, ``seen`` counts those other than zero that would have shown a small error, and
-    ``at_zero`` are the bounds of those that are zero."""
-
-    share: float
-    worst: tuple[int, ...]
-    largest: float
-    finite: bool
-    seen: int
-    at_zero: tuple[np.ndarray, ...]
-    size: int
-
-    def moved(self, axis: int, start: int) -> _Tally:
-        """The same of a block that begins elsewhere."""
-        if not self.worst or not start:
-            return self
-        index = list(self.worst)
-        index[axis] += start
-        return self._replace(worst=tuple(index))
-
-
 def _compared(
     computed: np.ndarray,
     middle: np.ndarray,
@@ -272,88 +221,13 @@ def _compared(
     radius: np.ndarray,
     bound: np.ndarray,
     grain: float,
-) -> _Compared:
+) -> Compared:
     """Every element's distance from the exact stage, beside its bound."""
-    return _found([_tallied(computed, middle, distance, radius, bound, grain)], grain)
+    return found_in([tallied(computed, middle, distance, radius, bound, grain)], grain)
 
 
-def _tallied(
-    computed: np.ndarray,
-    middle: np.ndarray,
-    distance: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
-    radius: np.ndarray,
-    bound: np.ndarray,
-    grain: float,
-) -> _Tally:
-    """The distances of some elements from the exact stage, beside their bounds.
-
-    Block by block, because a dozen passes over a large tensor cost more than its matrix product
-    when they leave the cache; so what `distance` returns is used up.
-    """
-    parts, order = (computed, middle, radius, bound), None
-    if not middle.flags.c_contiguous:  # the axes in the order of memory: a product may be that of
-        axes = list(range(middle.ndim))  # the transposed matrices
-        order = sorted(axes, key=lambda axis: -abs(middle.strides[axis]))
-        if order != axes:
-            parts = tuple(part.transpose(order) for part in parts)
-    flat = [part.reshape(-1) for part in parts]
-    share, worst, largest, finite, seen = 0.0, 0, 0.0, True, 0
-    at_zero = []
-    space = np.empty(min(BLOCK, computed.size))
-    for start in range(0, computed.size, BLOCK):
-        e, m, r, b = (part[start : start + BLOCK] for part in flat)
-        d = distance(e, m, r)
-        shares = np.divide(d, b, out=space[: d.size])
-        spot = int(shares.argmax())
-        top = shares.item(spot)
-        if not isfinite(top):  # values that are only copied or selected
-            shares[(b == 0) & (d <= 2.0**-950)] = 0.0
-            spot = int(shares.argmax())
-            top = shares.item(spot)
-        # Where the enclosure has no middle nothing is known.
-        finite = finite and isfinite(greatest(b)) and not isnan(top)
-        top = inf if isnan(top) else top
-        if top > share:
-            share, worst = top, start + spot
-        size = np.abs(m, out=shares)
-        largest = max(largest, greatest(size))
-        d += b
-        if not least(size) > 0:
-            at_zero.append(b[(size == 0) & (e == 0)])
-        size *= grain
-        seen += int(np.count_nonzero(d < size))
-    share *= 1 + 2.0**-50  # subtracting, adding and dividing were rounded: all by less than this
-    index = _index(worst, computed.shape, order) if computed.size else ()
-    return _Tally(share, index, largest, finite, seen, tuple(at_zero), computed.size)
-
-
-def _index(place: int, shape: tuple[int, ...], order: Sequence[int] | None) -> tuple[int, ...]:
-    """Where a place among all elements is, if the axes were gone through in this order."""
-    index = [0] * len(shape)
-    for axis in reversed(range(len(shape)) if order is None else order):
-        place, index[axis] = divmod(place, shape[axis])
-    return tuple(index)
-
-
-def _found(tallies: Sequence[_Tally], grain: float) -> _Compared:
-    """What all elements say together.
-
-    A zero has no relative error: it is measured by the largest element, and where all are zero
-    any other number would not have passed but for underflows.
-    """
-    top, *others = tallies
-    largest, seen, finite, size = top.largest, top.seen, top.finite, top.size
-    for tally in others:
-        top = tally if tally.share > top.share else top
-        largest, seen = max(largest, tally.largest), seen + tally.seen
-        finite, size = finite and tally.finite, size + tally.size
-    for b in (bounds for tally in tallies for bounds in tally.at_zero):
-        seen += int(np.count_nonzero(b < (grain * largest if largest else 2.0**-20)))
-    return _Compared(top.share, top.worst, finite, seen / max(1, size))
-
-
-def _verdict(
-    found: _Compared, grain: float, shape: tuple[int, ...], digits: float
+def verdict_of(
+    found: Compared, grain: float, shape: tuple[int, ...], digits: float
 ) -> EngineVerdict:
     if 0 in shape:
         return EngineVerdict("agrees", 0.0, digits, 1.0)

@@ -48,7 +48,7 @@ def stages():
 def test_each_product_of_the_network_is_made_once_for_a_judgement(stages, monkeypatch):
     equations, known = stages
     products, elements = [], []
-    own, tallied = Ball.matmul, stage._tallied
+    own, tallied = Ball.matmul, stage.tallied
 
     def counted(self, left, right):
         products.append(1)
@@ -59,7 +59,7 @@ def test_each_product_of_the_network_is_made_once_for_a_judgement(stages, monkey
         return tallied(computed, *others)
 
     monkeypatch.setattr(Ball, "matmul", counted)
-    monkeypatch.setattr(stage, "_tallied", seen)
+    monkeypatch.setattr(stage, "tallied", seen)
     for equation in equations:
         judge_stage(equation, known[equation.target], known, {}, PERMITTED, None)
     assert len(products) == PRODUCTS
