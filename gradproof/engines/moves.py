@@ -25,13 +25,14 @@ class Laid:
 
 class Stacked:
     """A stack of matrices: of the axes in their new order, the first `batch` stay as they are, the
-    next `rows` are made one, and the others too."""
+    next `rows` are made one, and the others too. What ``stays`` is as it is for every array."""
 
-    __slots__ = ("_batch", "_order", "_rows", "_same")
+    __slots__ = ("_batch", "_order", "_rows", "_same", "stays")
 
     def __init__(self, order: tuple[int, ...], batch: int, rows: int) -> None:
         self._order, self._batch, self._rows = order, batch, batch + rows
         self._same = rows == 1 and len(order) == batch + 2
+        self.stays = self._same and order == tuple(range(len(order)))
 
     def __call__(self, part: np.ndarray) -> np.ndarray:
         moved = part.transpose(self._order)
@@ -45,22 +46,22 @@ class Stacked:
 class Reshaped:
     """Other axes over the same elements."""
 
-    __slots__ = ("_shape",)
+    __slots__ = ("shape",)
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self._shape = shape
+        self.shape = shape
 
     def __call__(self, part: np.ndarray) -> np.ndarray:
-        return part if part.shape == self._shape else part.reshape(self._shape)
+        return part if part.shape == self.shape else part.reshape(self.shape)
 
 
 class Filled:
     """Everything that was broadcast written out, in this shape."""
 
-    __slots__ = ("_shape",)
+    __slots__ = ("shape",)
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self._shape = shape
+        self.shape = shape
 
     def __call__(self, part: np.ndarray) -> np.ndarray:
-        return part if part.shape == self._shape else np.broadcast_to(part, self._shape).copy()
+        return part if part.shape == self.shape else np.broadcast_to(part, self.shape).copy()

@@ -19,6 +19,7 @@ from gradproof.core.program import Equation
 from gradproof.core.term import Relation
 from gradproof.engines.arithmetic import Arithmetic, Followed, Value, rearranged
 from gradproof.engines.evaluate import Room, evaluate_equation
+from gradproof.engines.moves import Filled, Reshaped, Stacked
 
 Held = list[Any]
 """The values of an evaluation by their numbers; `None` in the place of what nothing reads again."""
@@ -116,6 +117,10 @@ class _Recorder(Arithmetic):
 
     def moved(self, value: Followed, change: Callable[[np.ndarray], np.ndarray]) -> Value:
         """The value with its arrays rearranged."""
+        if isinstance(change, Stacked) and change.stays:
+            return value
+        if isinstance(change, Reshaped | Filled):
+            return self._asked((value,), lambda _, one: _in_shape(one, change))
         return self._asked((value,), lambda _, one: rearranged(one, change))
 
     def _asked(self, values: Sequence[Value], ask: Callable[..., Value]) -> Value:
@@ -179,6 +184,8 @@ class _Recorder(Arithmetic):
         return self._asked((left, right), lambda a, one, other: a.multiply(one, other))
 
     def product(self, values: Sequence[Value]) -> Value:
+        if len(values) == 1:  # which is itself in every arithmetic
+            return self.known(values[0])
         return self._asked(values, lambda a, *these: a.product(these))
 
     def power(self, base: Value, exponent: Fraction) -> Value:
@@ -221,6 +228,13 @@ class _Recorder(Arithmetic):
 
     def fold(self, name: str, value: Value) -> Value | None:
         return self._perhaps((value,), lambda a, one: a.fold(name, one))
+
+
+def _in_shape(value: Value, change: Reshaped | Filled) -> Value:
+    """A value whose arrays mostly have the shape already that they should have."""
+    if all(part.shape == change.shape for part in value):
+        return value
+    return rearranged(value, change)
 
 
 def _operation(ask: Callable[..., Any], numbers: tuple[int, ...]) -> Operation:
