@@ -81,7 +81,7 @@ def tallied(
         parts = tuple(part.transpose(order) for part in parts)
     flat = [part.reshape(-1) for part in parts]
     share, worst, largest, finite, seen = 0.0, 0, 0.0, True, 0
-    at_zero = []
+    at_zero, small = [], np.asarray(grain)
     space = np.empty(min(BLOCK, computed.size))
     for start in range(0, computed.size, BLOCK):
         e, m, r, b = (part[start : start + BLOCK] for part in flat)
@@ -103,7 +103,7 @@ def tallied(
         d += b
         if not least(size) > 0:
             at_zero.append(b[(size == 0) & (e == 0)])
-        size *= grain
+        size *= small
         seen += int(np.count_nonzero(d < size))
     share *= 1 + 2.0**-50  # subtracting, adding and dividing were rounded: all by less than this
     index = _place(worst, computed.shape, order) if computed.size else ()
@@ -135,7 +135,7 @@ def tallied_together(
     largest = np.maximum.reduceat(size, starts).tolist()
     smallest = np.minimum.reduceat(size, starts).tolist()
     d += b
-    size *= grain
+    size *= np.asarray(grain)
     seen = np.add.reduceat(d < size, starts, dtype=np.intp).tolist()
     tallies: list[Tally] = []
     for k, (computed, middle, radius, bound) in enumerate(stages):
