@@ -68,6 +68,7 @@ def canvases(blank: Blank) -> Iterator[None]:
                     setattr(np, name, original)
 
 
+@lru_cache(maxsize=16)
 def _maker(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     read = MAKERS[name]
 
