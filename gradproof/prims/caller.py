@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -26,11 +27,13 @@ _DOOR = str(Path(_HOUSE) / "__init__.py")
 _NUMPY = str(Path(np.__file__).parent)
 
 
+@cache
 def is_gallery(file: str) -> bool:
     """Whether a source file is one of the gallery's, which are written as a user's are."""
     return file.startswith(_GALLERY)
 
 
+@cache
 def is_ours(file: str) -> bool:
     """Whether a source file belongs to gradproof's or NumPy's machinery (a gallery file not)."""
     if is_gallery(file):
@@ -53,7 +56,13 @@ def place_of(frame: FrameType | None, line: int | None = None) -> Place | None:
     file = frame.f_code.co_filename
     line = frame.f_lineno if line is None else line
     text = linecache.getline(file, line).strip()
-    return Place(Path(file).name if not file.startswith("<") else file, line, text)
+    return Place(_name_of(file), line, text)
+
+
+@cache
+def _name_of(file: str) -> str:
+    """A file without its folder; a cell or a prompt has none."""
+    return file if file.startswith("<") else Path(file).name
 
 
 def place() -> Place | None:

@@ -17,7 +17,7 @@ from gradproof.trace.equations import write_equations
 from gradproof.trace.graph import Node
 from gradproof.trace.writer import Writer
 
-PLAIN = (int, str, bool, float, Fraction, type(None), type(Ellipsis))
+PLAIN = frozenset((int, str, bool, float, Fraction, type(None), type(Ellipsis)))
 """What is the same if it is equal; a number made of sizes is none of these."""
 
 
@@ -78,6 +78,8 @@ def _same(one: Any, other: Any) -> bool:
     """
     if type(one) is not type(other):
         return False
+    if type(one) in PLAIN:
+        return bool(one == other)
     match one:
         case tuple() | list():
             return len(one) == len(other) and all(map(_same, one, other))
@@ -88,4 +90,4 @@ def _same(one: Any, other: Any) -> bool:
         case _ if is_dataclass(one):
             return all(_same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
         case _:
-            return type(one) in PLAIN and bool(one == other)
+            return False
