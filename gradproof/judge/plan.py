@@ -48,9 +48,17 @@ class Plan:
         return [operands[name].shape for name in self._names] == self._shapes
 
     def blocks(
-        self, operands: Mapping[str, np.ndarray], arithmetic: Arithmetic
+        self,
+        operands: Mapping[str, np.ndarray],
+        arithmetic: Arithmetic,
+        whole: Value | None = None,
     ) -> Iterator[tuple[Rows, Value]]:
-        """Each block of rows, and what it is exactly, in an arithmetic."""
+        """Each block of rows, and what it is exactly, in an arithmetic; `whole` is the only block
+        where that was worked out before."""
+        if whole is not None:
+            (rows,) = self._rows
+            yield rows, whole
+            return
         for number, rows in enumerate(self._rows):
             yield rows, self._worked_out(number, rows, operands, arithmetic)
 

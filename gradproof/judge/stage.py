@@ -52,6 +52,7 @@ def judge_stage(
     scaled: int = 0,
     ball: Ball | None = None,
     plan: Plan | None = None,
+    exact: Value | None = None,
 ) -> EngineVerdict:
     """Whether an engine's tensor is what a correct engine may make of these operands.
 
@@ -69,6 +70,7 @@ def judge_stage(
         scaled: how many constants the user's code multiplies or divides by here, at most.
         ball: balls of this contract, perhaps such as remember what other stages read.
         plan: of this stage at these sizes, from an earlier judgement by this contract.
+        exact: the stage as `ball` has it, where that was worked out before, in one block.
     """
     plan = plan or Plan(equation, operands, sizes)
     wanted = plan.shape
@@ -83,17 +85,17 @@ def judge_stage(
     grain = LITTLE[contract.dtype]
     arithmetic, tallies = ball or Ball(contract), []
     with np.errstate(all="ignore"):
-        for rows, (middle, radius, bound) in plan.blocks(operands, arithmetic):
+        for rows, (middle, radius, bound) in plan.blocks(operands, arithmetic, exact):
             mine = rows.of(computed)
             tally = tallied(mine, middle, from_a_ball, radius, bound, grain)
             if not tally.share <= 1:
-                exact, these = mine.astype(np.float64), rows.operands(operands)
-                sharp = _sharp_difference(rows.equation, exact, these, sizes, bound)
-                tally = tallied(exact, middle, known, sharp, bound, grain)
+                fine, these = mine.astype(np.float64), rows.operands(operands)
+                sharp = _sharp_difference(rows.equation, fine, these, sizes, bound)
+                tally = tallied(fine, middle, known, sharp, bound, grain)
                 if not tally.share <= 1:
                     wide = wider(rows.equation, these, sizes, contract, scaled)
                     if wide is not None:
-                        tally = tallied(exact, middle, known, sharp, wide, grain)
+                        tally = tallied(fine, middle, known, sharp, wide, grain)
             tallies.append(tally.moved(rows.axis, rows.start))
     found = found_in(tallies, grain)
     return verdict_of(found, grain, computed.shape, digits_in_common(computed, truth))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradproof.core.program import Equation
+from gradproof.engines.arithmetic import Value
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
 from gradproof.judge.plan import Plan
@@ -51,15 +52,18 @@ def judge_stages(
         ball: balls of this contract, which remember what several stages read.
     """
     known: dict[int, EngineVerdict] = {}
+    disputed: dict[int, Value] = {}
     waiting: list[int] = []
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
     grain = LITTLE[contract.dtype]
 
     def settle() -> None:
-        for k, tally in zip(waiting, tallied_together(parts, grain), strict=True):
+        for k, part, tally in zip(waiting, parts, tallied_together(parts, grain), strict=True):
             if tally.share <= 1:
                 shape = asked[k].computed.shape
                 known[k] = verdict_of(found_in([tally], grain), grain, shape, float("nan"))
+            else:
+                disputed[k] = part[1:]
         waiting.clear()
         parts.clear()
 
@@ -92,6 +96,7 @@ def judge_stages(
             one.scaled,
             ball,
             one.plan,
+            disputed.get(k),
         )
         for k, one in enumerate(asked)
     ]
