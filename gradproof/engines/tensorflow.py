@@ -687,7 +687,8 @@ class TensorFlowEngine(Engine):
                 tape.watch(tensor)
                 return tensor
 
-            recording = Recording(TENSORFLOW, dtype, frozenset(operations.values()), watch)
+            wanted = frozenset(operations.values())
+            recording = Recording(TENSORFLOW, dtype, wanted, watch, tf.identity)
             floats = {name: tf.cast(array, dtype) for name, array in inputs.floats.items()}
             wholes = {name: tf.constant(array) for name, array in inputs.wholes.items()}
             for tensor in floats.values():

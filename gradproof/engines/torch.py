@@ -240,7 +240,8 @@ def _differentiated(
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """Every tensor of a run, and the gradients of all that are floating but the loss."""
     wholes = {name: _tensor(array) for name, array in inputs.wholes.items()}
-    recording = Recording(TORCH, dtype, frozenset(operations.values()), _require)
+    wanted = frozenset(operations.values())
+    recording = Recording(TORCH, dtype, wanted, _require, lambda tensor: tensor.view_as(tensor))
     with torch.enable_grad():
         result = read_loss(inputs.call(forward, recording, {**floats, **wholes}))
     tensors = {**floats, **wholes, **read_kept(recording, operations), loss: result}

@@ -6,13 +6,16 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd import grad
+from autograd.extend import defvjp, primitive
 
 import gradproof as gp
 from gradproof.core.errors import EngineError, ShapeError
 from gradproof.engines import ENGINES, Engine, load
-from gradproof.engines.numpy import record_plain, run_plain
+from gradproof.engines.numpy import SAME_DTYPE, record_plain, run_plain
 from gradproof.prims.along import ALONG
 from gradproof.prims.dictionary import BY_NAME
 from gradproof.prims.elementwise import ELEMENTWISE
@@ -315,6 +318,18 @@ def test_what_the_loss_does_not_depend_on_has_a_gradient_of_zeros(
     close(run.gradients["x"], 2 * arguments["x"], dtype)
 
 
+def test_a_value_that_is_given_back_has_a_gradient_of_its_own(engine: Engine) -> None:
+    def forward(x: Any) -> Any:
+        v = np.sum(x * x)
+        w = np.sum(v)  # of a scalar: no framework does anything
+        return v * w + w
+
+    operations = {"v": 1, "w": 2}
+    run = engine.run(forward, {"x": np.array([1.0, 2.0])}, operations, "l", "float32")
+    assert (run.gradients["w"], run.gradients["v"]) == (6, 11)
+    assert np.array_equal(run.gradients["x"], [22, 44])
+
+
 def test_a_mask_is_differentiated_as_any_value(engine: Engine) -> None:
     def forward(x: Any) -> Any:
         mask = x > 0
@@ -360,6 +375,49 @@ def test_an_operation_that_never_came_is_an_error(engine: Engine) -> None:
         "z is operation 7, and the run had 1.  "
         "The function must do the same operations each time it is called."
     )
+
+
+BY_AUTOGRAD: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
+    "add": (np.add, (A, ROW)),
+    "subtract": (np.subtract, (A, COLUMN)),
+    "multiply": (np.multiply, (A, draw(1, 4))),
+    "divide": (np.divide, (A, POSITIVE)),
+    "negative": (np.negative, (A,)),
+    "matmul": (np.matmul, (CUBE, WIDE)),
+    "sum": (lambda x: np.sum(x, axis=1, keepdims=True), (CUBE,)),
+    "transpose": (lambda x: np.transpose(x, (2, 0, 1)), (CUBE,)),
+    "square": (np.square, (A,)),
+    "exp": (np.exp, (A,)),
+    "log": (np.log, (POSITIVE,)),
+    "sqrt": (np.sqrt, (POSITIVE,)),
+    "tanh": (np.tanh, (A,)),
+    "sin": (np.sin, (A,)),
+    "cos": (np.cos, (A,)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("name", sorted(SAME_DTYPE))
+def test_a_gradient_of_autograds_own_has_the_dtype_of_its_value(name: str, dtype: str) -> None:
+    """Also where it meets a number, and one that is a scalar."""
+    function, arrays = BY_AUTOGRAD[name]
+    seen = []
+
+    def pulled(*operands: Any) -> Any:
+        kept = [seen_by(x) for x in operands]
+        return anp.sum(function(*kept) * np.asarray(0.5, dtype))
+
+    @primitive
+    def seen_by(x: Any) -> Any:
+        return x
+
+    defvjp(seen_by, lambda y, x: lambda g: seen.append(np.asarray(g).dtype) or g)
+    operands = tuple(x.astype(dtype) for x in arrays)
+    for some in (operands, tuple(x.reshape(-1)[0] for x in operands)):
+        if name in ("matmul", "sum", "transpose") and some is not operands:
+            continue
+        grad(pulled, tuple(range(len(some))))(*some)
+    assert set(seen) == {np.dtype(dtype)}
 
 
 def test_a_loss_with_axes_is_an_error(engine: Engine) -> None:

@@ -62,3 +62,14 @@ def test_large_arguments_saturate():
         assert np.array_equal(exponential.exp(x), [0.0, 0.0, np.inf, np.inf])
     assert np.array_equal(exponential.sigmoid(x), [0.0, 0.0, 1.0, 1.0])
     assert np.array_equal(exponential.tanh(x), [-1.0, -1.0, 1.0, 1.0])
+
+
+def test_a_product_with_a_power_of_two_is_rounded_as_by_ldexp():
+    k = np.arange(-1022.0, 1024.0)
+    assert np.array_equal(exponential._power_of_two(k), np.ldexp(1.0, k.astype(int)))
+    x = np.random.default_rng(3).uniform(1, 2, len(k))
+    assert np.array_equal(x * exponential._power_of_two(k), np.ldexp(x, k.astype(int)))
+    steep = np.array([-1100.0, -745.2, -744.0, -708.5, -708.0, 709.7, 710.0, 1100.0])
+    with np.errstate(all="ignore"):
+        assert np.array_equal(exponential.exp(steep) > 0, steep > -745.15)
+        assert np.array_equal(np.isinf(exponential.exp(steep)), steep > 709.79)
