@@ -18,7 +18,7 @@ from gradproof.core.told import told
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import CONTRACTS, Contract
 from gradproof.engines.dtype import FINE, check_dtype, in_dtype
-from gradproof.judge.box import judge_returned
+from gradproof.judge.box import alone, judge_returned
 from gradproof.judge.generic import choose_sizes, draw
 from gradproof.judge.reference import Data, PaperReference, output
 from gradproof.report.checked import CheckReport, CheckRow, Observation
@@ -160,8 +160,11 @@ def _judged(
         returned = Returned(array, str(array.dtype))
         shape = data.inputs[name].shape if name in data.inputs else enclosure[name][0].shape
         zero = np.zeros(shape)
-        found = judge_returned(
-            returned, enclosure.get(name, (zero, zero, zero)), truth.get(name), contract
+        found = alone(
+            judge_returned(
+                returned, enclosure.get(name, (zero, zero, zero)), truth.get(name), contract
+            ),
+            dtype,
         )
         if found.kind == "refuted" and reference.kinks(data, contract) and name in data.inputs:
             because = told("the function has no derivative at these data")

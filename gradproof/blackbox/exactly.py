@@ -16,7 +16,7 @@ from gradproof.engines.black_box import Answer, BoxFailed, Returned
 from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.dtype import FINE, in_dtype
-from gradproof.judge.box import Finding, merged
+from gradproof.judge.box import Finding, alone, merged
 from gradproof.judge.reference import Unbounded
 from gradproof.report.checked import CheckRow
 
@@ -151,7 +151,7 @@ def with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
         if open_ and far and not exactly.repeats(row.name):
             return _as_far(row, wrong)
     if not fine:
-        return row
+        return replace(row, finding=alone(f, case.dtype))
     exact = merged(fine)
     row = replace(row, exact=exact)
     if f.kind == "agrees" and exact.kind != "refuted":

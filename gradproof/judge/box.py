@@ -11,6 +11,7 @@ from gradproof.core.told import told
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import Contract
+from gradproof.engines.dtype import FINE
 from gradproof.judge.layers import OTHER_ALGORITHM
 from gradproof.judge.near import NOTHING, near_in, nearness
 from gradproof.judge.truth import digits_in_common, digits_of, farthest, middle
@@ -20,6 +21,9 @@ BoxKind = Literal["agrees", "refuted", "undecided"]
 MISTAKE = 0.5
 """The relative error of one element that a verdict must see: a missing factor of 2. A missing ½, a
 wrong sign and a missing sum are larger."""
+
+POOR = 0.25
+"""The relative error that half of the elements may hide in 16 bits, if nothing else is known."""
 
 BLOCK = 2**13
 """Elements whose arrays stay in a processor's cache."""
@@ -113,7 +117,9 @@ def judge_returned(
             share=found.share,
             times=OTHER_ALGORITHM,
         )
-    elif found.power < LEAST_POWER and (near := nearness(computed, m, r, contract.dtype)):
+    elif (found.power < LEAST_POWER or is_poor(found.sees, contract.dtype)) and (
+        near := nearness(computed, m, r, contract.dtype)
+    ):
         worst, distance, hiding = near.worst, near.distance, float(e[near.worst])
         found = replace(found, share=near.share, sees=near_in(contract.dtype))
     elif found.power < LEAST_POWER:
@@ -147,6 +153,25 @@ def judge_returned(
         because,
         hiding / unit,
     )
+
+
+def is_poor(sees: float, dtype: str) -> bool:
+    """Whether a bound of 16 bits shows mistakes, but few: what is near is held to less."""
+    return dtype not in FINE and sees > POOR
+
+
+def alone(found: Finding, dtype: str) -> Finding:
+    """The verdict where 16 bits are all that is known of a function: not that it agrees, where its
+    bound shows few mistakes."""
+    if found.kind != "agrees" or not is_poor(found.sees, dtype):
+        return found
+    because = told(
+        "it is within the bound of {dtype}, in which a relative error of {sees:.1g} would hide, "
+        "and not near the true values; in float64 nothing is known",
+        dtype=dtype,
+        sees=found.sees,
+    )
+    return replace(found, kind="undecided", because=because)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import CONTRACTS
 from gradproof.engines.dtype import in_dtype
-from gradproof.judge.box import judge_returned
+from gradproof.judge.box import alone, judge_returned
 from gradproof.judge.near import NEAR, is_near, nearness
 
 RANDOM = np.random.default_rng(0)
@@ -100,3 +100,15 @@ def test_a_scalar_is_a_tensor():
     one = nearness(np.array(2.0), np.array(2.0), np.array(1e-12), "float32")
     assert one is not None and one.worst == ()
     assert nearness(np.array(2.1), np.array(2.0), np.array(1e-12), "float32") is None
+
+
+def test_a_bound_of_16_bits_that_shows_few_mistakes_is_not_enough_alone():
+    right = in_dtype(EXACT, "bfloat16")
+    bound = 0.3 * np.abs(EXACT)
+    assert judged(right, bound, dtype="bfloat16").sees == 2.0**-4
+    for factor in (1.1, 1.15):
+        found = judged(in_dtype(factor * EXACT, "bfloat16"), bound, dtype="bfloat16")
+        assert found.kind == "agrees" and found.sees > 0.35
+        assert alone(found, "bfloat16").kind == "undecided"
+    shown = judged(in_dtype(1.1 * EXACT, "bfloat16"), 0.12 * np.abs(EXACT), dtype="bfloat16")
+    assert alone(shown, "bfloat16").kind == "agrees"
