@@ -72,6 +72,7 @@ class Least(Arithmetic):
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self.u = float(contract.u_store)
+        self.lost = float(contract.tiny) * self.u
         self.products = 0
 
     def lift(self, array: np.ndarray) -> Value:
@@ -178,6 +179,7 @@ class Least(Arithmetic):
         if not first.max(initial=0.0) * scaled.max(initial=0.0) <= 2.0**100:
             raise NotYet("a number too large for float32 has no least error")
         error = first.astype(np.float32) @ scaled.astype(np.float32)
+        error += np.float32(count * self.lost)
         return middle, np.broadcast_to(radius, middle.shape), error
 
     def elementary(self, name: str, value: Value) -> Value:

@@ -3,6 +3,9 @@
 Mostly a function is right, and its numbers are far nearer to the exact ones than they have to be.
 Then little has to be known of what it may be off by (`engines/least.py`): the verdict is the one
 that the whole bound gives. Where that is not enough nothing is said, and the whole bound judges.
+
+All is compared in float32, in which the numbers are: a midpoint is rounded, by 2^-24 of itself, and
+what is computed with it by a few more.
 """
 
 from __future__ import annotations
@@ -14,15 +17,24 @@ from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import Contract
 from gradproof.engines.least import ROOM
 from gradproof.judge.box import Finding, units
-from gradproof.judge.near import are_most, is_near, near_in, sampled, usual_size
+from gradproof.judge.near import NEAR, NOTHING, SAMPLED, are_most, is_near, usual_size
 from gradproof.judge.truth import digits_of
 
-BLOCK = 2**13
+BLOCK = 2**14
 """Elements whose arrays stay in a processor's cache."""
+
+ROUNDED = np.float32(2.0**-24 * (1 + 2.0**-20))
+"""By so much of itself at most a midpoint moves when it is rounded."""
+
+UP = 1 + 2.0**-20
+"""It covers the roundings of float32 in a distance."""
+
+LEAST = np.float32(2.0**-148)
+"""It covers what underflows in a radius and a midpoint."""
 
 
 def agrees_by_least(returned: Returned, value: Value, contract: Contract) -> Finding | None:
-    """That a tensor agrees, if the least error shows it; `None` says nothing.
+    """That a float32 tensor agrees, if the least error shows it; `None` says nothing.
 
     ``share`` is then at least what the largest difference is of its bound, and ``permitted`` at
     most what is permitted.
@@ -34,59 +46,87 @@ def agrees_by_least(returned: Returned, value: Value, contract: Contract) -> Fin
     """
     m, r, e = value
     x = returned.array
-    if x is None or x.shape != m.shape or x.dtype.kind != "f" or not x.size:
+    if x is None or x.shape != m.shape or x.dtype != np.float32 or not x.size:
         return None
     # The axes in the order of memory: a product may be that of the transposed matrices.
     order = np.argsort([-abs(stride) for stride in m.strides], kind="stable")
-    whole = (x, m, np.broadcast_to(r, m.shape), np.broadcast_to(e, m.shape))
-    turned = [np.atleast_1d(part.transpose(order)) for part in whole]
+    parts = [
+        np.atleast_1d(np.broadcast_to(part, m.shape).transpose(order)) for part in (x, m, r, e)
+    ]
     with np.errstate(all="ignore"):
-        found = _inside(*turned)
-        if found is None:
+        found = _inside(*parts)
+        if found is None or not _is_near(found[0], *parts[:3]):
             return None
-        top, share, place = found
-        if not _is_near(top, *turned[:3], contract.dtype):
-            return None
-        size = float(np.abs(x).max()) - top
-        worst = tuple(place[list(order).index(axis)] for axis in range(m.ndim))
-        unit = float(units(m[worst], contract))
-        value_, true = float(x[worst]), float(m[worst])
-        permitted = float(e[worst]) * ROOM / unit
-    apart = abs(value_ - true) / unit
-    digits = digits_of(top, max(size, 0.0))
-    sees = near_in(contract.dtype)
-    return Finding("agrees", share, worst, value_, true, apart, permitted, sees, digits)
+        size = max(float(x.max()), -float(x.min()))
+    top, share, place = found
+    worst = tuple(place[list(order).index(axis)] for axis in range(m.ndim))
+    unit = float(units(m[worst], contract))
+    computed, true = float(x[worst]), float(m[worst])
+    return Finding(
+        "agrees",
+        share,
+        worst,
+        computed,
+        true,
+        abs(computed - true) / unit,
+        float(e[worst]) * ROOM / unit,
+        NEAR,
+        digits_of(top, max(size - top, 0.0)),
+    )
 
 
 def _inside(
     x: np.ndarray, m: np.ndarray, r: np.ndarray, e: np.ndarray
 ) -> tuple[float, float, tuple[int, ...]] | None:
     """The largest distance, the largest share of an error and where it is, if all are inside."""
+    rounded = _written_once(r)
     rows = max(1, BLOCK * x.shape[0] // x.size)
-    space = np.empty((2, min(rows, x.shape[0]), *x.shape[1:]))
     top, share, worst = 0.0, -1.0, (0, 0)
     for start in range(0, x.shape[0], rows):
         part = slice(start, start + rows)
-        far, shares = space[:, : x[part].shape[0]]
-        np.subtract(x[part], m[part], out=far)
-        np.abs(far, out=far)
-        far += r[part]
-        np.divide(far, e[part], out=shares)
-        most = shares.max()
-        if not most <= ROOM * (1 - 2.0**-40):
-            return None
+        far = _far(x[part], m[part], rounded[part] if len(rounded) > 1 else rounded)
         top = max(top, float(far.max()))
+        far /= e[part]
+        spot = int(far.argmax())
+        most = float(far.flat[spot]) * UP
+        if not most <= ROOM:
+            same = (x[part] == m[part]) & (r[part] <= NOTHING)
+            far[same] = 0.0
+            spot = int(far.argmax())
+            most = float(far.flat[spot]) * UP
+        if not most <= ROOM:
+            return None
         if most > share:
-            share, worst = float(most), (start, int(shares.argmax()))
+            share, worst = most, (start, spot)
     place = np.unravel_index(worst[1], (rows, *x.shape[1:]))
-    return top, share / ROOM, (worst[0] + int(place[0]), *map(int, place[1:]))
+    return top * UP, share / ROOM, (worst[0] + int(place[0]), *map(int, place[1:]))
 
 
-def _is_near(top: float, x: np.ndarray, m: np.ndarray, r: np.ndarray, dtype: str) -> bool:
+def _far(x: np.ndarray, m: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """At most how far numbers are from the exact ones, but for a factor `UP`."""
+    near = m.astype(np.float32)
+    far = x - near
+    np.abs(far, out=far)
+    far += r
+    np.abs(near, out=near)
+    near *= ROUNDED
+    far += near
+    return far
+
+
+def _written_once(r: np.ndarray) -> np.ndarray:
+    """A radius in float32, of length 1 along axes in which it is the same."""
+    once = r[tuple(slice(None) if stride else slice(0, 1) for stride in r.strides)]
+    rounded = once.astype(np.float32)
+    rounded *= np.float32(1 + 2.0**-22)
+    return np.where(once > NOTHING, rounded + LEAST, rounded)
+
+
+def _is_near(top: float, x: np.ndarray, m: np.ndarray, r: np.ndarray) -> bool:
     """`near.is_near`, which needs no second look at each element where the largest distance is less
     than what is usual permits."""
-    some = np.abs(sampled(m))
-    if not top <= near_in(dtype) * usual_size(some):
-        return is_near(np.abs(x - m) + r, np.abs(m), dtype)
-    spots = np.unravel_index(sampled(np.arange(x.size)), x.shape)  # r is mostly that of a row
-    return are_most(np.abs(x[spots] - m[spots]) + r[spots], some, dtype)
+    few = slice(None, None, min(x.size // SAMPLED, len(x) // 8) | 1)  # whole rows
+    some = np.abs(m[few]).reshape(-1)
+    if not top <= NEAR * usual_size(some):
+        return is_near(np.abs(x - m) + r, np.abs(m), "float32")
+    return are_most((np.abs(x[few] - m[few]) + r[few]).reshape(-1), some, "float32")

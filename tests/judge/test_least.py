@@ -81,9 +81,17 @@ def test_what_agrees_agrees_by_the_whole_error_too(shape, turned):
     assert found.kind == whole.kind == "agrees" and found.sees == NEAR
     assert whole.share <= found.share <= 1
     assert found.permitted <= whole.permitted * 4
-    assert found.digits >= 6 and found.worst == np.unravel_index(
-        np.argmax(np.abs(m.astype(np.float32) - m) / e), m.shape
-    )
+    assert found.digits >= 6 and found.true == m[found.worst]
+    assert found.value == m.astype(np.float32)[found.worst]
+
+
+def test_exact_zeros_agree_though_nothing_is_permitted_there():
+    m = RANDOM.normal(size=(70, 300))
+    m[:, ::7] = 0.0
+    r, e = np.full((), 2.0**-1060), 2.0**-20 * np.abs(m)
+    assert agrees_by_least(answered(m, lambda x: x), (m, r, e), CONTRACT).kind == "agrees"
+    wrong = answered(m, lambda x: x + (m == 0) * np.float32(1e-30))
+    assert agrees_by_least(wrong, (m, r, e), CONTRACT) is None
 
 
 @pytest.mark.parametrize(
