@@ -147,12 +147,14 @@ def _run(recording: Recording, function: Callable[..., Any], arguments: dict[str
         return function(**arguments)
 
 
-def _trace_forward(
-    forward: Callable[..., Any],
-    signature: Signature,
-    sizes: Mapping[str, int],
-    earlier: Earlier,
-) -> ForwardRun:
+def record(
+    forward: Callable[..., Any], signature: Signature, sizes: Mapping[str, int]
+) -> tuple[Any, Recording, dict[str, Any]]:
+    """Runs forward on traced tensors: what it returns, the recording, and its arguments.
+
+    Raises:
+        GradproofError: it uses what gradproof does not know.
+    """
     found = {t.name: positions_of(t) for t in tensors(signature)}
     named = {name: size for name, size in found.items() if size is not None}
     recording = Recording(dict(sizes), outside=_arrays_outside(forward), positions=named)
@@ -162,7 +164,16 @@ def _trace_forward(
             arguments[name] = [recording.input(t.name, t.shape) for t in entry]
         else:
             arguments[name] = recording.input(entry.name, entry.shape)
-    result = _run(recording, forward, arguments)
+    return _run(recording, forward, arguments), recording, arguments
+
+
+def _trace_forward(
+    forward: Callable[..., Any],
+    signature: Signature,
+    sizes: Mapping[str, int],
+    earlier: Earlier,
+) -> ForwardRun:
+    result, recording, arguments = record(forward, signature, sizes)
     place = where_defined(forward)
     last = _loss_node(result, recording, place)
     outermost = recording.namer.finish()

@@ -15,8 +15,9 @@ from gradproof.core.program import Paper, Tensor
 from gradproof.core.term import Product, Read, walk
 from gradproof.core.told import told
 from gradproof.trace.graph import Traced
-from gradproof.trace.paper import trace
+from gradproof.trace.paper import record
 from gradproof.trace.signature import Signature, tensors, where_defined
+from gradproof.trace.sizes import asking
 from gradproof.trace.uniform import at_sizes, trace_uniformly
 
 
@@ -123,18 +124,9 @@ def _shapes(
     forward: Callable[..., Any], signature: Signature, sizes: Mapping[str, int]
 ) -> list[tuple[Size, ...]]:
     """The shapes of a function's outputs, in symbols where the signature has them."""
-    found: list[tuple[Size, ...]] = []
-
-    @functools.wraps(forward)
-    def looked_at(**arguments: Any) -> Any:
-        outputs = _outputs(forward, forward(**arguments))
-        found[:] = [one.node.shape for one in outputs]
-        return functools.reduce(
-            lambda a, b: a + b, [np.sum(y) if y.shape else 1 * y for y in outputs]
-        )
-
-    trace(looked_at, None, signature, sizes)
-    return found
+    with asking():
+        result, _, _ = record(forward, signature, sizes)
+        return [one.node.shape for one in _outputs(forward, result)]
 
 
 def _weighed_by(paper: Paper, upstream: tuple[str, ...]) -> tuple[str, ...]:
