@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.blackbox.own import call_of, check_own
+from gradproof.blackbox.own import call_of, check_own, each_tensor
 from gradproof.blackbox.verb import check
 from gradproof.core.errors import DataError, NotYet
 from gradproof.core.told import told, told_row
@@ -80,7 +80,8 @@ def gradcheck(
 
     Args:
         func: takes the inputs and returns a tensor or several.
-        inputs: a tensor or a tuple; gradients are checked of those that require one.
+        inputs: a tensor, or a tuple of tensors and lists of tensors; gradients are checked of
+            those that require one.
         raise_exception: whether what does not hold raises, or only returns `False`.
         seed: of the upstream gradients.
 
@@ -132,7 +133,8 @@ def gradgradcheck(
 
     Args:
         func: takes the inputs and returns a tensor or several.
-        inputs: a tensor or a tuple; gradients are checked of those that require one.
+        inputs: a tensor, or a tuple of tensors and lists of tensors; gradients are checked of
+            those that require one.
         raise_exception: whether what does not hold raises, or only returns `False`.
         seed: of the upstream gradients and of the weights of the first gradients.
 
@@ -167,7 +169,8 @@ def _of_torch(func: Callable[..., Any], inputs: Any, seed: int, *, order: int) -
     gradient."""
     given = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
     call = call_of(func, given)
-    wrt = [name for name, one in call.tensors.items() if getattr(one, "requires_grad", False)]
+    floats = each_tensor(call.tensors)
+    wrt = [name for name, one in floats if getattr(one, "requires_grad", False)]
     if not wrt:
         raise DataError(
             told("None of the inputs requires a gradient."), advice=told("Say  x.requires_grad_()")
@@ -177,6 +180,8 @@ def _of_torch(func: Callable[..., Any], inputs: Any, seed: int, *, order: int) -
 
 
 def _detached(one: Any) -> Any:
+    if isinstance(one, list):
+        return [_detached(part) for part in one]
     return one.detach() if hasattr(one, "detach") else one
 
 

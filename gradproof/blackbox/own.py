@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gradproof.blackbox.build import engine_of, read_arrays
-from gradproof.blackbox.verb import check, spoken
+from gradproof.blackbox.case import Case
+from gradproof.blackbox.heard import finding, hear
+from gradproof.blackbox.verb import check_case, spoken
 from gradproof.core.errors import DataError, NotYet
 from gradproof.core.told import told
 from gradproof.engines.backward_program import Unattempted
-from gradproof.engines.black_box import BoxFailed, Question
+from gradproof.engines.black_box import Answer, BoxFailed, Question
+from gradproof.engines.dtype import in_dtype
 from gradproof.engines.engine import Engine, load
+from gradproof.judge.reference import Data, output
 from gradproof.report.checked import CheckReport, Observation
 
 NUDGE = 2.0**-6
@@ -42,10 +46,20 @@ def call_of(function: Callable[..., Any], arguments: Sequence[Any]) -> Call:
     def of_tensors(*tensors: Any) -> Any:
         whole = list(arguments)
         for k, tensor in zip(places, tensors, strict=True):
-            whole[k] = tensor
+            whole[k] = tuple(tensor) if isinstance(arguments[k], tuple) else tensor
         return function(*whole)
 
-    return Call(of_tensors, {names[k]: arguments[k] for k in places})
+    given = {names[k]: list(one) if isinstance(one := arguments[k], tuple) else one for k in places}
+    return Call(of_tensors, given)
+
+
+def each_tensor(tensors: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every tensor with its name, those of a list one by one, as `check` calls them."""
+    for name, one in tensors.items():
+        if isinstance(one, list):
+            yield from ((f"{name}[{k}]", part) for k, part in enumerate(one, 1))
+        else:
+            yield name, one
 
 
 def check_own(
@@ -72,14 +86,14 @@ def check_own(
     """
     machine = load(engine_of(function, call.tensors))
     reference = _reference(call, machine)
-    _read_whole(call, reference, machine, seed)
-    report = check(
+    report = check_case(
         call.function,
         dict(call.tensors),
         reference=reference,
         engine=machine.name,
         wrt=wrt,
         seed=seed,
+        look=lambda case: _read_whole(case, seed),
         **options,
     )
     words = report.reference.replace("alone", "the function's own forward pass", 1)
@@ -119,36 +133,32 @@ def _reference(call: Call, machine: Engine) -> Callable[..., Any]:
     return reference
 
 
-def _read_whole(call: Call, reference: Callable[..., Any], machine: Engine, seed: int) -> None:
+def _read_whole(case: Case, seed: int) -> None:
     """That what was read gives the function's values at other inputs too: a branch on data, or a
     number that was taken out of a tensor, would have been read as a constant.
 
     Raises:
         NotYet: it does not.
     """
-    arrays, dtype = read_arrays(call.tensors, machine)
     random = np.random.default_rng([seed, 1])
 
-    def nudged(array: Any) -> Any:
-        if isinstance(array, list):
-            return [nudged(one) for one in array]
+    def nudged(array: np.ndarray) -> np.ndarray:
         if array.dtype.kind != "f":
             return array
-        return (array * (1 + NUDGE * random.uniform(-1, 1, array.shape))).astype(array.dtype)
+        moved = array * (1 + NUDGE * random.uniform(-1, 1, array.shape))
+        return in_dtype(moved, case.dtype)
 
-    moved = {name: nudged(array) for name, array in arrays.items()}
-    found = check(
-        call.function,
-        moved,
-        reference=reference,
-        engine=machine.name,
-        dtype=dtype,
-        seed=seed,
-        draws=1,
-        battery=False,
-        diagnose=False,
-    )
-    if any(row.kind == "refuted" for row in found.rows if row.name.startswith("y[")):
+    data = case.data(0)
+    moved = Data({name: nudged(array) for name, array in data.inputs.items()}, data.upstream)
+    try:
+        answer = case.ask(moved)
+    except BoxFailed as problem:  # the report says so of the numbers that are given
+        if not problem.values:
+            return
+        answer = Answer(problem.values, (), (), (), tuple)
+    (heard,) = hear(case, [(moved, answer)])
+    found = [finding(output(k), case, heard, 0.0) for k in range(len(case.reference.outputs()))]
+    if any(one is not None and one.kind == "refuted" for one in found):
         raise NotYet(
             told(
                 "The forward pass cannot be read: at other inputs it gives other values than what "
@@ -159,7 +169,7 @@ def _read_whole(call: Call, reference: Callable[..., Any], machine: Engine, seed
 
 
 def _is_tensor(one: Any) -> bool:
-    if isinstance(one, list):
+    if isinstance(one, list | tuple):
         return bool(one) and all(map(_is_tensor, one))
     return hasattr(one, "dtype") and hasattr(one, "shape")
 

@@ -92,6 +92,57 @@ def check(
     Raises:
         GradproofError: the call is wrong. What the *function* does wrong stands in the report.
     """
+    return check_case(
+        function,
+        arguments,
+        reference=reference,
+        dtype=dtype,
+        seed=seed,
+        engine=engine,
+        draws=draws,
+        sizes=sizes,
+        upstream=upstream,
+        wrt=wrt,
+        allow_ulps=allow_ulps,
+        accumulate=accumulate,
+        may_overwrite=may_overwrite,
+        timeout=timeout,
+        battery=battery,
+        diagnose=diagnose,
+        full=full,
+        power=power,
+        order=order,
+    )
+
+
+def take_it(case: Case) -> None:
+    """Looks at no case."""
+
+
+def check_case(
+    function: Any,
+    arguments: Sequence[Any] | Mapping[str, Any] | None,
+    *,
+    reference: Callable[..., Any],
+    dtype: str | None = None,
+    seed: int | None = None,
+    engine: str | None = None,
+    draws: int | None = None,
+    sizes: Mapping[str, int] | None = None,
+    upstream: str | None = None,
+    wrt: Sequence[str] | None = None,
+    allow_ulps: float = 0.0,
+    accumulate: str | None = None,
+    may_overwrite: Sequence[str] = (),
+    timeout: float | None = None,
+    battery: bool = True,
+    diagnose: bool = True,
+    full: bool = False,
+    power: bool = False,
+    order: int = 1,
+    look: Callable[[Case], None] = take_it,
+) -> CheckReport:
+    """`check`, where `look` sees the case before anything is judged."""
     if draws is not None and draws < 1:
         raise DataError(told("draws must be at least 1, not {draws}.", draws=draws))
     if order not in (1, 2):
@@ -110,6 +161,7 @@ def check(
     case = build(
         function, arguments, reference, dtype=dtype, seed=seed or 0, sizes=sizes or {}, **options
     )
+    look(case)
     called = f"gp.instrument({spoken(function)})" if inside else spoken(function)
     chosen = {
         "engine": case.machine.name,

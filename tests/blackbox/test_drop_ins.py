@@ -95,6 +95,36 @@ def test_only_inputs_that_require_a_gradient_are_checked():
         gradcheck(layer, (torch.randn(3), w))
 
 
+class Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, factor, x, w):
+        ctx.save_for_backward(x, w)
+        ctx.factor = factor
+        return x @ w
+
+    @staticmethod
+    def backward(ctx, g):
+        x, w = ctx.saved_tensors
+        return None, g @ w.T, ctx.factor * x.T @ g
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_lists_of_tensors_are_checked_one_by_one(kind):
+    def layers(x, weights, factor):
+        for w in weights:
+            x = Linear.apply(factor, x, w)
+        return x
+
+    x, *weights = (torch.randn(3, 3).requires_grad_() for _ in range(3))
+    assert gradcheck(layers, (x, kind(weights), 1.0))
+    with pytest.raises(AssertionError, match=r"∂l/∂weights.1. is refuted"):
+        gradcheck(layers, (x.detach(), kind(weights), 2.0))
+    frozen = [w.detach() for w in weights]
+    with pytest.raises(gp.DataError, match="requires a gradient"):
+        gradcheck(layers, (x.detach(), kind(frozen), 1.0))
+    assert gradcheck(layers, (x, kind(frozen), 2.0))
+
+
 def test_the_positional_order_is_that_of_the_originals():
     original = list(inspect.signature(torch.autograd.gradcheck).parameters)
     assert list(inspect.signature(gradcheck).parameters)[: len(original)] == original
