@@ -19,7 +19,9 @@ from gradproof.blackbox.heard import (
     are_few,
     enclosures,
     finding,
+    has_least,
     hear,
+    hear_least,
     judged_by,
     returned,
     symbol,
@@ -437,10 +439,13 @@ class Tried:
             return [Observation("note" if refused else "fault", told_sentence(text))]
         again = replace(first, data=trial.data, answer=answer)
         if trial.data is not first.data:
-            enclosure = enclosure or case.reference.enclosure(trial.data, case.contract)
             # Of what is far off, the enclosure says so.
             sharp = trial.case is None and not trial.gross
-            again = judged_by(case, trial.data, answer, enclosure, sharp=sharp)
+            if enclosure is None and has_least(case, [trial.data]):
+                again = hear_least(case, trial.data, answer, sharp=sharp)
+            else:
+                enclosure = enclosure or case.reference.enclosure(trial.data, case.contract)
+                again = judged_by(case, trial.data, answer, enclosure, sharp=sharp)
         before, now = returned(self.case, first.answer), returned(case, answer, trial.frozen)
         same = {
             name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from typing import final
 
 import numpy as np
@@ -71,21 +71,28 @@ class Later(Mapping[str, Value]):
 def hear(case: Case, answered: Sequence[tuple[Data, Answer]]) -> list[Heard]:
     """Answers with what they are judged by."""
     several = [data for data, _ in answered]
-    if case.dtype != "float32" or are_few(several):
-        pairs = zip(answered, enclosures(case, several), strict=True)
-        return [judged_by(case, data, answer, whole) for (data, answer), whole in pairs]
-    # Large tensors in float32 mostly agree by the least error; else float64 may have to be asked.
-    return [
-        replace(
-            judged_by(case, data, answer, Later(partial(_narrow, case, data)), narrow=True),
-            least=case.reference.least(data, case.contract),
-        )
-        for data, answer in answered
-    ]
+    if has_least(case, several):
+        return [hear_least(case, data, answer, narrow=True) for data, answer in answered]
+    pairs = zip(answered, enclosures(case, several), strict=True)
+    return [judged_by(case, data, answer, whole) for (data, answer), whole in pairs]
 
 
-def _narrow(case: Case, data: Data) -> Mapping[str, Value]:
-    return case.reference.enclosure(data, case.contract, narrow=True)
+def has_least(case: Case, several: Sequence[Data]) -> bool:
+    """Whether the least error is asked first: large tensors in float32 mostly agree by it."""
+    return case.dtype == "float32" and not are_few(several)
+
+
+def hear_least(
+    case: Case, data: Data, answer: Answer, *, narrow: bool = False, sharp: bool = True
+) -> Heard:
+    """An answer with the least error of each tensor; the enclosure is for what is outside. It may
+    be `narrow`, as float64 is asked then."""
+
+    def enclose() -> Mapping[str, Value]:
+        return case.reference.enclosure(data, case.contract, narrow=narrow)
+
+    heard = judged_by(case, data, answer, Later(enclose), narrow=narrow, sharp=sharp)
+    return replace(heard, least=case.reference.least(data, case.contract))
 
 
 def enclosures(case: Case, several: Sequence[Data]) -> list[dict[str, Value]]:
