@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -73,12 +74,13 @@ def confirmed(candidate: Reference, function: Callable[..., Any], case: Case) ->
     """Whether a reference is what autodiff in float64 makes of a callable, at the first data."""
     data = case.data(0)
     exact = contract_of(case.machine.name, "float64")
-    enclosure, truth = candidate.enclosure(data, exact), candidate.truth(data)
+    enclosure, truth = candidate.enclosure(data, exact), cache(lambda: candidate.truth(data))
     answer = _pulled(function, case, data)
     returned = {output(k): y for k, y in enumerate(answer.values)}
     returned |= dict(zip(case.gradients(), answer.gradients, strict=True))
     return all(
-        judge_returned(one, enclosure[name], truth.get(name), exact).kind != "refuted"
+        judge_returned(one, enclosure[name], None, exact).kind == "agrees"
+        or judge_returned(one, enclosure[name], truth().get(name), exact).kind != "refuted"
         for name, one in returned.items()
         if name in enclosure
     )

@@ -13,6 +13,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 
 from gradproof.core.told import told
+from gradproof.engines.aten_faces import are_faces, over_faces
 from gradproof.engines.backward_program import (
     BackwardProgram,
     Numbered,
@@ -712,7 +713,7 @@ class TorchEngine(Engine):
 
         def alone(*arguments: Any) -> Any:
             flat = [t for a in arguments for t in (a if isinstance(a, list) else [a])]
-            found = module(*flat)
+            found = over_faces(module.graph, flat) if are_faces(flat) else module(*flat)
             return found[0] if one[0] else tuple(found)
 
         return alone

@@ -9,7 +9,7 @@ import pytest
 import gradproof as gp
 from gradproof.core.errors import NotYet
 from gradproof.judge.generic import choose_sizes, draw
-from gradproof.testing import check_grads, gradcheck
+from gradproof.testing import _of_torch, check_grads, gradcheck
 from gradproof.trace.signature import read_signature
 from tests.blackbox.handwritten import WRITTEN, in_jax, in_torch
 
@@ -123,6 +123,19 @@ def test_lists_of_tensors_are_checked_one_by_one(kind):
     with pytest.raises(gp.DataError, match="requires a gradient"):
         gradcheck(layers, (x.detach(), kind(frozen), 1.0))
     assert gradcheck(layers, (x, kind(frozen), 2.0))
+
+
+def test_a_forward_of_common_operations_has_equations():
+    def network(x, w, b):
+        h = torch.tanh(torch.addmm(b, x, w)) - x.mean(dim=1, keepdim=True)
+        y = torch.relu(h.transpose(0, 1) / 2).exp().sum(0) ** 2
+        return torch.sigmoid(y) + 0.5 * h.sum(dim=(1,))
+
+    given = [torch.randn(*shape).requires_grad_() for shape in ((4, 3), (3, 5), (5,))]
+    report = _of_torch(network, given, 0, order=1)
+    assert "read as NumPy" in report.reference and report.ok
+    report = _of_torch(lambda x: torch.flip(x, (0,)), given[:1], 0, order=1)
+    assert "bounds from the program" in report.reference and report.ok
 
 
 def test_the_positional_order_is_that_of_the_originals():
