@@ -11,7 +11,8 @@ from gradproof.blackbox.again import second_case
 from gradproof.blackbox.battery import Small, is_large, shrunk
 from gradproof.blackbox.build import build, drawn
 from gradproof.blackbox.case import Case
-from gradproof.blackbox.examine import DRAWS, examine
+from gradproof.blackbox.conditions import DRAWS
+from gradproof.blackbox.examine import examine
 from gradproof.blackbox.instrument import Instrumented
 from gradproof.blackbox.power import power_of
 from gradproof.core.errors import DataError, GradproofError
