@@ -182,9 +182,11 @@ def finding(
         agreed = agrees_by_least(one, heard.least[name], case.contract)
         if agreed is not None:
             return agreed
-    zero = np.zeros(heard.data.inputs[name].shape) if name in case.wanted else np.zeros(())
-    nothing = (zero, zero, zero)  # the outputs do not depend on it
-    enclosure = heard.enclosure[name] if heard.has(name) else nothing
+    if heard.has(name):
+        enclosure = heard.enclosure[name]
+    else:  # the outputs do not depend on it
+        zero = np.zeros(heard.data.inputs[name].shape)
+        enclosure = (zero, zero, zero)
     truth = heard.truth().get(name) if sharp else None
     found = judge_returned(one, enclosure, truth, case.contract, allow_ulps)
     if found.kind != "agrees" and not sharp:

@@ -200,8 +200,12 @@ def is_inside(returned: Returned, enclosure: Value, contract: Contract) -> bool:
     if x is None or x.shape != m.shape or x.dtype.kind not in "fiub":
         return False
     with np.errstate(all="ignore"):
-        far = (np.abs(np.subtract(x, m, dtype=np.float64)) + r) * (1 + 2.0**-50)
-        inside = (far <= e) | ((far <= NOTHING) & (x == m))
+        far = np.abs(np.subtract(x, m, dtype=np.float64))
+        far += r
+        far *= 1 + 2.0**-50
+        inside = far <= e
+        if not inside.all():  # of equal numbers nothing is permitted, perhaps
+            inside |= (far <= NOTHING) & (x == m)
         return bool(inside.all() and np.abs(m).max(initial=0.0) <= float(contract.largest))
 
 

@@ -167,13 +167,14 @@ class PaperReference(Reference):
         program, moving = stacked(self._program(), frozenset(differing), TRIALS)
         with np.errstate(all="ignore"):
             found = evaluate(program, lifted, {**self.sizes, str(TRIALS.size): len(several)}, ball)
+        named = {
+            of: (found[name], name in moving) for of, name in self._names().items() if name in found
+        }
         return [
-            self._named(
-                {
-                    name: tuple(part[k] for part in value) if name in moving else value
-                    for name, value in found.items()
-                }
-            )
+            {
+                of: tuple(part[k] for part in value) if moves else value
+                for of, (value, moves) in named.items()
+            }
             for k in range(len(several))
         ]
 
@@ -189,12 +190,13 @@ class PaperReference(Reference):
             plain = {name: np.asarray(value[0]) for name, value in values.items()}
             return tuple(kinks(uses(self.paper.forward), plain, self.sizes, contract).values())
 
+    def _names(self) -> dict[str, str]:
+        """How the program calls each output and each gradient."""
+        outputs = {output(k): name for k, name in enumerate(self.outputs_named)}
+        return {**outputs, **self.derivation.gradients}
+
     def _named(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        found = {output(k): values[name] for k, name in enumerate(self.outputs_named)}
-        for of, gradient in self.derivation.gradients.items():
-            if gradient in values:
-                found[of] = values[gradient]
-        return found
+        return {of: values[name] for of, name in self._names().items() if name in values}
 
     def shape(self, of: str) -> tuple[int, ...]:
         """The shape of a tensor's gradient."""
