@@ -47,6 +47,8 @@ class Arb(Arithmetic):
     ``undecided`` counts the comparisons whose balls overlap: a kink or tie lies in the enclosure.
     """
 
+    ordered = True
+
     def __init__(self) -> None:
         self.undecided = 0
 
@@ -139,6 +141,35 @@ class Arb(Arithmetic):
         for k in range(1, moved.shape[-1]):
             result = each(lambda a, b: a.max(b), result, moved[..., k])
         return (np.asarray(result, dtype=object),)
+
+    def winners(self, value: Value) -> tuple[Value, np.ndarray]:
+        x = value[0]
+        top = np.argmax(midpoints(x), axis=-1)[..., None]
+        here = np.arange(x.shape[-1]) == top
+        most = np.broadcast_to(np.take_along_axis(x, top, -1), x.shape)
+        open_ = each(lambda a, b: not a > b, most, x).astype(bool) & ~here
+        near = open_ | (here & open_.any(axis=-1, keepdims=True))
+        self.undecided += int(np.sum(near))
+        step = each(
+            lambda is_top, is_open: _ZERO_ONE if is_open else flint.arb(int(is_top)), here, near
+        )
+        return (step,), ~open_.any(axis=-1)
+
+    def order(self, value: Value) -> tuple[np.ndarray, np.ndarray]:
+        x = value[0]
+        places = np.argsort(midpoints(x), axis=-1, kind="stable")
+        x = np.take_along_axis(x, places, -1)
+        apart = np.ones(x.shape, dtype=bool)
+        for k in range(x.shape[-1]):
+            for other in range(k):
+                above = each(lambda a, b: a > b, x[..., k], x[..., other]).astype(bool)
+                apart[..., k] &= above
+                apart[..., other] &= above
+        return places, apart
+
+    def forgotten(self, value: Value, where: np.ndarray) -> Value:
+        nothing = flint.arb("nan")
+        return (each(lambda x, gone: nothing if gone else x, value[0], where),)
 
     def inverse(self, value: Value) -> Value:
         return (each_matrix(value[0], _inverted),)

@@ -19,14 +19,16 @@ Value = tuple[np.ndarray, ...]
 class Arithmetic(ABC):
     """The verbs over which every program is evaluated. Values broadcast as NumPy arrays do.
 
-    ``scatters`` says that what is added up at the places that integers name is counted, because an
-    engine may add there whatever else arrives, one number after the other (`scattered`).
+    ``ordered`` says that its numbers have an order, and not one by lot. ``scatters`` says that what
+    is added up at the places that integers name is counted, because an engine may add there
+    whatever else arrives, one number after the other (`scattered`).
     ``adds_finely`` says that sums are added up more finely than numbers are stored: then the former
     counts even where nothing else arrives, and it counts whether a factor is multiplied with an
     operand, whose elements are rounded, or with the result. ``in_parts`` says that in such sums
     whatever is added up where windows overlap may be stored after every addition.
     """
 
+    ordered = False
     scatters = False
     adds_finely = False
     in_parts = False
@@ -89,6 +91,20 @@ class Arithmetic(ABC):
     @abstractmethod
     def largest(self, value: Value, axis: int) -> Value:
         """The largest element along an axis, which is lost."""
+
+    def winners(self, value: Value) -> tuple[Value, np.ndarray] | None:
+        """1 where an element is the largest of the last axis and 0 elsewhere, and of which rows
+        roundings do not change that; `None` where this arithmetic has no order."""
+        return None
+
+    def order(self, value: Value) -> tuple[np.ndarray, np.ndarray] | None:
+        """Which element of the last axis is the smallest, the second, and so on, and which of them
+        roundings do not change; `None` where this arithmetic has no order."""
+        return None
+
+    def forgotten(self, value: Value, where: np.ndarray) -> Value:
+        """A value of which nothing is known at some places."""
+        raise NotImplementedError
 
     def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
         """A function of the dictionary, where this arithmetic has a better way than its meaning."""

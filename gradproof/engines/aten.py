@@ -11,11 +11,26 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
-from gradproof.engines.known import Real, Truth
-from gradproof.engines.places import labelled, labelled_backward, put, take
+from gradproof.engines.jaxpr import JAXPR, products
+from gradproof.engines.known import Gaps, Places, Real, Truth
+from gradproof.engines.places import joined, put, take
+from gradproof.engines.windows import (
+    averages,
+    convolved,
+    convolved_to_input,
+    convolved_to_kernel,
+    largest_windows,
+    over,
+    summed_windows,
+    to_largest,
+    to_summed,
+    window_places,
+)
 
 Meaning = Callable[..., Any]
 """``meaning(interpreter, operation, *operands)``: tensors and numbers are operands, in the order of
@@ -32,8 +47,11 @@ FUSED: Mapping[str, str] = {
     "aten.logsumexp": "log Σ exp x",
     "aten._log_softmax": "x − log Σ exp x",
     "aten._log_softmax_backward_data": "g − exp(y)·Σ g",
-    "aten.nll_loss_forward": "−x[n, yₙ]",
-    "aten.nll_loss_backward": "−g·[k = yₙ]",
+    "aten.convolution": told("sums of products under a window"),
+    "aten.convolution_backward": told("the transposes of sums of products under a window"),
+    "aten.avg_pool2d": told("means under a window"),
+    "aten.avg_pool2d_backward": told("the transpose of means under a window"),
+    "aten.linalg_inv_ex": "A⁻¹",
     "aten.silu": "x·σ(x)",
     "aten.silu_backward": "g·σ(x)·(1 + x·(1−σ(x)))",
     "aten.gelu": told("x·Φ(x), or its form by tanh"),
@@ -42,10 +60,10 @@ FUSED: Mapping[str, str] = {
 """What several operations in one kernel are taken as."""
 
 
-def _number(i: Interpreter, x: Any) -> Real:
+def _number(i: Interpreter, x: Any) -> Any:
     if isinstance(x, Truth):
         return i.convert(x)
-    if not isinstance(x, Real):
+    if not isinstance(x, Real | Gaps):
         raise Unattempted(told("arithmetic on an infinity"))
     return x
 
@@ -63,7 +81,7 @@ def _axis(o: Operation, x: Any, name: str = "dim") -> int:
 
 
 def _axes(o: Operation, x: Any) -> tuple[int, ...]:
-    given = o.attributes.get("dim")
+    given = o.attributes.get("dim", o.attributes.get("dims"))
     if given is None or given == ():
         return tuple(range(len(x.shape)))
     listed = given if isinstance(given, tuple) else (given,)
@@ -75,8 +93,68 @@ def _sum(i: Interpreter, o: Operation, x: Any) -> Any:
     return i.reshape(i.total(x, _axes(o, x)), o.shape)
 
 
-def _amax(i: Interpreter, o: Operation, x: Real) -> Any:
+def _amax(i: Interpreter, o: Operation, x: Any) -> Any:
     return i.reshape(i.largest(x, _axes(o, x)), o.shape)
+
+
+def _amin(i: Interpreter, o: Operation, x: Real) -> Any:
+    return i.reshape(i.smallest(x, _axes(o, x)), o.shape)
+
+
+def _ordered(part: Callable[[Operation, int], tuple[int, ...] | slice], result: int) -> Meaning:
+    """One result of what puts an axis in order: its elements, or where they stand; `part` says
+    which of them."""
+
+    def meaning(i: Interpreter, o: Operation, x: Real) -> Any:
+        axis = _axis(o, x)
+        found = i.order(x, axis)[result]
+        chosen = part(o, x.shape[axis])
+        key = chosen if isinstance(chosen, slice) else np.asarray(chosen)
+        return i.reshape(i.take(found, (*(slice(None),) * axis, key)), o.shape)
+
+    return meaning
+
+
+def _topk(o: Operation, length: int) -> slice:
+    count = int(o.attributes["k"])
+    if o.attributes["largest"]:
+        return slice(length - 1, length - 1 - count if length > count else None, -1)
+    return slice(0, count)
+
+
+def _sorted(o: Operation, length: int) -> slice:
+    return slice(None, None, -1) if o.attributes["descending"] else slice(None)
+
+
+def _argmax(place: int) -> Meaning:
+    def meaning(i: Interpreter, o: Operation, x: Real) -> Any:
+        if o.attributes["dim"] is None:
+            raise Unattempted(told("operation {name}", name=f"{o.name} of all elements"))
+        return _ordered(lambda o, length: (place % length,), 1)(i, o, x)
+
+    return meaning
+
+
+def _gathered(i: Interpreter, o: Operation, x: Real, places: Any) -> Real:
+    return i.taken_along(x, _axis(o, x), _places(places))
+
+
+def _scattered(i: Interpreter, o: Operation, x: Real, places: Any, updates: Real) -> Real:
+    if "scatter_add" not in o.name and x.constant != 0:
+        raise Unattempted(told("operation {name}", name=o.name))
+    return i.added_along(x, _axis(o, x), _places(places), updates)
+
+
+def _places(places: Any) -> Places:
+    if not isinstance(places, Places):
+        raise Unattempted(told("integers that depend on the inputs"))
+    return places
+
+
+def _filled_scatter(i: Interpreter, o: Operation, x: Real, places: Any, value: Real) -> Real:
+    found = _places(places)
+    wide = i.spread(value, found.shape, ())
+    return _scattered(i, o, x, found, wide)
 
 
 def _matmul(i: Interpreter, o: Operation, a: Real, b: Real) -> Any:
@@ -135,20 +213,237 @@ def _filled(value: int) -> Meaning:
     return lambda i, o, *like: i.constant(Fraction(value), o.shape)
 
 
+def _full(i: Interpreter, o: Operation, value: Any) -> Any:
+    return i.spread(value, o.shape, ())
+
+
 def _power(i: Interpreter, o: Operation, x: Any, exponent: Any) -> Real:
-    if not isinstance(exponent, Real) or exponent.constant is None:
-        raise Unattempted(told("pow with an exponent that is not one number"))
-    return i.power(_number(i, x), exponent.constant)
+    return JAXPR["pow"](i, o, _number(i, x), exponent)  # type: ignore[no-any-return]
+
+
+def _clamped(i: Interpreter, o: Operation, x: Any, *bounds: Any) -> Any:
+    """Between bounds, of which one may be missing."""
+    for which, bound in zip(o.attributes["given"], bounds, strict=True):
+        x = i.maximum(x, bound) if which == "min" else i.minimum(x, bound)
+    return x
+
+
+def _logical(name: str) -> Meaning:
+    def meaning(i: Interpreter, o: Operation, *truths: Any) -> Truth:
+        return JAXPR[name](i, o, *(i.truth(one) for one in truths))  # type: ignore[no-any-return]
+
+    return meaning
+
+
+def _any(i: Interpreter, o: Operation, x: Any) -> Truth:
+    """Whether one holds along axes, of truth values that depend on no input."""
+    truth = i.truth(x)
+    if truth.known is not None:
+        return i.known(truth.known, o.shape)
+    if truth.fixed is None:
+        raise Unattempted(told("operation {name}", name=o.name))
+    axes = tuple(axis + 1 for axis in _axes(o, truth))
+    return i.fixed(np.any(truth.fixed, axis=axes).reshape(o.shape))
+
+
+def _variance(i: Interpreter, o: Operation, x: Real) -> Any:
+    """With the deviations' squares added up and divided by n − 1, or what the correction says."""
+    axes = _axes(o, x)
+    count = prod(x.shape[axis] for axis in axes)
+    correction = o.attributes["correction"]
+    left = Fraction(count) - (1 if correction is None else Fraction(str(correction)))
+    if left <= 0:
+        raise Unattempted(told("operation {name}", name=o.name))
+    lengths = [1 if axis in axes else n for axis, n in enumerate(x.shape)]
+    mean = i.multiply(i.constant(Fraction(1, count)), i.total(x, axes))
+    apart = i.subtract(x, i.reshape(mean, lengths))
+    total = i.total(i.power(apart, Fraction(2)), axes)
+    return i.reshape(i.multiply(i.constant(1 / left), total), o.shape)
+
+
+def _norm(i: Interpreter, o: Operation, x: Real) -> Any:
+    """``(Σ |x|ᵖ)^(1/p)`` for a whole p, or the largest absolute value."""
+    order, axes = o.attributes["ord"], _axes(o, x)
+    size = float(2 if order is None else order)
+    if size == np.inf:
+        return i.reshape(i.largest(i.abs(x), axes), o.shape)
+    if size < 1 or size != int(size):
+        raise Unattempted(told("operation {name}", name=f"{o.name} with ord={size:g}"))
+    whole = Fraction(int(size))
+    inside = x if whole % 2 == 0 else i.abs(x)
+    total = i.total(i.power(inside, whole), axes)
+    return i.reshape(i.power(total, 1 / whole), o.shape)
+
+
+def _linear(i: Interpreter, o: Operation, c: Real, *factors: Real) -> Any:
+    """``βc + α·ab`` of addmm, addmv and baddbmm."""
+    a, b, beta, alpha = factors
+    return i.add(i.multiply(beta, c), i.multiply(alpha, _matmul(i, o, a, b)))
+
+
+def _cumulative(i: Interpreter, o: Operation, x: Any) -> Real:
+    number = _number(i, x)
+    turned = Operation(o.name, (), {"axis": _axis(o, x), "reverse": False}, 0, o.shape)
+    return JAXPR["cumsum"](i, turned, number)  # type: ignore[no-any-return]
+
+
+def _product(i: Interpreter, o: Operation, x: Real) -> Any:
+    if o.attributes.get("dim") is None:
+        x = i.reshape(x, (prod(x.shape),))
+        return i.reshape(products(i, x, 0)[-1], o.shape)
+    return i.reshape(products(i, x, _axis(o, x))[-1], o.shape)
+
+
+def _cumulative_product(i: Interpreter, o: Operation, x: Real) -> Real:
+    axis = _axis(o, x)
+    return joined(i, products(i, x, axis), axis)
+
+
+# --- matrices -------------------------------------------------------------------------------------
+
+
+def _solve(i: Interpreter, o: Operation, a: Real, b: Real) -> Any:
+    """``A⁻¹b``: a solver's error is that of the inverse at most, ``|A⁻¹| D |A⁻¹b|``."""
+    if len(b.shape) < 2 or b.shape[:-2] != a.shape[:-2]:
+        raise Unattempted(told("operation {name}", name=o.name))
+    inverse = i.inverse(a)
+    return i.matmul(inverse, b) if o.attributes["left"] else i.matmul(b, inverse)
+
+
+# --- windows --------------------------------------------------------------------------------------
+
+
+def _pairs(given: Any, rank: int) -> tuple[int, ...]:
+    """A setting for each axis: given for each, or one for all."""
+    several = tuple(map(int, given))
+    return several * rank if len(several) == 1 else several
+
+
+def _conv_places(o: Operation, inside: tuple[int, ...], w: Real, made: tuple[int, ...]) -> Any:
+    rank = len(w.shape) - 2
+    own = o.attributes
+    strides, lows, apart = (_pairs(own[name], rank) for name in ("stride", "padding", "dilation"))
+    return window_places(inside, w.shape[2:], made, strides, lows, apart)
+
+
+def _convolution(i: Interpreter, o: Operation, x: Real, w: Real, *bias: Real) -> Real:
+    groups = int(o.attributes["groups"])
+    if o.attributes["transposed"]:
+        places = _conv_places(o, o.shape[2:], w, x.shape[2:])
+        found = convolved_to_input(i, w, x, places, o.shape[2:], groups)
+    else:
+        found = convolved(i, x, w, _conv_places(o, x.shape[2:], w, o.shape[2:]), groups)
+    for b in bias:
+        found = i.add(found, i.reshape(b, (b.shape[0], *(1,) * (len(o.shape) - 2))))
+    return found
+
+
+def _convolution_backward(i: Interpreter, o: Operation, g: Real, x: Real, w: Real) -> Real:
+    groups = int(o.attributes["groups"])
+    if not o.attributes["transposed"]:
+        places = _conv_places(o, x.shape[2:], w, g.shape[2:])
+        return convolved_to_input(i, w, g, places, x.shape[2:], groups)
+    return convolved(i, g, w, _conv_places(o, g.shape[2:], w, x.shape[2:]), groups)
+
+
+def _convolution_to_kernel(i: Interpreter, o: Operation, g: Real, x: Real, w: Real) -> Real:
+    groups = int(o.attributes["groups"])
+    picture, made = (g, x) if o.attributes["transposed"] else (x, g)
+    places = _conv_places(o, picture.shape[2:], w, made.shape[2:])
+    return convolved_to_kernel(i, picture, made, places, groups)
+
+
+def _convolution_to_bias(i: Interpreter, o: Operation, g: Real, x: Real, w: Real) -> Real:
+    return i.total(g, (0, *range(2, len(g.shape))))
+
+
+def _pool_places(o: Operation, lengths: tuple[int, ...], counts: tuple[int, ...]) -> Any:
+    rank, own = len(lengths), o.attributes
+    window = _pairs(own["kernel_size"], rank)
+    strides = _pairs(own["stride"], rank) if own["stride"] else window
+    apart = _pairs(own.get("dilation") or (1,), rank)
+    return window_places(lengths, window, counts, strides, _pairs(own["padding"], rank), apart)
+
+
+def _pictured(i: Interpreter, x: Real) -> Any:
+    """With an axis of samples."""
+    return i.reshape(x, (1, *x.shape)) if len(x.shape) == 3 else x
+
+
+def _max_pool(i: Interpreter, o: Operation, x: Real) -> Any:
+    places = _pool_places(o, x.shape[-2:], o.shape[-2:])
+    return i.reshape(largest_windows(i, _pictured(i, x), places), o.shape)
+
+
+def _max_pool_backward(i: Interpreter, o: Operation, g: Real, x: Real) -> Any:
+    places = _pool_places(o, x.shape[-2:], g.shape[-2:])
+    return i.reshape(to_largest(i, _pictured(i, x), _pictured(i, g), places), o.shape)
+
+
+def _divisors(o: Operation, places: np.ndarray, lengths: tuple[int, ...]) -> Any:
+    """What every sum of an average pool is divided by: with its edges, as far as there is padding,
+    or without."""
+    own = o.attributes
+    if own["divisor_override"]:
+        return int(own["divisor_override"])
+    if not own["count_include_pad"]:
+        return averages(places)
+    pads = _pairs(own["padding"], 2)
+    window = places.shape[2:]
+    strides = _pairs(own["stride"], 2) if own["stride"] else window
+    wide = [n + 2 * pad for n, pad in zip(lengths, pads, strict=True)]
+    none = (0, 0)
+    return averages(window_places(wide, window, places.shape[:2], strides, none, (1, 1)))
+
+
+def _adaptive_places(lengths: tuple[int, ...], counts: tuple[int, ...]) -> np.ndarray:
+    """Windows from the o-th share of an axis to the next, with whatever they share."""
+    flat, inside = np.zeros((1,) * 4, dtype=np.int64), np.ones((1,) * 4, dtype=bool)
+    for k, (length, count) in enumerate(zip(lengths, counts, strict=True)):
+        first = np.arange(count) * length // count
+        after = -(-(np.arange(count) + 1) * length // count)
+        spot = first[:, None] + np.arange(int((after - first).max()))
+        shape = [1] * 4
+        shape[k], shape[2 + k] = spot.shape
+        inside = inside & (spot < after[:, None]).reshape(shape)
+        flat = flat * length + spot.reshape(shape)
+    return np.where(inside, flat + 1, 0)
+
+
+def _adaptive(i: Interpreter, o: Operation, x: Real) -> Any:
+    places = _adaptive_places(x.shape[-2:], o.shape[-2:])
+    total = summed_windows(i, _pictured(i, x), places)
+    return i.reshape(over(i, total, averages(places)), o.shape)
+
+
+def _adaptive_backward(i: Interpreter, o: Operation, g: Real, x: Real) -> Any:
+    places = _adaptive_places(x.shape[-2:], g.shape[-2:])
+    each = over(i, _pictured(i, g), averages(places))
+    return i.reshape(to_summed(i, each, places, x.shape[-2:]), o.shape)
+
+
+def _avg_pool(i: Interpreter, o: Operation, x: Real) -> Any:
+    places = _pool_places(o, x.shape[-2:], o.shape[-2:])
+    total = summed_windows(i, _pictured(i, x), places)
+    return i.reshape(over(i, total, _divisors(o, places, x.shape[-2:])), o.shape)
+
+
+def _avg_pool_backward(i: Interpreter, o: Operation, g: Real, x: Real) -> Any:
+    places = _pool_places(o, x.shape[-2:], g.shape[-2:])
+    each = over(i, _pictured(i, g), _divisors(o, places, x.shape[-2:]))
+    return i.reshape(to_summed(i, each, places, x.shape[-2:]), o.shape)
 
 
 def _cast(i: Interpreter, o: Operation, x: Any) -> Any:
+    if isinstance(x, Places):
+        return x
     if o.attributes.get("dtype") in (None, "torch.float64"):
         return _number(i, x) if o.attributes.get("dtype") else x
     raise Unattempted(told("conversion to {attributes}", attributes=o.attributes["dtype"]))
 
 
-def _masked_fill(i: Interpreter, o: Operation, x: Real, mask: Truth, fill: Real) -> Any:
-    return i.select(mask, fill, x)
+def _masked_fill(i: Interpreter, o: Operation, x: Any, mask: Any, fill: Any) -> Any:
+    return i.select(i.truth(mask), fill, x)
 
 
 def _compare(relation: str, *, turned: bool = False, negated: bool = False) -> Meaning:
@@ -195,10 +490,7 @@ def _softmax_backward(i: Interpreter, o: Operation, g: Real, y: Real) -> Real:
 
 
 def _logsumexp(i: Interpreter, o: Operation, x: Real) -> Any:
-    if len(_axes(o, x)) != 1:
-        raise Unattempted(told("logsumexp over several axes"))
-    _, total, _ = _exponentials(i, o, x)
-    return i.reshape(i.log(total), o.shape)
+    return i.reshape(i.log(i.total(i.exp(x), _axes(o, x))), o.shape)
 
 
 def _log_softmax(i: Interpreter, o: Operation, x: Real) -> Real:
@@ -220,22 +512,11 @@ def _mean(i: Interpreter, o: Operation, x: Any) -> Any:
 
 
 def _concatenated(i: Interpreter, o: Operation, *parts: Real) -> Real:
-    axis = int(o.attributes["dim"]) % len(o.shape)
-    result, start = i.constant(Fraction(0), o.shape), 0
-    for part in parts:
-        stop = start + part.shape[axis]
-        key = (*(slice(None),) * axis, slice(start, stop))
-        result, start = i.add(result, i.placed(part, o.shape, key)), stop
-    return result
+    return joined(i, parts, int(o.attributes["dim"]) % len(o.shape))
 
 
 def _dot(i: Interpreter, o: Operation, a: Real, b: Real) -> Any:
     return i.total(i.multiply(a, b), (0,))
-
-
-def _addmm(i: Interpreter, o: Operation, c: Real, a: Real, b: Real, beta: Real, alpha: Real) -> Any:
-    product = i.multiply(alpha, _matmul(i, o, a, b))
-    return i.add(i.multiply(beta, c), product)
 
 
 def _gelu(o: Operation) -> str:
@@ -249,70 +530,112 @@ def _same(i: Interpreter, o: Operation, x: Any) -> Any:
 # fmt: off
 MIXED = frozenset(
     {
-        "add", "sub", "rsub", "mul", "div", "where", "masked_fill", "masked_fill_", "sum",
+        "add", "sub", "rsub", "mul", "div", "where", "masked_fill", "masked_fill_", "sum", "cumsum",
         "maximum", "minimum", "gt", "ge", "lt", "le", "eq", "ne", "logical_not", "bitwise_not",
-        "_to_copy",
+        "logical_and", "logical_or", "bitwise_and", "bitwise_or", "any", "isnan",
+        "_to_copy", "clamp", "gather", "scatter", "scatter_add", "pow",
         "detach", "alias", "clone", "lift_fresh_copy", "scalar_tensor", "view", "reshape",
         "_unsafe_view", "unsqueeze", "squeeze", "squeeze_", "expand", "permute", "transpose", "t",
         "slice",
     }
 )
 # fmt: on
-"""Operators that also take truth values or infinities, without ``aten.`` and overload."""
+"""Operators that also take truth values, places or infinities, without ``aten.`` and overload."""
+
+# fmt: off
+ALIKE = (
+    "neg", "square", "sqrt", "rsqrt", "exp", "exp2", "log", "log1p", "expm1", "tanh", "sin", "cos",
+    "tan", "sinh", "cosh", "erf", "erfc", "abs", "sign",
+)
+# fmt: on
+"""Operators that mean what JAX's operation of the same name does."""
 
 ATEN: Mapping[str, Meaning] = {
+    **{f"aten.{name}": JAXPR[name] for name in ALIKE},
     "aten.add": _arithmetic(lambda i, a, b: i.add(a, b)),
     "aten.sub": _arithmetic(lambda i, a, b: i.subtract(a, b)),
     "aten.rsub": _arithmetic(lambda i, a, b: i.subtract(b, a)),
     "aten.mul": _arithmetic(lambda i, a, b: i.multiply(a, b)),
     "aten.div.Tensor": _arithmetic(lambda i, a, b: i.divide(a, b)),
     "aten.div.Scalar": _arithmetic(lambda i, a, b: i.divide(a, b)),
-    "aten.neg": lambda i, o, x: i.negate(x),
-    "aten.square": lambda i, o, x: i.power(x, Fraction(2)),
     "aten.reciprocal": lambda i, o, x: i.power(x, -ONE),
-    "aten.pow.Tensor_Scalar": _power,
-    "aten.sqrt": lambda i, o, x: i.power(x, Fraction(1, 2)),
-    "aten.rsqrt": lambda i, o, x: i.power(x, Fraction(-1, 2)),
-    "aten.exp": lambda i, o, x: i.exp(x),
-    "aten.log": lambda i, o, x: i.log(x),
-    "aten.tanh": lambda i, o, x: i.apply("tanh", x),
-    "aten.sin": lambda i, o, x: i.apply("sin", x),
-    "aten.cos": lambda i, o, x: i.apply("cos", x),
-    "aten.sinh": lambda i, o, x: i.apply("sinh", x),
-    "aten.cosh": lambda i, o, x: i.apply("cosh", x, positive=True),
-    "aten.erf": lambda i, o, x: i.apply("erf", x),
-    "aten.log1p": lambda i, o, x: i.log(i.add(i.constant(ONE), x)),
-    "aten.expm1": lambda i, o, x: i.subtract(i.exp(x), i.constant(ONE)),
+    "aten.pow": _power,
+    "aten.log2": lambda i, o, x: i.divide(i.log(x), i.log(i.constant(Fraction(2)))),
+    "aten.log10": lambda i, o, x: i.divide(i.log(x), i.log(i.constant(Fraction(10)))),
     "aten.silu": lambda i, o, x: i.apply("silu", x),
     "aten.silu_backward": lambda i, o, g, x: i.multiply(g, i.apply("silu", x, order=1)),
     "aten.gelu": lambda i, o, x: i.apply(_gelu(o), x),
     "aten.gelu_backward": lambda i, o, g, x: i.multiply(g, i.apply(_gelu(o), x, order=1)),
-    "aten.sigmoid": lambda i, o, x: i.apply("sigmoid", x, positive=True),
+    "aten.sigmoid": JAXPR["logistic"],
     "aten.relu": lambda i, o, x: i.maximum(x, i.constant(Fraction(0))),
-    "aten.abs": lambda i, o, x: i.abs(x),
-    "aten.sgn": lambda i, o, x: i.sign(x),
-    "aten.sign": lambda i, o, x: i.sign(x),
-    "aten.maximum": lambda i, o, a, b: i.maximum(a, b),
-    "aten.minimum": lambda i, o, a, b: i.minimum(a, b),
+    "aten.sgn": JAXPR["sign"],
+    "aten.clamp": _clamped,
+    "aten.maximum": JAXPR["max"],
+    "aten.minimum": JAXPR["min"],
     "aten.amax": _amax,
+    "aten.amin": _amin,
+    "aten.max": _amax,
+    "aten.min": _amin,
+    "aten.max.dim": _amax,
+    "aten.min.dim": _amin,
+    "aten.max.dim:1": _ordered(lambda o, length: (length - 1,), 1),
+    "aten.min.dim:1": _ordered(lambda o, length: (0,), 1),
+    "aten.argmax": _argmax(-1),
+    "aten.argmin": _argmax(0),
+    "aten.median.dim": _ordered(lambda o, length: ((length - 1) // 2,), 0),
+    "aten.median.dim:1": _ordered(lambda o, length: ((length - 1) // 2,), 1),
+    "aten.sort": _ordered(_sorted, 0),
+    "aten.sort:1": _ordered(_sorted, 1),
+    "aten.topk": _ordered(_topk, 0),
+    "aten.topk:1": _ordered(_topk, 1),
+    "aten.gather": _gathered,
+    "aten.scatter.src": _scattered,
+    "aten.scatter.value": _filled_scatter,
+    "aten.scatter_add": _scattered,
     "aten.gt": _compare(">"),
     "aten.ge": _compare(">="),
     "aten.lt": _compare(">", turned=True),
     "aten.le": _compare(">=", turned=True),
     "aten.eq": _compare("=="),
     "aten.ne": _compare("==", negated=True),
-    "aten.logical_not": lambda i, o, x: i.negated(x),
-    "aten.bitwise_not": lambda i, o, x: i.negated(x),
-    "aten.where.self": lambda i, o, which, yes, no: i.select(which, yes, no),
-    "aten.masked_fill.Scalar": _masked_fill,
-    "aten.masked_fill_.Scalar": _masked_fill,
+    "aten.logical_not": _logical("not"),
+    "aten.bitwise_not": _logical("not"),
+    "aten.logical_and": _logical("and"),
+    "aten.bitwise_and": _logical("and"),
+    "aten.logical_or": _logical("or"),
+    "aten.bitwise_or": _logical("or"),
+    "aten.any": _any,
+    "aten.isnan": lambda i, o, x: i.known(False, o.shape),
+    "aten.where": lambda i, o, which, yes, no: i.select(i.truth(which), yes, no),
+    "aten.masked_fill": _masked_fill,
+    "aten.masked_fill_": _masked_fill,
     "aten.sum": _sum,
     "aten.mean": _mean,
+    "aten.prod": _product,
+    "aten.cumsum": _cumulative,
+    "aten.cumprod": _cumulative_product,
+    "aten.var": _variance,
+    "aten.std": lambda i, o, x: i.power(_variance(i, o, x), Fraction(1, 2)),
+    "aten.linalg_vector_norm": _norm,
     "aten.mm": _matmul,
     "aten.bmm": _matmul,
     "aten.mv": _matmul,
     "aten.dot": _dot,
-    "aten.addmm": _addmm,
+    "aten.addmm": _linear,
+    "aten.addmv": _linear,
+    "aten.baddbmm": _linear,
+    "aten.linalg_inv_ex": lambda i, o, a: i.inverse(a),
+    "aten._linalg_solve_ex": _solve,
+    "aten.convolution": _convolution,
+    "aten.convolution_backward": _convolution_backward,
+    "aten.convolution_backward:1": _convolution_to_kernel,
+    "aten.convolution_backward:2": _convolution_to_bias,
+    "aten.max_pool2d_with_indices": _max_pool,
+    "aten.max_pool2d_with_indices_backward": _max_pool_backward,
+    "aten.avg_pool2d": _avg_pool,
+    "aten._adaptive_avg_pool2d": _adaptive,
+    "aten._adaptive_avg_pool2d_backward": _adaptive_backward,
+    "aten.avg_pool2d_backward": _avg_pool_backward,
     "aten.t": _transpose,
     "aten.transpose.int": _transpose,
     "aten.permute": _transpose,
@@ -331,18 +654,23 @@ ATEN: Mapping[str, Meaning] = {
     "aten.cat": _concatenated,
     "aten.ones_like": _filled(1),
     "aten.zeros_like": _filled(0),
-    "aten.zeros": _filled(0),
+    "aten.new_ones": _filled(1),
     "aten.new_zeros": _filled(0),
+    "aten.full_like": _full,
+    "aten.new_full": _full,
     "aten.scalar_tensor": _same,
     "aten._to_copy": _cast,
     "aten.detach": _same,
     "aten.alias": _same,
     "aten.clone": _same,
     "aten.lift_fresh_copy": _same,
+    "prims.where": lambda i, o, which, yes, no: i.select(i.truth(which), yes, no),
+    "prims.var": _variance,
+    "prims.sum": _sum,
+    "prims.div": _arithmetic(lambda i, a, b: i.divide(a, b)),
+    "prims.broadcast_in_dim": JAXPR["broadcast_in_dim"],
     "take": take,
     "put_add": put,
-    "aten.nll_loss_forward": labelled,
-    "aten.nll_loss_backward": labelled_backward,
     "aten.sigmoid_backward": _sigmoid_backward,
     "aten.tanh_backward": _tanh_backward,
     "aten.threshold_backward": _threshold_backward,
@@ -352,4 +680,5 @@ ATEN: Mapping[str, Meaning] = {
     "aten._log_softmax": _log_softmax,
     "aten._log_softmax_backward_data": _log_softmax_backward,
 }
-"""What each operator means: by its name, or by name and overload where they differ."""
+"""What each operator means: by its name, or by name and overload where they differ; ``:1`` is its
+second result."""

@@ -86,6 +86,13 @@ def read_back(value: float) -> Fraction | Constant | float:
     return Fraction(repr(value)) if found.half == 0 and found.root == 1 else found
 
 
+def packet(name: str) -> str:
+    """An operator's name without its overload: ``aten.mul`` of ``aten.mul.Tensor``, and
+    ``aten.max:1`` of the second result of ``aten.max.dim``."""
+    own, colon, part = name.partition(":")
+    return ".".join(own.split(".")[:2]) + colon + part
+
+
 def trimmed(program: BackwardProgram, wanted: Collection[str]) -> BackwardProgram:
     """The program of the gradients that are wanted, without the operations that none needs."""
     gradients = {of: operand for of, operand in program.gradients.items() if of in wanted}

@@ -177,6 +177,8 @@ class Ball(Arithmetic):
     another dtype's.
     """
 
+    ordered = True
+
     def __init__(
         self,
         contract: Contract,
@@ -697,13 +699,23 @@ class Ball(Arithmetic):
                 m, r, e = arguments[0]
                 return np.maximum(m, 0), r, e
             case "maximum" | "minimum", 0:
-                (m1, r1, e1), (m2, r2, e2) = arguments
-                pick = np.maximum if name == "maximum" else np.minimum
-                return pick(m1, m2), np.maximum(r1, r2), np.maximum(e1, e2)
+                return self._extreme(name, *arguments)
             case "where", 0:
                 return self._where(*arguments)
             case _:
                 return None
+
+    def _extreme(self, name: str, left: Value, right: Value) -> Value:
+        """The larger (or smaller) of two is off by what may be it is off by, as in `largest`."""
+        (m1, r1, e1), (m2, r2, e2) = left, right
+        pick = np.maximum if name == "maximum" else np.minimum
+        middle, apart = pick(m1, m2), np.abs(m1 - m2)
+        first = middle == m1
+        parts = [
+            np.where(apart <= _up(w1 + w2), np.maximum(p1, p2), np.where(first, p1, p2))
+            for p1, p2, w1, w2 in ((r1, r2, r1, r2), (e1, e2, r1 + e1, r2 + e2))
+        ]
+        return middle, *parts
 
     def slope(self, value: Value) -> Value:
         # tanh′ is 1−h² in most engines and 1/cosh² in autograd: each is an elementary function,
@@ -746,8 +758,52 @@ class Ball(Arithmetic):
         return holds.astype(np.float64), np.where(known, 0.0, 1.0), unsure
 
     def largest(self, value: Value, axis: int) -> Value:
+        """Off by no more than what may be the largest is off by.
+
+        With the engine's largest x̂ⱼ and the exact xₜ, both of which are such, ``x̂ⱼ − xₜ ≤ x̂ⱼ − xⱼ``
+        and ``x̂ⱼ − xₜ ≥ x̂ₜ − xₜ``; so it is with midpoints and radii.
+        """
         m, r, e = value
-        return m.max(axis=axis), r.max(axis=axis), e.max(axis=axis)
+        top = m.max(axis=axis, keepdims=True)
+        place = np.argmax(m, axis=axis, keepdims=True)
+        parts = []
+        for part, width in ((r, r), (e, r + e)):
+            if _nothing(part):
+                parts.append(np.zeros(place.shape).squeeze(axis))
+                continue
+            wide, full = (np.broadcast_to(one, m.shape) for one in (width, part))
+            open_ = top - m <= _up(wide + np.take_along_axis(wide, place, axis))
+            parts.append(np.max(full, axis=axis, where=open_, initial=0.0))
+        return top.squeeze(axis), *parts
+
+    def winners(self, value: Value) -> tuple[Value, np.ndarray]:
+        """A row is certain where its largest midpoint is apart from every other; elsewhere what is
+        not apart from it may be the largest, in the engine or exactly."""
+        m, r, e = (np.broadcast_to(part, value[0].shape) for part in value)
+        top = np.argmax(m, axis=-1)[..., None]
+        here = np.arange(m.shape[-1]) == top
+        gap = np.take_along_axis(m, top, -1) - m
+        exactly, rounded = (
+            (gap <= _up(width + np.take_along_axis(width, top, -1))) & ~here for width in (r, r + e)
+        )
+        open_ = [near | (here & near.any(axis=-1, keepdims=True)) for near in (exactly, rounded)]
+        most = 1.0 if self.opaque else np.inf
+        self.undecided += int(np.sum(open_[1]))
+        radius, error = (np.where(part, most, 0.0) for part in open_)
+        return (here.astype(np.float64), radius, error), ~rounded.any(axis=-1)
+
+    def order(self, value: Value) -> tuple[np.ndarray, np.ndarray]:
+        m, r, e = (np.broadcast_to(part, value[0].shape) for part in value)
+        places = np.argsort(m, axis=-1, kind="stable")
+        m, width = (np.take_along_axis(part, places, -1) for part in (m, r + e))
+        exact = width == 0
+        low = np.where(exact, m, np.nextafter(m - _up(width), -np.inf))
+        high = np.where(exact, m, np.nextafter(m + _up(width), np.inf))
+        return places, _apart(low, high)
+
+    def forgotten(self, value: Value, where: np.ndarray) -> Value:
+        m, *others = value
+        return m, *(np.where(where, np.inf, np.broadcast_to(part, m.shape)) for part in others)
 
     # --- matrices ---------------------------------------------------------------------------------
 
@@ -851,6 +907,16 @@ class Ball(Arithmetic):
         sums = self.total(self.elementary("exp", self.add([value, shift])), (m.ndim - 1,))
         back = (top[..., 0], np.zeros_like(top[..., 0]), np.zeros_like(top[..., 0]))
         return self.add([self.elementary("log", sums), back])
+
+
+def _apart(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Which of the intervals in the last axis, in the order of their middles, meet no other."""
+    before = np.maximum.accumulate(high, axis=-1)[..., :-1]
+    after = np.flip(np.minimum.accumulate(np.flip(low, -1), axis=-1), -1)[..., 1:]
+    apart = np.ones(low.shape, dtype=bool)
+    apart[..., 1:] &= low[..., 1:] > before
+    apart[..., :-1] &= high[..., :-1] < after
+    return apart
 
 
 def _arb_matrix(m: np.ndarray, r: np.ndarray) -> flint.arb_mat:

@@ -18,8 +18,19 @@ from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.jaxpr import JAXPR
-from gradproof.engines.known import Real, Truth
-from gradproof.engines.places import gathered, put, take
+from gradproof.engines.known import Gaps, Real, Truth
+from gradproof.engines.places import joined, put, take
+from gradproof.engines.windows import (
+    averages,
+    convolved,
+    convolved_to_input,
+    convolved_to_kernel,
+    largest_windows,
+    over,
+    summed_windows,
+    to_largest,
+    to_summed,
+)
 
 Meaning = Callable[..., Any]
 """``meaning(interpreter, operation, *operands)``: the operands in the order of the operation's
@@ -30,10 +41,6 @@ ONE, ZERO = Fraction(1), Fraction(0)
 
 def _one(i: Interpreter) -> Real:
     return i.constant(ONE)
-
-
-def _or(i: Interpreter, o: Operation, a: Truth, b: Truth) -> Truth:
-    return i.negated(i.both(i.negated(a), i.negated(b)))
 
 
 def _sum_of(i: Interpreter, o: Operation, *terms: Real) -> Real:
@@ -47,17 +54,9 @@ def _cast(i: Interpreter, o: Operation, x: Any) -> Any:
     kind = o.attributes["DstT"]
     if kind == "float64" and isinstance(x, Truth):
         return i.convert(x)
-    if kind == "float64" and isinstance(x, Real):
+    if kind == "float64" and isinstance(x, Real | Gaps):
         return x
     raise Unattempted(told("conversion to {kind}", kind=kind))
-
-
-def _power(i: Interpreter, o: Operation, x: Real, exponent: Real) -> Real:
-    if exponent.constant is not None:
-        return i.power(x, exponent.constant)
-    if x.constant is not None and x.constant > 0:
-        return i.exp(i.multiply(exponent, i.log(x)))
-    raise Unattempted(told("pow with an exponent that is not one number"))
 
 
 # --- sums and products ----------------------------------------------------------------------------
@@ -77,7 +76,12 @@ def _max(i: Interpreter, o: Operation, x: Real) -> Any:
 
 
 def _min(i: Interpreter, o: Operation, x: Real) -> Any:
-    return i.negate(_max(i, o, i.negate(x)))
+    return i.reshape(i.smallest(x, o.attributes["axes"]), o.shape)
+
+
+def _prod(i: Interpreter, o: Operation, x: Real) -> Any:
+    turned = Operation("reduce_prod", (), o.attributes, 0, o.shape)
+    return JAXPR["reduce_prod"](i, turned, x)
 
 
 def _bias_grad(i: Interpreter, o: Operation, g: Real) -> Real:
@@ -97,6 +101,15 @@ def _matmul(i: Interpreter, o: Operation, a: Real, b: Real) -> Any:
     wide = [_repeated(i, x, (*many, *x.shape[-2:])) for x in (left, right)]
     flat = [i.reshape(x, (prod(many), *x.shape[-2:])) for x in wide]
     return i.reshape(i.matmul(*flat), o.shape)
+
+
+def _inverse(i: Interpreter, o: Operation, a: Real) -> Any:
+    return i.inverse(_turned(i, a) if o.attributes["turned"] else a)
+
+
+def _solved(i: Interpreter, o: Operation, a: Real, b: Real) -> Any:
+    """A solver's error is that of the inverse at most."""
+    return i.matmul(_inverse(i, o, a), b)
 
 
 def _repeated(i: Interpreter, x: Real, shape: tuple[int, ...]) -> Any:
@@ -140,40 +153,75 @@ def _einsum(i: Interpreter, o: Operation, *operands: Real) -> Any:
     return i.transpose(i.reshape(product, [size[c] for c in order]), [order.index(c) for c in made])
 
 
-# --- convolutions ---------------------------------------------------------------------------------
+# --- windows --------------------------------------------------------------------------------------
 
 
-def _patches(i: Interpreter, o: Operation, x: Real) -> Any:
-    """The numbers under the kernel, a row for each of its positions; the places say where they are
-    in one picture, counted from 1, and 0 where there is nothing but the edge."""
-    places = o.attributes["places"]
-    count, size = x.shape[0], prod(x.shape[1:])
-    flat = i.reshape(x, (count, size))
-    edged = i.placed(flat, (count, size + 1), (slice(None), slice(1, None)))
-    return i.reshape(
-        i.take(edged, (slice(None), places.reshape(-1))),
-        (count * prod(places.shape[:-1]), places.shape[-1]),
-    )
+def _first(i: Interpreter, x: Real, o: Operation) -> Any:
+    """Samples with the channels first."""
+    rank = len(x.shape)
+    last = o.attributes["channels"] == "last"
+    return i.transpose(x, (0, rank - 1, *range(1, rank - 1))) if last else x
+
+
+def _back(i: Interpreter, x: Any, o: Operation) -> Any:
+    rank = len(x.shape)
+    last = o.attributes["channels"] == "last"
+    return i.transpose(x, (0, *range(2, rank), 1)) if last else x
+
+
+def _kernel(i: Interpreter, w: Real, o: Operation) -> Any:
+    """A kernel (places …, in, out) with out and in first; of one for each channel (places …,
+    channel, several) all are out."""
+    rank = len(w.shape)
+    if not o.attributes["depthwise"]:
+        return i.transpose(w, (rank - 1, rank - 2, *range(rank - 2)))
+    turned = i.transpose(w, (rank - 2, rank - 1, *range(rank - 2)))
+    return i.reshape(turned, (prod(w.shape[-2:]), 1, *w.shape[:-2]))
+
+
+def _kernel_back(i: Interpreter, w: Any, o: Operation) -> Any:
+    rank = len(w.shape)
+    if not o.attributes["depthwise"]:
+        return i.transpose(w, (*range(2, rank), 1, 0))
+    parts = i.reshape(w, (*o.shape[-2:], *w.shape[2:]))
+    return i.transpose(parts, (*range(2, rank), 0, 1))
 
 
 def _convolution(i: Interpreter, o: Operation, x: Real, w: Real) -> Any:
-    kernel = i.reshape(w, (prod(w.shape[:-1]), w.shape[-1]))
-    return i.reshape(i.matmul(_patches(i, o, x), kernel), o.shape)
+    places, groups = o.attributes["places"], o.attributes["groups"]
+    return _back(i, convolved(i, _first(i, x, o), _kernel(i, w, o), places, groups), o)
 
 
 def _convolution_of_kernel(i: Interpreter, o: Operation, x: Real, g: Real) -> Any:
-    rows = i.reshape(g, (prod(g.shape[:-1]), g.shape[-1]))
-    return i.reshape(i.matmul(_turned(i, _patches(i, o, x)), rows), o.shape)
+    places, groups = o.attributes["places"], o.attributes["groups"]
+    found = convolved_to_kernel(i, _first(i, x, o), _first(i, g, o), places, groups)
+    return _kernel_back(i, found, o)
 
 
 def _convolution_of_input(i: Interpreter, o: Operation, w: Real, g: Real) -> Any:
-    places = o.attributes["places"].reshape(-1)
-    kernel = _turned(i, i.reshape(w, (prod(w.shape[:-1]), w.shape[-1])))
-    rows = i.matmul(i.reshape(g, (prod(g.shape[:-1]), g.shape[-1])), kernel)
-    rows = i.reshape(rows, (o.shape[0], len(places)))
-    inside = np.flatnonzero(places)
-    kept = i.take(rows, (slice(None), inside))
-    return i.reshape(gathered(i, kept, places[inside] - 1, prod(o.shape[1:])), o.shape)
+    places, groups, lengths = (o.attributes[name] for name in ("places", "groups", "lengths"))
+    kernel, arriving = _kernel(i, w, o), _first(i, g, o)
+    return _back(i, convolved_to_input(i, kernel, arriving, places, lengths, groups), o)
+
+
+def _max_pool(i: Interpreter, o: Operation, x: Real) -> Any:
+    return _back(i, largest_windows(i, _first(i, x, o), o.attributes["places"]), o)
+
+
+def _max_pool_grad(i: Interpreter, o: Operation, x: Real, y: Real, g: Real) -> Any:
+    return _back(i, to_largest(i, _first(i, x, o), _first(i, g, o), o.attributes["places"]), o)
+
+
+def _avg_pool(i: Interpreter, o: Operation, x: Real) -> Any:
+    places = o.attributes["places"]
+    total = summed_windows(i, _first(i, x, o), places)
+    return _back(i, over(i, total, averages(places)), o)
+
+
+def _avg_pool_grad(i: Interpreter, o: Operation, g: Real) -> Any:
+    places = o.attributes["places"]
+    each = over(i, _first(i, g, o), averages(places))
+    return _back(i, to_summed(i, each, places, o.attributes["lengths"]), o)
 
 
 # --- activations ----------------------------------------------------------------------------------
@@ -191,6 +239,35 @@ def _relu6_grad(i: Interpreter, o: Operation, g: Real, x: Real) -> Real:
 def _slope(i: Interpreter, o: Operation, x: Real) -> Any:
     alpha = i.constant(o.attributes["alpha"])
     return i.select(i.compare(">", x, i.constant(ZERO)), _one(i), alpha)
+
+
+def _elu_grad(i: Interpreter, o: Operation, g: Real, y: Real) -> Any:
+    below = i.compare(">", i.constant(ZERO), y)
+    return i.multiply(g, i.select(below, i.add(y, _one(i)), _one(i)))
+
+
+SCALE = Fraction("1.0507009873554804934193349852946")
+SCALED = Fraction("1.7580993408473768599402175208123")
+"""λ and λα of SELU: G. Klambauer et al., "Self-Normalizing Neural Networks", NeurIPS 2017."""
+
+
+def _selu(i: Interpreter, o: Operation, x: Real) -> Any:
+    below = i.multiply(i.constant(SCALED), i.subtract(i.exp(x), _one(i)))
+    return i.select(i.compare(">", i.constant(ZERO), x), below, i.multiply(i.constant(SCALE), x))
+
+
+def _selu_grad(i: Interpreter, o: Operation, g: Real, y: Real) -> Any:
+    below = i.compare(">", i.constant(ZERO), y)
+    slope = i.select(below, i.add(y, i.constant(SCALED)), i.constant(SCALE))
+    return i.multiply(g, slope)
+
+
+def _one_and_size(i: Interpreter, x: Real) -> Real:
+    return i.add(_one(i), i.abs(x))
+
+
+def _softsign_grad(i: Interpreter, o: Operation, g: Real, x: Real) -> Real:
+    return i.multiply(g, i.power(_one_and_size(i, x), Fraction(-2)))
 
 
 def _softplus(i: Interpreter, o: Operation, x: Real) -> Real:
@@ -254,13 +331,9 @@ def _reshape(i: Interpreter, o: Operation, x: Any) -> Any:
 def _joined(i: Interpreter, o: Operation, *parts: Real) -> Real:
     """Along an axis, one after the other; of `Pack` each part is of length 1 there."""
     axis = o.attributes["axis"]
-    result, start = i.constant(ZERO, o.shape), 0
-    for part in parts:
-        length = part.shape[axis] if o.name == "ConcatV2" else 1
-        one = i.reshape(part, (*o.shape[:axis], length, *o.shape[axis + 1 :]))
-        key = (*(slice(None),) * axis, slice(start, start + length))
-        result, start = i.add(result, i.placed(one, o.shape, key)), start + length
-    return result
+    if o.name == "Pack":
+        parts = tuple(i.reshape(p, (*o.shape[:axis], 1, *o.shape[axis + 1 :])) for p in parts)
+    return joined(i, parts, axis)
 
 
 def _set(i: Interpreter, o: Operation, x: Real) -> Real:
@@ -298,6 +371,7 @@ ALIKE = {
     "Log1p": "log1p",
     "Expm1": "expm1",
     "Tanh": "tanh",
+    "Tan": "tan",
     "Sin": "sin",
     "Cos": "cos",
     "Sinh": "sinh",
@@ -325,13 +399,21 @@ GRAPH: Mapping[str, Meaning] = {
     "SquaredDifference": lambda i, o, a, b: i.power(i.subtract(a, b), Fraction(2)),
     "Inv": lambda i, o, x: i.power(x, -ONE),
     "Reciprocal": lambda i, o, x: i.power(x, -ONE),
-    "Pow": _power,
+    "Pow": JAXPR["pow"],
     "Softplus": _softplus,
+    "Softsign": lambda i, o, x: i.divide(x, _one_and_size(i, x)),
+    "SoftsignGrad": _softsign_grad,
+    "Elu": lambda i, o, x: i.select(
+        i.compare(">", i.constant(ZERO), x), i.subtract(i.exp(x), _one(i)), x
+    ),
+    "EluGrad": _elu_grad,
+    "Selu": _selu,
+    "SeluGrad": _selu_grad,
     "Relu": lambda i, o, x: i.maximum(x, i.constant(ZERO)),
     "Relu6": lambda i, o, x: i.minimum(i.maximum(x, i.constant(ZERO)), i.constant(Fraction(6))),
     "LeakyRelu": lambda i, o, x: i.multiply(x, _slope(i, o, x)),
     "LogicalAnd": lambda i, o, a, b: i.both(a, b),
-    "LogicalOr": _or,
+    "LogicalOr": JAXPR["or"],
     "LogicalNot": lambda i, o, x: i.negated(x),
     "IsFinite": lambda i, o, x: i.known(not isinstance(x, float), o.shape),
     "SelectV2": lambda i, o, which, yes, no: i.select(which, yes, no),
@@ -339,6 +421,7 @@ GRAPH: Mapping[str, Meaning] = {
     "Sum": _sum,
     "Mean": _mean,
     "Max": _max,
+    "Prod": _prod,
     "Min": _min,
     "L2Loss": lambda i, o, x: i.multiply(
         i.constant(Fraction(1, 2)), i.total(i.power(x, Fraction(2)), tuple(range(len(x.shape))))
@@ -346,9 +429,18 @@ GRAPH: Mapping[str, Meaning] = {
     "MatMul": _matmul,
     "BatchMatMulV2": _matmul,
     "Einsum": _einsum,
+    "MatrixInverse": _inverse,
+    "MatrixSolve": _solved,
     "Conv2D": _convolution,
     "Conv2DBackpropFilter": _convolution_of_kernel,
     "Conv2DBackpropInput": _convolution_of_input,
+    "DepthwiseConv2dNative": _convolution,
+    "DepthwiseConv2dNativeBackpropFilter": _convolution_of_kernel,
+    "DepthwiseConv2dNativeBackpropInput": _convolution_of_input,
+    "MaxPool": _max_pool,
+    "MaxPoolGrad": _max_pool_grad,
+    "AvgPool": _avg_pool,
+    "AvgPoolGrad": _avg_pool_grad,
     "Reshape": _reshape,
     "Transpose": lambda i, o, x: i.transpose(x, o.attributes["order"]),
     "ConcatV2": _joined,

@@ -193,7 +193,29 @@ def settings() -> Iterator[None]:
 
 _CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr"}
 _CALLS |= {"custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
+_CALLS |= {"remat2": "jaxpr", "checkpoint": "jaxpr"}
 """Operations that only call another jaxpr, and the parameter that holds it."""
+
+
+MOST = 10_000
+"""Operations that a loop is written out as, at most."""
+
+_MOVING = frozenset(
+    {
+        "gather",
+        "dynamic_slice",
+        "scatter",
+        "dynamic_update_slice",
+        "tile",
+        "stack",
+        "unstack",
+        "split",
+    }
+)
+"""Operations whose every result is an element of one of their tensors."""
+
+_STEPS = frozenset({"floor", "ceil", "round", "sign"})
+"""Operations on constants that round nothing."""
 
 
 @final
@@ -203,6 +225,7 @@ class Flat:
     def __init__(self) -> None:
         self.operations: list[Operation] = []
         self.numbers: Iterator[int] = count()
+        self.constants: dict[int, np.ndarray] = {}
 
     def enter(self, jaxpr: Any, constants: Any, operands: Sequence[Any]) -> list[Operand]:
         """Writes out one jaxpr, and gives what it returns."""
@@ -222,38 +245,153 @@ class Flat:
     def _equation(self, equation: Any, operands: list[Any]) -> list[Any]:
         name, parameters = equation.primitive.name, equation.params
         if name in _CALLS:
-            inside = parameters[_CALLS[name]]
-            return self.enter(
-                getattr(inside, "jaxpr", inside), getattr(inside, "consts", ()), operands
-            )
-        if all(isinstance(operand, np.ndarray) for operand in operands):
-            results = equation.primitive.bind(*map(jnp.asarray, operands), **parameters)
-            several = results if equation.primitive.multiple_results else [results]
-            return [_constant(result) for result in several]
-        if name == "split":
-            return self._split(operands[0], equation)
-        if len(equation.outvars) != 1:
+            return self._called(parameters[_CALLS[name]], operands)
+        if name == "cond" and isinstance(operands[0], np.ndarray):
+            return self._called(parameters["branches"][int(operands[0])], operands[1:])
+        if name == "scan":
+            return self._scan(equation, operands)
+        exact = name in _STEPS or equation.outvars[0].aval.dtype.kind != "f"
+        if all(isinstance(one, np.ndarray) for one in operands) or exact:
+            values = [self._value(operand) for operand in operands]
+            if all(value is not None for value in values):
+                return list(map(_constant, _worked_out(equation, values)))
+        shapes = [tuple(int(size) for size in v.aval.shape) for v in equation.outvars]
+        if name in _MOVING:
+            return self._moved(equation, operands, shapes)
+        if len(shapes) != 1:
             raise Unattempted(told("operation {name}", name=name))
-        name, operands, attributes = _plain(equation, operands)
-        number = next(self.numbers)
-        shape = tuple(int(size) for size in equation.outvars[0].aval.shape)
-        self.operations.append(Operation(name, tuple(operands), attributes, number, shape))
-        return [Numbered(number)]
+        values = [self._value(operand) for operand in operands]
+        written = self._write(*_plain(equation, operands), shapes[0])
+        if all(value is not None for value in values):
+            (self.constants[written.number],) = _worked_out(equation, values)
+        return [written]
 
-    def _split(self, operand: Any, equation: Any) -> list[Any]:
-        """Consecutive parts along an axis: a slice for each."""
-        axis, start = equation.params["axis"], 0
-        parts: list[Any] = []
-        for variable in equation.outvars:
-            shape = tuple(int(size) for size in variable.aval.shape)
-            first = tuple(start if k == axis else 0 for k in range(len(shape)))
-            stop = tuple(a + size for a, size in zip(first, shape, strict=True))
-            attributes = {"start_indices": first, "limit_indices": stop, "strides": None}
-            number = next(self.numbers)
-            self.operations.append(Operation("slice", (operand,), attributes, number, shape))
-            parts.append(Numbered(number))
-            start += shape[axis]
-        return parts
+    def _write(
+        self, name: str, operands: Sequence[Any], attributes: Any, shape: tuple[int, ...]
+    ) -> Numbered:
+        number = next(self.numbers)
+        given = tuple(_truths(operand) for operand in operands)
+        self.operations.append(Operation(name, given, attributes, number, shape))
+        return Numbered(number)
+
+    def _called(self, inside: Any, operands: Sequence[Any]) -> list[Any]:
+        return self.enter(getattr(inside, "jaxpr", inside), getattr(inside, "consts", ()), operands)
+
+    def _value(self, operand: Any) -> np.ndarray | None:
+        """The numbers of an operand that depends on no tensor."""
+        match operand:
+            case np.ndarray():
+                return operand
+            case Table(array):
+                return array
+            case Fraction() | float():
+                return np.asarray(float(operand))
+            case Numbered(number):
+                return self.constants.get(number)
+            case _:
+                return None
+
+    def _scan(self, equation: Any, operands: list[Any]) -> list[Any]:
+        """A loop, written out.
+
+        Raises:
+            Unattempted: it is long.
+        """
+        parameters = equation.params
+        fixed, carried = parameters["num_consts"], parameters["num_carry"]
+        inside, length = parameters["jaxpr"], int(parameters["length"])
+        if length * len(inside.jaxpr.eqns) > MOST:
+            raise Unattempted(told("a loop of {length} steps", length=length))
+        constants, state = operands[:fixed], operands[fixed : fixed + carried]
+        lists = operands[fixed + carried :]
+        shapes = [v.aval.shape[1:] for v in equation.invars[fixed + carried :]]
+        made: list[list[Any]] = []
+        steps = range(length)
+        for step in reversed(steps) if parameters["reverse"] else steps:
+            parts = [self._part(x, step, s) for x, s in zip(lists, shapes, strict=True)]
+            results = self._called(inside, [*constants, *state, *parts])
+            state, one = results[:carried], results[carried:]
+            made.append(one)
+        if parameters["reverse"]:
+            made.reverse()
+        several = equation.outvars[carried:]
+        stacked = [self._stacked([one[k] for one in made], v.aval) for k, v in enumerate(several)]
+        return [*state, *stacked]
+
+    def _part(self, whole: Any, step: int, shape: tuple[int, ...]) -> Any:
+        """One of those along the first axis."""
+        if isinstance(whole, np.ndarray):
+            return whole[step]
+        if isinstance(whole, Table):
+            return _constant(whole.array[step])
+        size = int(np.prod(shape))
+        places = np.arange(step * size, (step + 1) * size).reshape(shape)
+        return self._write("take", [whole], {"places": places}, tuple(map(int, shape)))
+
+    def _stacked(self, parts: list[Any], like: Any) -> Any:
+        shape = tuple(int(size) for size in like.shape)
+        if not parts or all(isinstance(one, np.ndarray) for one in parts):
+            return _constant(np.asarray(parts, like.dtype).reshape(shape))
+        places = np.arange(int(np.prod(shape))).reshape(shape)
+        size = int(np.prod(shape[1:]))
+        zeros = Table(np.zeros(shape[1:]))
+        full = [  # a number stands for a whole tensor of it
+            one if isinstance(one, Numbered | Table) else self._filled(one, zeros, shape[1:])
+            for one in parts
+        ]
+        assert size * len(full) == places.size
+        return self._write("take", full, {"places": places}, shape)
+
+    def _filled(self, number: Any, zeros: Table, shape: tuple[int, ...]) -> Numbered:
+        return self._write("add", [zeros, number], {}, shape)
+
+    def _moved(
+        self, equation: Any, operands: list[Any], shapes: list[tuple[int, ...]]
+    ) -> list[Any]:
+        """What moves elements moves their places.
+
+        Raises:
+            Unattempted: where it moves them depends on the inputs, or it fills in others.
+        """
+        name, counted = equation.primitive.name, 0
+        floats, given = [], []
+        for operand, variable in zip(operands, equation.invars, strict=True):
+            if variable.aval.dtype.kind != "f":
+                given.append(self._value(operand))
+                continue
+            size = int(np.prod(variable.aval.shape))
+            numbered = np.arange(float(counted), float(counted + size))
+            given.append(numbered.reshape(variable.aval.shape))
+            floats.append(operand)
+            counted += size
+        if any(one is None for one in given):
+            raise Unattempted(told("integers that depend on the inputs"))
+        found = _worked_out(equation, given)
+        if any(np.isnan(places).any() for places in found):
+            raise Unattempted(told("operation {name} on integers", name=name))
+        return [
+            self._write("take", floats, {"places": places.astype(np.int64)}, shape)
+            for places, shape in zip(found, shapes, strict=True)
+        ]
+
+
+def _worked_out(equation: Any, values: Sequence[Any]) -> list[np.ndarray]:
+    """The results of an operation on arrays, in the dtypes that it has."""
+    entered = [
+        jnp.asarray(value, variable.aval.dtype)
+        for value, variable in zip(values, equation.invars, strict=True)
+    ]
+    results = equation.primitive.bind(*entered, **equation.params)
+    several = results if equation.primitive.multiple_results else [results]
+    return [np.asarray(result) for result in several]
+
+
+def _truths(operand: Any) -> Operand:
+    """Truth values that depend on nothing are a table of them."""
+    if isinstance(operand, np.ndarray) and operand.dtype == np.bool_:
+        return Table(operand)
+    found: Operand = operand
+    return found
 
 
 def _without_rules(jaxpr: Any, constants: Any, operands: Sequence[Any]) -> list[Any]:
@@ -290,25 +428,22 @@ def _constant(value: Any) -> Any:
     array = np.asarray(value)
     if array.dtype.kind != "f":
         return array
-    return read_back(float(array)) if array.ndim == 0 else Table(array)
+    if array.ndim == 0:  # what is no number stays so, and must not be chosen
+        return float(array) if np.isnan(array) else read_back(float(array))
+    return Table(array)
 
 
 def _plain(equation: Any, operands: list[Any]) -> tuple[str, list[Any], dict[str, Any]]:
     """An operation without arrays of integers: places that they choose are attributes."""
     name, parameters = equation.primitive.name, equation.params
-    wholes = [operand for operand in operands if isinstance(operand, np.ndarray)]
+    wholes = [
+        operand
+        for operand in operands
+        if isinstance(operand, np.ndarray) and operand.dtype != np.bool_
+    ]
     attributes = {key: _listed(value) for key, value in parameters.items()}
     if not wholes:
         return name, operands, attributes
-    if name in ("dynamic_slice", "gather"):
-        shape = equation.invars[0].aval.shape
-        # What moves elements moves their places; a place that is not filled stays not a number.
-        numbers = jnp.arange(float(np.prod(shape))).reshape(shape)
-        places = np.asarray(
-            equation.primitive.bind(numbers, *map(jnp.asarray, wholes), **parameters)
-        )
-        if not np.any(np.isnan(places)):
-            return "take", operands[:1], {"places": places.astype(np.int64)}
     if name == "scatter-add":
         (target, _, updates), (indices,) = (v.aval.shape for v in equation.invars), wholes
 

@@ -5,7 +5,7 @@ They are documented in `jax.lax`. Nothing here imports JAX.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
@@ -16,8 +16,15 @@ import numpy as np
 from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
-from gradproof.engines.known import Real, Truth
-from gradproof.engines.places import put, take
+from gradproof.engines.known import Gaps, Real, Truth
+from gradproof.engines.places import joined, put, take
+from gradproof.engines.windows import (
+    convolved,
+    largest_windows,
+    summed_windows,
+    to_largest,
+    window_places,
+)
 
 Meaning = Callable[..., Any]
 """``meaning(interpreter, operation, *operands)``."""
@@ -30,12 +37,8 @@ def _broadcast(i: Interpreter, o: Operation, x: Any) -> Any:
 def _convert(i: Interpreter, o: Operation, x: Any) -> Any:
     kind = o.attributes["new_dtype"]
     if isinstance(x, Truth):
-        return (
-            i.convert(x)
-            if kind.startswith("float")
-            else _no(told("conversion to {kind}", kind=kind))
-        )
-    if isinstance(x, Real) and kind.startswith("float"):
+        return i.convert(x) if kind == "float64" else _no(told("conversion to {kind}", kind=kind))
+    if isinstance(x, Real | Gaps | float) and kind == "float64":
         return x
     return _no(told("conversion to {kind}", kind=kind))
 
@@ -102,19 +105,24 @@ def _pad(i: Interpreter, o: Operation, x: Real, fill: Any) -> Real:
 
 
 def _concatenate(i: Interpreter, o: Operation, *parts: Real) -> Real:
-    axis = o.attributes["dimension"]
-    result, start = i.constant(Fraction(0), o.shape), 0
-    for part in parts:
-        stop = start + part.shape[axis]
-        key = (*(slice(None),) * axis, slice(start, stop))
-        result, start = i.add(result, i.placed(part, o.shape, key)), stop
-    return result
+    return joined(i, parts, o.attributes["dimension"])
 
 
 def _power(i: Interpreter, o: Operation, x: Real, exponent: Any) -> Real:
-    if not isinstance(exponent, Real) or exponent.constant is None:
-        return _no(told("pow with an exponent that is not one number"))  # type: ignore[no-any-return]
-    return i.power(x, exponent.constant)
+    """A rational power, or ``exp(y log x)`` of a positive x."""
+    if isinstance(exponent, Real) and exponent.constant is not None:
+        return i.power(x, exponent.constant)
+    if isinstance(exponent, Real) and x.positive:
+        return i.exp(i.multiply(exponent, i.log(x)))
+    return _no(told("pow with an exponent that is not one number"))  # type: ignore[no-any-return]
+
+
+def _exp2(i: Interpreter, o: Operation, x: Real) -> Real:
+    return i.exp(i.multiply(x, i.log(i.constant(Fraction(2)))))
+
+
+def _tan(i: Interpreter, o: Operation, x: Real) -> Real:
+    return i.divide(i.apply("sin", x), i.apply("cos", x))
 
 
 def _cumsum(i: Interpreter, o: Operation, x: Real) -> Real:
@@ -129,16 +137,110 @@ def _cumsum(i: Interpreter, o: Operation, x: Real) -> Real:
     return i.transpose(summed, np.argsort((*order, axis)).tolist())  # type: ignore[no-any-return]
 
 
-def _logical(i: Interpreter, o: Operation, *truths: Any) -> Truth:
+def _logical(name: str) -> Meaning:
+    return lambda i, o, *truths: _joined_truths(i, name, *truths)
+
+
+def _joined_truths(i: Interpreter, name: str, *truths: Any) -> Truth:
     if not all(isinstance(t, Truth) for t in truths):
-        return _no(told("{name} of numbers", name=o.name))  # type: ignore[no-any-return]
-    match o.name:
+        return _no(told("{name} of numbers", name=name))  # type: ignore[no-any-return]
+    match name:
         case "not":
             return i.negated(truths[0])
         case "and":
             return i.both(*truths)
+        case "or" if any(t.known is False for t in truths):
+            return truths[0] if truths[1].known is False else truths[1]  # type: ignore[no-any-return]
         case _:
             return i.negated(i.both(*(i.negated(t) for t in truths)))
+
+
+def _reduce_prod(i: Interpreter, o: Operation, x: Real) -> Any:
+    axes = o.attributes["axes"]
+    kept = [k for k in range(len(x.shape)) if k not in axes]
+    rows = i.transpose(x, (*kept, *axes))
+    flat = i.reshape(rows, (*(x.shape[k] for k in kept), prod(x.shape[k] for k in axes)))
+    return i.reshape(products(i, flat, len(kept))[-1], o.shape)
+
+
+def products(i: Interpreter, x: Real, axis: int) -> list[Real]:
+    """The products of the first one, two, … elements along an axis, which is kept."""
+    before = (slice(None),) * axis
+    parts = [i.take(x, (*before, slice(k, k + 1))) for k in range(x.shape[axis])]
+    found = parts[:1]
+    for part in parts[1:]:
+        found.append(i.multiply(found[-1], part))
+    return found
+
+
+# --- windows --------------------------------------------------------------------------------------
+
+
+def _places(o: Operation, lengths: Sequence[int], counts: Sequence[int]) -> np.ndarray:
+    """Windows along all axes, those of samples and channels too."""
+    own, ones = o.attributes, (1,) * len(lengths)
+    lows = [low for low, _ in own["padding"]]
+    apart, spread = own.get("window_dilation", ones), own.get("base_dilation", ones)
+    window, strides = own["window_dimensions"], own["window_strides"]
+    return window_places(lengths, window, counts, strides, lows, apart, spread)
+
+
+def _picture(i: Interpreter, x: Real) -> Any:
+    return i.reshape(x, (1, 1, *x.shape))
+
+
+def _window_sum(i: Interpreter, o: Operation, x: Real) -> Any:
+    places = _places(o, x.shape, o.shape)
+    return i.reshape(summed_windows(i, _picture(i, x), places), o.shape)
+
+
+def _window_max(i: Interpreter, o: Operation, x: Real) -> Any:
+    places = _places(o, x.shape, o.shape)
+    return i.reshape(largest_windows(i, _picture(i, x), places), o.shape)
+
+
+def _window_min(i: Interpreter, o: Operation, x: Real) -> Any:
+    return i.negate(_window_max(i, o, i.negate(x)))
+
+
+def _to_winner(i: Interpreter, o: Operation, g: Real, x: Real) -> Any:
+    places = _places(o, x.shape, g.shape)
+    largest = "ge" in str(o.attributes["select_prim"])
+    found = to_largest(i, _picture(i, x if largest else i.negate(x)), _picture(i, g), places)
+    return i.reshape(found, o.shape)
+
+
+def _convolution(i: Interpreter, o: Operation, x: Real, w: Real) -> Any:
+    """With samples, kernel and result turned to have samples and channels first."""
+    own = o.attributes
+    left, right, made = own["dimension_numbers"]
+    x, w = i.transpose(x, left), i.transpose(w, right)
+    counts = [o.shape[axis] for axis in made[2:]]
+    places = window_places(
+        x.shape[2:],
+        w.shape[2:],
+        counts,
+        own["window_strides"],
+        [low for low, _ in own["padding"]],
+        own["rhs_dilation"],
+        own["lhs_dilation"],
+    )
+    groups = own["batch_group_count"]
+    if groups == 1:
+        found = convolved(i, x, w, places, own["feature_group_count"])
+    else:  # each group of samples has its own part of the kernels
+        many, each = x.shape[0] // groups, w.shape[0] // groups
+        parts = [
+            convolved(
+                i,
+                i.take(x, (slice(k * many, (k + 1) * many),)),
+                i.take(w, (slice(k * each, (k + 1) * each),)),
+                places,
+            )
+            for k in range(groups)
+        ]
+        found = joined(i, parts, 1)
+    return i.transpose(found, np.argsort(made).tolist())
 
 
 def _is_finite(i: Interpreter, o: Operation, x: Any) -> Truth:
@@ -146,13 +248,13 @@ def _is_finite(i: Interpreter, o: Operation, x: Any) -> Truth:
 
 
 def _stopped(i: Interpreter, o: Operation, x: Any) -> Any:
-    """Only JAX's own softmax and logsumexp stop a gradient: at what keeps exp from overflowing."""
+    """JAX's own softmax and logsumexp stop a gradient at what keeps exp from overflowing."""
     return replace(x, shift=True) if isinstance(x, Real) else x
 
 
 def _reshape(i: Interpreter, o: Operation, x: Any) -> Any:
-    if o.attributes["dimensions"] is not None:
-        return _no(told("reshape in another order"))
+    order = o.attributes["dimensions"]
+    x = x if order is None else i.transpose(x, order)
     return i.reshape(x, o.shape)
 
 
@@ -179,7 +281,10 @@ JAXPR: Mapping[str, Meaning] = {
     "pow": _power,
     "sqrt": lambda i, o, x: i.power(x, Fraction(1, 2)),
     "rsqrt": lambda i, o, x: i.power(x, Fraction(-1, 2)),
+    "cbrt": lambda i, o, x: i.power(x, Fraction(1, 3)),
     "exp": lambda i, o, x: i.exp(x),
+    "exp2": _exp2,
+    "tan": _tan,
     "log": lambda i, o, x: i.log(x),
     "log1p": lambda i, o, x: i.log(i.add(i.constant(Fraction(1)), x)),
     "expm1": lambda i, o, x: i.subtract(i.exp(x), i.constant(Fraction(1))),
@@ -201,9 +306,9 @@ JAXPR: Mapping[str, Meaning] = {
     "le": lambda i, o, a, b: i.compare(">=", b, a),
     "eq": lambda i, o, a, b: i.compare("==", a, b),
     "ne": lambda i, o, a, b: i.negated(i.compare("==", a, b)),
-    "and": _logical,
-    "or": _logical,
-    "not": _logical,
+    "and": _logical("and"),
+    "or": _logical("or"),
+    "not": _logical("not"),
     "is_finite": _is_finite,
     "select_n": _select,
     "convert_element_type": _convert,
@@ -217,7 +322,15 @@ JAXPR: Mapping[str, Meaning] = {
     "broadcast_in_dim": _broadcast,
     "reduce_sum": lambda i, o, x: i.total(x, o.attributes["axes"]),
     "reduce_max": lambda i, o, x: i.largest(x, o.attributes["axes"]),
+    "reduce_min": lambda i, o, x: i.smallest(x, o.attributes["axes"]),
+    "clamp": lambda i, o, low, x, high: i.minimum(i.maximum(x, low), high),
     "cumsum": _cumsum,
+    "reduce_prod": _reduce_prod,
+    "reduce_window_sum": _window_sum,
+    "reduce_window_max": _window_max,
+    "reduce_window_min": _window_min,
+    "select_and_scatter_add": _to_winner,
+    "conv_general_dilated": _convolution,
     "slice": _slice,
     "rev": _reverse,
     "pad": _pad,

@@ -21,12 +21,16 @@ class Truth:
     """A tensor of truth values: `step` is 1 where they hold, or a field element in their place.
 
     ``origin`` is the same for a comparison and its negation; ``known`` if all are the same.
+    ``single`` are axes along which they hold once, whatever is rounded; ``fixed`` says where they
+    hold if that depends on no input.
     """
 
     step: Value
     origin: object
     holds: bool = True
     known: bool | None = None
+    single: tuple[int, ...] = ()
+    fixed: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -44,14 +48,38 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Integers that the order of numbers says; where not ``certain``, roundings may change them."""
+
+    array: np.ndarray
+    certain: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape at one point."""
+        return self.array.shape[1:]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Peak:
+    """What is the largest (or the smallest) of a tensor over axes: its elements stand for the
+    rows that are numbered so."""
+
+    source: Known
+    axes: tuple[int, ...]
+    rows: np.ndarray
+    largest: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Real:
     """A tensor of real numbers.
 
     ``larger`` are the two of which it is the larger, ``smaller`` those of which it is the
-    smaller. ``scaled`` is a pair (v, m) with elements ``v·exp(−m)``; ``exponential`` is its
-    exponential where that is known. ``shift`` marks what only keeps an exponential from
-    overflowing; ``difference`` are minuend and subtrahend where the subtrahend is such. ``mask`` is
-    the name of an input that may be taken to be 0 or 1.
+    smaller, ``peak`` that of which rows it has the largest. ``scaled`` is a pair (v, m) with
+    elements ``v·exp(−m)``; ``exponential`` is its exponential where that is known. ``shift`` marks
+    what only keeps an exponential from overflowing; ``difference`` are minuend and subtrahend where
+    the subtrahend is such. ``mask`` is the name of an input that may be taken to be 0 or 1.
     """
 
     value: Value
@@ -65,6 +93,7 @@ class Real:
     mask: str = ""
     larger: tuple[Real, Real] | None = None
     smaller: tuple[Real, Real] | None = None
+    peak: Peak | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -72,7 +101,21 @@ class Real:
         return self.value[0].shape[1:]
 
 
-Known = Real | Truth | float
+@dataclass(frozen=True, slots=True, eq=False)
+class Gaps:
+    """Numbers, and −∞ where they are ``gone``, whatever the inputs are: there ``real`` is nothing
+    that matters."""
+
+    real: Real
+    gone: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape at one point."""
+        return self.gone.shape[1:]
+
+
+Known = Real | Truth | Places | Gaps | float
 """What an operand can be; a float is an infinity."""
 
 

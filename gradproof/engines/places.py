@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import prod
 
@@ -12,17 +13,39 @@ from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.known import Real
 
 
-def take(i: Interpreter, o: Operation, x: Real) -> Real:
-    """Elements by their places in the flattened tensor."""
+def take(i: Interpreter, o: Operation, *tensors: Real) -> Real:
+    """Elements by their places in the flattened tensors, one after the other; −1 stands for the
+    number that ``fill`` says, or zero."""
     places = np.asarray(o.attributes["places"]).reshape(-1)
-    flat = i.reshape(x, (prod(x.shape),))
+    flat: Real = joined(i, [i.reshape(x, (prod(x.shape),)) for x in tensors])
+    if np.any(places < 0):
+        fill = o.attributes.get("fill", Fraction(0))
+        flat = i.placed(flat, (flat.shape[0] + 1,), (slice(1, None),), fill)
+        places = places + 1
     return i.reshape(i.take(flat, (places,)), o.shape)  # type: ignore[no-any-return]
 
 
+def joined(i: Interpreter, parts: Sequence[Real], axis: int = 0) -> Real:
+    """Tensors along an axis, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    points = max(part.value[0].shape[0] for part in parts)
+    values = [
+        [np.broadcast_to(one, (points, *one.shape[1:])) for one in found]
+        for found in zip(*(part.value for part in parts), strict=True)
+    ]
+    positive = all(part.positive for part in parts)
+    return Real(tuple(np.concatenate(one, axis + 1) for one in values), positive=positive)
+
+
 def put(i: Interpreter, o: Operation, x: Real, updates: Real) -> Real:
-    """Elements added at their places in the flattened tensor, as often as a place occurs."""
+    """Elements added at their places in the flattened tensor, as often as a place occurs; those at
+    −1 are left out."""
     places = np.asarray(o.attributes["places"]).reshape(-1)
     row = i.reshape(updates, (1, len(places)))
+    if np.any(places < 0):
+        inside = np.flatnonzero(places >= 0)
+        row, places = i.take(row, (slice(None), inside)), places[inside]
     return i.add(x, i.reshape(gathered(i, row, places, prod(o.shape)), o.shape))
 
 
@@ -35,29 +58,3 @@ def gathered(i: Interpreter, rows: Real, places: np.ndarray, size: int) -> Real:
     layer[order] = np.arange(len(places)) - first
     shape = (count, int(layer.max(initial=0)) + 1, size)
     return i.total(i.placed(rows, shape, (slice(None), layer, places)), (1,))
-
-
-def labelled(i: Interpreter, o: Operation, x: Real) -> Real:
-    """Of each row of a matrix but those that are ignored the number at its label, negated: their
-    mean, their sum, or each, and zero for those that are ignored."""
-    places, rows = np.asarray(o.attributes["places"]), np.asarray(o.attributes["rows"])
-    flat = i.reshape(x, (prod(x.shape),))
-    chosen = i.negate(i.take(flat, (places,)))
-    if o.attributes["each"]:
-        return i.placed(chosen, o.shape, (rows,))  # type: ignore[no-any-return]
-    total = i.total(chosen, (0,))
-    if not o.attributes["mean"]:
-        return total
-    return i.multiply(i.constant(Fraction(1, len(rows))), total)
-
-
-def labelled_backward(i: Interpreter, o: Operation, g: Real) -> Real:
-    """What the gradient of such a loss gives: it is added at the labels, negated."""
-    rows = np.asarray(o.attributes["rows"])
-    if o.attributes["each"]:
-        each = i.take(g, (rows,))
-    else:
-        each = i.spread(g, (len(rows),), ())
-        if o.attributes["mean"]:
-            each = i.multiply(i.constant(Fraction(1, len(rows))), each)
-    return put(i, o, i.constant(Fraction(0), o.shape), i.negate(each))

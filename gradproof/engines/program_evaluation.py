@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-import numpy as np
-
 from gradproof.core.told import told
 from gradproof.engines import aten, graph, jaxpr
-from gradproof.engines.arithmetic import Value, structural
+from gradproof.engines.arithmetic import Value
 from gradproof.engines.backward_program import (
     BackwardProgram,
     Numbered,
@@ -17,15 +15,27 @@ from gradproof.engines.backward_program import (
     Operation,
     Table,
     Unattempted,
+    packet,
 )
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.jaxpr import Meaning
-from gradproof.engines.known import Known, Real
+from gradproof.engines.known import Gaps, Known, Real
 from gradproof.prims.number import Constant
 
 MEANINGS: Mapping[str, Meaning] = {**jaxpr.JAXPR, **aten.ATEN, **graph.GRAPH}
 """Every operation that can be read; the names of jaxprs, of aten and of TensorFlow are apart, but
 for those of gathers and scatters, which mean the same."""
+
+# fmt: off
+GAPPED = frozenset(
+    {
+        "add", "sub", "mul", "div", "exp", "_softmax", "_log_softmax", "logsumexp", "amax", "max",
+        "reduce_max", "stop_gradient",
+        "Exp", "Softmax", "LogSoftmax", "Max", "AddV2", "Sub", "Mul", "RealDiv",
+    }
+)
+# fmt: on
+"""Operations that also take −∞ at places that depend on no input."""
 
 
 def evaluate_program(
@@ -74,17 +84,13 @@ def meaning_of(name: str) -> Meaning:
 
 
 def _check(name: str, operands: Sequence[Known]) -> None:
-    short = packet(name).removeprefix("aten.")
-    mixed = aten.MIXED if name.startswith("aten.") else jaxpr.MIXED | graph.MIXED
+    short = packet(name).rpartition(".")[2]
+    mixed = aten.MIXED if name.startswith(("aten.", "prims.")) else jaxpr.MIXED | graph.MIXED
     if short in mixed:
         return
-    if not all(isinstance(operand, Real) for operand in operands):
+    fits = Real | Gaps if short in GAPPED else Real
+    if not all(isinstance(operand, fits) for operand in operands):
         raise Unattempted(told("operation {name} on what is not a finite number", name=name))
-
-
-def packet(name: str) -> str:
-    """An operator's name without its overload: ``aten.mul`` of ``aten.mul.Tensor``."""
-    return ".".join(name.split(".")[:2])
 
 
 def assumptions(program: BackwardProgram) -> tuple[str, ...]:
@@ -98,8 +104,7 @@ def _operand(operand: Operand, known: Mapping[int, Known], interpreter: Interpre
         case Numbered(number):
             return known[number]
         case Table(array):
-            lifted = interpreter.arithmetic.table(array)
-            return Real(structural(lifted, lambda part: np.asarray(part)[None]))
+            return interpreter.table(array)
         case Fraction():
             return interpreter.constant(operand)
         case Constant():
@@ -112,7 +117,7 @@ def _fitted(result: Known, operation: Operation, interpreter: Interpreter) -> Kn
     """The result in the shape that the engine gave it; it may be the same along some axes."""
     if isinstance(result, float):
         return result
-    shape = (result.value if isinstance(result, Real) else result.step)[0].shape[1:]
+    shape = result.shape
     if shape == operation.shape:
         return result
     first = len(operation.shape) - len(shape)

@@ -71,6 +71,7 @@ from gradproof.engines.face import (  # noqa: E402
     read_loss,
 )
 from gradproof.engines.graph import GRAPH  # noqa: E402
+from gradproof.engines.windows import window_places  # noqa: E402
 from gradproof.prims.face import singular  # noqa: E402
 from gradproof.prims.gather import flat_places, numpy_key  # noqa: E402
 from gradproof.prims.window import FIRST, Sliding  # noqa: E402
@@ -315,11 +316,28 @@ _TAKEN = {
     "Unpack": 0,
     "SplitV": 0,
     "Split": 1,
+    "SpaceToDepth": 0,
+    "DepthToSpace": 0,
 }
 """Operations whose every result is an element of one input, and which input that is."""
 
-_SET = {"StridedSliceGrad": 4, "Pad": 0}
-"""Operations that put each element of one input somewhere among zeros, and which input that is."""
+_SET = {
+    "StridedSliceGrad": 4,
+    "Pad": 0,
+    "PadV2": 0,
+    "MirrorPad": 0,
+    "ResizeNearestNeighbor": 0,
+    "MatrixBandPart": 0,
+    "MatrixDiagV3": 0,
+    "MatrixDiagPartV3": 0,
+    "SpaceToBatchND": 0,
+    "BatchToSpaceND": 0,
+}
+"""Operations whose every result is an element of one input or a number that fills in, and which
+input that is."""
+
+_TURNED = {"MirrorPadGrad": "MirrorPad", "ResizeNearestNeighborGrad": "ResizeNearestNeighbor"}
+"""Operations that add each element of their first input to where another one takes it from."""
 
 _ADDED = {"ScatterNd": 1, "UnsortedSegmentSum": 0, "TensorScatterAdd": 2}
 """Operations that add each element of one input somewhere, and which input that is."""
@@ -333,6 +351,7 @@ _BESIDE = {
     "Mean": 1,
     "Max": 1,
     "Min": 1,
+    "Prod": 1,
     "Cumsum": 1,
 }
 """Of how many inputs the elements count; the others are sizes and axes."""
@@ -347,13 +366,31 @@ _SPELLED = {
 }
 """Operations that are others with less to say."""
 
-_SIZES = {"Conv2DBackpropInput": 0, "Conv2DBackpropFilter": 1}
+_SIZES = {
+    "Conv2DBackpropInput": 0,
+    "Conv2DBackpropFilter": 1,
+    "DepthwiseConv2dNativeBackpropInput": 0,
+    "DepthwiseConv2dNativeBackpropFilter": 1,
+    "AvgPoolGrad": 0,
+}
 """Operations with an input that only says the size of the result, and which that is."""
 
 _CROSS = "SoftmaxCrossEntropyWithLogits"
 
 
+_CONTROL = ("While", "If", "Case", "TensorList")
+"""What TensorFlow's own loops and branches are made of."""
+
+
 def _no(operation: Any) -> Unattempted:
+    if any(word in operation.type for word in _CONTROL):
+        return Unattempted(
+            told(
+                "operation {name} (a loop or branch of TensorFlow's own; one of Python's is "
+                "written out)",
+                name=operation.type,
+            )
+        )
     return Unattempted(told("operation {name}", name=operation.type))
 
 
@@ -420,14 +457,15 @@ class _Graph:
     def _constant(self, array: np.ndarray, tensor: Any) -> Operand:
         """A float as the number it stands for; truth values as a comparison with zero."""
         if array.dtype == np.bool_:
-            operands = (Table(array.astype(np.float64)), Fraction(0))
-            return self._write("NotEqual", operands, {}, array.shape)
+            return Table(array)
         if array.dtype != np.float64:
             raise Unattempted(told("operation {name} on integers", name=tensor.op.type))
+        if array.size and np.isnan(array).all():  # it must not be chosen
+            return float("nan")
         infinite = array.size and np.isinf(array.flat[0]) and np.all(array == array.flat[0])
         if array.ndim == 0 or infinite:
             return read_back(float(array.flat[0]))
-        if not np.all(np.isfinite(array)):
+        if np.any(np.isnan(array) | np.isposinf(array)):
             raise Unattempted(told("a table with an infinity"))
         return Table(array)
 
@@ -468,7 +506,7 @@ class _Graph:
         Unattempted: the operation is not known, or it is one of other numbers.
         """
         kind = _SPELLED.get(operation.type, operation.type)
-        own = (_TAKEN, _SET, _ADDED, f"Sparse{_CROSS}")
+        own = (_TAKEN, _SET, _ADDED, _TURNED, f"Sparse{_CROSS}", "TensorScatterUpdate")
         if kind not in GRAPH and not any(kind in one or kind == one for one in own):
             raise _no(operation)
         if result.dtype not in (tf.float64, tf.bool):
@@ -493,19 +531,20 @@ class _Graph:
         if given.dtype != tf.float64 or any(t.name in self.moving for t in others):
             raise _no(operation)
         numbered = first + np.arange(float(given.shape.num_elements())).reshape(given.shape)
-        made = self.session.run(list(operation.outputs), self.fed | {given.name: numbered})
+        fed = {given.name: numbered}
+        if operation.type == "PadV2":  # what fills in is nobody's number
+            fed[operation.inputs[2].name] = np.zeros(())
+        made = self.session.run(list(operation.outputs), self.fed | fed)
         return [np.asarray(one).astype(np.int64) for one in made]
 
     def _single(self, operation: Any, shape: tuple[int, ...]) -> Numbered:
         kind = operation.type
         if kind in _SET:
-            (made,) = self._moved(operation, _SET[kind], 1)
-            spots = np.flatnonzero(made)
-            places = spots[np.argsort(made.flat[spots])]
-            operand = operation.inputs[_SET[kind]]
-            if len(places) != operand.shape.num_elements():
-                raise _no(operation)
-            return self._write("Set", [self._operand(operand)], {"places": places}, shape)
+            return self._filled_in(operation, shape)
+        if kind in _TURNED:
+            return self._turned(operation, shape)
+        if kind == "TensorScatterUpdate":
+            return self._replaced(operation, shape)
         if kind in _ADDED:
             return self._added(operation, shape)
         read = list(operation.inputs)[: _BESIDE.get(kind)]
@@ -515,10 +554,50 @@ class _Graph:
         operands = [self._operand(t) for t in read]
         return self._write(_SPELLED.get(kind, kind), operands, attributes, shape)
 
+    def _filled_in(self, operation: Any, shape: tuple[int, ...]) -> Numbered:
+        """An operation that moves elements among others, which are one number."""
+        spot = _SET[operation.type]
+        (made,) = self._moved(operation, spot, 1)
+        chosen: dict[str, Any] = {"places": made - 1}
+        if operation.type == "PadV2":
+            fill = read_back(float(self._value(operation.inputs[2])))
+            if not isinstance(fill, Fraction):
+                raise _no(operation)
+            chosen["fill"] = fill
+        return self._write("take", [self._operand(operation.inputs[spot])], chosen, shape)
+
+    def _replaced(self, operation: Any, shape: tuple[int, ...]) -> Numbered:
+        """Elements of one tensor where integers say, and of another elsewhere."""
+        tensor, indices, updates = operation.inputs
+        places = np.arange(prod(shape)).reshape(shape)
+        new = prod(shape) + np.arange(updates.shape.num_elements()).reshape(updates.shape)
+        places[tuple(np.moveaxis(self._value(indices), -1, 0))] = new
+        operands = [self._operand(tensor), self._operand(updates)]
+        return self._write("take", operands, {"places": places}, shape)
+
+    def _turned(self, operation: Any, shape: tuple[int, ...]) -> Numbered:
+        """What the transpose of an operation that moves elements adds where."""
+        own, given = operation.get_attr, operation.inputs[0]
+        sizes = self._value(operation.inputs[1])
+        numbered = np.arange(float(prod(shape))).reshape(shape)
+        with tf.device("CPU:0"):
+            if operation.type == "MirrorPadGrad":
+                made = tf.raw_ops.MirrorPad(input=numbered, paddings=sizes, mode=own("mode"))
+            else:
+                made = tf.raw_ops.ResizeNearestNeighbor(
+                    images=numbered,
+                    size=tuple(map(int, given.shape[1:3])),
+                    align_corners=own("align_corners"),
+                    half_pixel_centers=own("half_pixel_centers"),
+                )
+        chosen = {"places": made.numpy().astype(np.int64).reshape(-1)}
+        operands = [Table(np.zeros(shape)), self._operand(given)]
+        return self._write("put_add", operands, chosen, shape)
+
     def _attributes(self, operation: Any, shape: tuple[int, ...]) -> dict[str, Any]:
         own, inputs = operation.get_attr, operation.inputs
         match operation.type:
-            case "Sum" | "Mean" | "Max" | "Min":
+            case "Sum" | "Mean" | "Max" | "Min" | "Prod":
                 rank = len(inputs[0].shape)
                 axes = {int(axis) % rank for axis in np.ravel(self._value(inputs[1]))}
                 return {"axes": tuple(sorted(axes))}
@@ -528,12 +607,20 @@ class _Graph:
                 return {"turns": (own("transpose_a"), own("transpose_b"))}
             case "BatchMatMul" | "BatchMatMulV2" | "BatchMatMulV3":
                 return {"turns": (own("adj_x"), own("adj_y"))}
-            case "Conv2D":
-                return _windows_of(operation, tuple(inputs[0].shape), tuple(inputs[1].shape))
-            case "Conv2DBackpropInput":
-                return _windows_of(operation, shape, tuple(inputs[1].shape))
-            case "Conv2DBackpropFilter":
-                return _windows_of(operation, tuple(inputs[0].shape), shape)
+            case "MatrixInverse" | "MatrixSolve":
+                return {"turned": own("adjoint")}
+            case "Conv2D" | "DepthwiseConv2dNative":
+                return _convolved(operation, inputs[0].shape, inputs[1].shape, shape)
+            case "Conv2DBackpropInput" | "DepthwiseConv2dNativeBackpropInput":
+                return _convolved(operation, shape, inputs[1].shape, inputs[2].shape)
+            case "Conv2DBackpropFilter" | "DepthwiseConv2dNativeBackpropFilter":
+                return _convolved(operation, inputs[0].shape, shape, inputs[2].shape)
+            case "MaxPool" | "AvgPool":
+                return _pooled(operation, inputs[0].shape, shape)
+            case "MaxPoolGrad":
+                return _pooled(operation, shape, inputs[2].shape)
+            case "AvgPoolGrad":
+                return _pooled(operation, shape, inputs[1].shape)
             case "Einsum":
                 return {"equation": own("equation").decode()}
             case "ConcatV2":
@@ -599,28 +686,59 @@ class _Graph:
         self.known[gradient.name] = self._write(f"{_CROSS}:1", operands, attributes, wide)
 
 
-def _windows_of(
-    operation: Any, samples: tuple[int, ...], kernel: tuple[int, ...]
-) -> dict[str, Any]:
-    """Where the numbers under a convolution's kernel stand in a picture, counted from 1.
+def _spatial(operation: Any, settings: Any) -> list[Any]:
+    """What is given for each axis, of those that a window slides along."""
+    last = operation.get_attr("data_format") == b"NHWC"
+    return list(settings)[1:-1] if last else list(settings)[2:]
 
-    Raises:
-        Unattempted: its channels are not last or in groups, or its edges are given as numbers.
-    """
+
+def _slides(
+    operation: Any, samples: Any, window: list[int], apart: list[int], made: Any
+) -> dict[str, Any]:
+    """Where the numbers under a window stand in a picture, and how its channels lie."""
     own = operation.get_attr
-    padding = own("padding").decode()
-    if own("data_format") != b"NHWC" or padding == "EXPLICIT" or samples[3] != kernel[2]:
+    lengths = [int(n) for n in _spatial(operation, samples)]
+    counts = [int(n) for n in _spatial(operation, made)]
+    strides = _spatial(operation, own("strides"))
+    match own("padding"):
+        case b"VALID":
+            lows = [0] * len(lengths)
+        case b"EXPLICIT":
+            lows = _spatial(operation, own("explicit_paddings")[::2])
+        case _:  # as much on both sides as fills the last window, the odd one behind
+            lows = [
+                max((count - 1) * stride + (n - 1) * step + 1 - length, 0) // 2
+                for count, stride, n, step, length in zip(
+                    counts, strides, window, apart, lengths, strict=True
+                )
+            ]
+    return {
+        "places": window_places(lengths, window, counts, strides, lows, apart),
+        "lengths": tuple(lengths),
+        "channels": "last" if own("data_format") == b"NHWC" else "first",
+    }
+
+
+def _convolved(operation: Any, samples: Any, kernel: Any, made: Any) -> dict[str, Any]:
+    depthwise = operation.type.startswith("Depthwise")
+    apart = _spatial(operation, operation.get_attr("dilations"))
+    found = _slides(operation, samples, [int(n) for n in kernel[:2]], apart, made)
+    channels = int(samples[3 if found["channels"] == "last" else 1])
+    groups = channels if depthwise else channels // int(kernel[2])
+    return {**found, "groups": groups, "depthwise": depthwise}
+
+
+def _pooled(operation: Any, samples: Any, made: Any) -> dict[str, Any]:
+    own = operation.get_attr
+    around = list(own("ksize")), list(own("strides"))
+    if any(one[0] != 1 or one[_channel(operation)] != 1 for one in around):
         raise _no(operation)
-    numbered = 1 + np.arange(float(prod(samples[1:]))).reshape(1, *samples[1:])
-    with tf.device("CPU:0"):
-        places = tf.raw_ops.ExtractImagePatches(
-            images=numbered,
-            ksizes=[1, *kernel[:2], 1],
-            strides=own("strides"),
-            rates=own("dilations"),
-            padding=padding,
-        )
-    return {"places": places.numpy().astype(np.int64)}
+    window = _spatial(operation, own("ksize"))
+    return _slides(operation, samples, window, [1] * len(window), made)
+
+
+def _channel(operation: Any) -> int:
+    return 3 if operation.get_attr("data_format") == b"NHWC" else 1
 
 
 def _captured(graph: Any) -> dict[str, np.ndarray]:

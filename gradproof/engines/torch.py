@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
@@ -14,15 +12,7 @@ from torch.nn import functional
 
 from gradproof.core.told import told
 from gradproof.engines.aten_faces import are_faces, over_faces
-from gradproof.engines.backward_program import (
-    BackwardProgram,
-    Numbered,
-    Operand,
-    Operation,
-    Table,
-    Unattempted,
-    read_back,
-)
+from gradproof.engines.backward_program import BackwardProgram
 from gradproof.engines.black_box import (
     Answer,
     BoxFailed,
@@ -44,6 +34,7 @@ from gradproof.engines.face import (
     read_kept,
     read_loss,
 )
+from gradproof.engines.torch_graph import READING, read_module, written_down
 from gradproof.prims.face import singular
 from gradproof.prims.gather import flat_places, numpy_key
 from gradproof.prims.window import FIRST, Sliding
@@ -260,218 +251,6 @@ def _differentiated(
     return tensors, dict(zip(sources, found, strict=True))
 
 
-# --- the program that autograd writes ---------------------------------------------------------
-
-
-READING = threading.RLock()
-"""Held while `make_fx` writes a network down: it cannot do so in two threads at once."""
-
-_LIKE = ("aten.ones_like", "aten.zeros_like", "aten.new_zeros")
-"""Operators that read only the shape of their tensor."""
-
-
-def _read_module(
-    module: Any,
-) -> tuple[list[int], tuple[Operation, ...], list[Operand]]:
-    """What `make_fx` wrote down: the numbers of what enters, the operations, and the results."""
-    nodes = list(module.graph.nodes)
-    numbers = {node.name: number for number, node in enumerate(nodes)}
-    entered = [numbers[node.name] for node in nodes if node.op == "placeholder"]
-    # Of an operator with two results the first has its number.
-    numbers |= {node.name: numbers[node.args[0].name] for node in nodes if _is_part(node)}
-    written = tuple(
-        _operation(node, numbers, module)
-        for node in nodes
-        if node.op == "call_function" and not (_only_places(node) or _is_part(node))
-    )
-    (results,) = (node.args[0] for node in nodes if node.op == "output")
-    return entered, written, [_operand(result, numbers, module) for result in results]
-
-
-def _operation(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
-    """A call of an aten operator: tensors and numbers apart from sizes, axes and settings."""
-    if str(node.target) in _CHOOSING:
-        return _choosing(node, numbers, module)
-    if str(node.target) in _LABELLED:
-        return _labelled(node, numbers, module)
-    given = dict(node.kwargs)
-    names = [argument.name for argument in node.target._schema.arguments]
-    given.update(zip(names, node.args, strict=False))
-    operands: list[Operand] = []
-    attributes: dict[str, Any] = {}
-    for argument in node.target._schema.arguments:
-        value = given.get(argument.name, argument.default_value)
-        match str(argument.type):
-            case "Tensor" | "number":
-                operands.append(_operand(value, numbers, module))
-            case "List[Tensor]":
-                operands += [_operand(one, numbers, module) for one in value]
-            case _:
-                attributes[argument.name] = _listed(value)
-    meta = node.meta.get("val", node.meta.get("tensor_meta"))
-    if not isinstance(meta, torch.Tensor):
-        raise Unattempted(told("operation {target}", target=node.target))
-    name = str(node.target).removesuffix(".default")
-    if node.target._schema.is_mutable and len(node.args[0].users) > 1:
-        raise Unattempted(told("operation {name} on a tensor that is read elsewhere", name=name))
-    if name in _LIKE:
-        operands = []
-    shape = tuple(int(size) for size in meta.shape)
-    return Operation(name, tuple(operands), attributes, numbers[node.name], shape)
-
-
-_CHOOSING = {
-    "aten.index.Tensor": 1,
-    "aten.embedding.default": 1,
-    "aten.gather.default": 2,
-    "aten.index_put.default": 1,
-    "aten.embedding_dense_backward.default": 1,
-    "aten.scatter_add.default": 2,
-}
-"""Operators that read or add where integers say, and which argument has these."""
-
-_ADDED = {
-    "aten.index_put.default": 2,
-    "aten.embedding_dense_backward.default": 0,
-    "aten.scatter_add.default": 3,
-}
-"""Those that add, and which argument is added."""
-
-
-def _choosing(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
-    """An operator whose places are constants: reading there, or adding there.
-
-    Raises:
-        Unattempted: they are not, or what is there is replaced, padded or scaled.
-    """
-    name = str(node.target)
-    given = node.args[_CHOOSING[name]]
-    indices = [_integers(one, module) for one in (given if isinstance(given, list) else [given])]
-    shape = _shape_of(node)
-    added = _ADDED.get(name)
-    inside = _shape_of(node.args[0]) if added is None else shape
-    numbered = torch.arange(int(np.prod(inside))).reshape(inside)
-    if name in ("aten.gather.default", "aten.scatter_add.default"):
-        places = torch.gather(numbered, node.args[1], indices[0]).numpy()
-    else:
-        places = torch.ops.aten.index.Tensor(numbered, indices).numpy()
-    chosen = {"places": places}
-    if added is None:
-        read = _operand(node.args[0], numbers, module)
-        return Operation("take", (read,), chosen, numbers[node.name], shape)
-    dense = name == "aten.embedding_dense_backward.default"
-    replaces = name == "aten.index_put.default" and node.args[3:] != (True,)
-    if replaces or (dense and (node.args[3] >= 0 or node.args[4])):
-        raise Unattempted(told("operation {target}", target=node.target))
-    if _shape_of(node.args[added]) != places.shape:
-        raise Unattempted(told("operation {target}", target=node.target))
-    target = Table(np.zeros(shape)) if dense else _operand(node.args[0], numbers, module)
-    operands = (target, _operand(node.args[added], numbers, module))
-    return Operation("put_add", operands, chosen, numbers[node.name], shape)
-
-
-_LABELLED = {"aten.nll_loss_forward.default": 1, "aten.nll_loss_backward.default": 2}
-"""Losses of numbers at labels, and which argument has these."""
-
-
-def _is_part(node: Any) -> bool:
-    """Whether a node is one of the two results of such a loss: the loss itself, or the sum of the
-    weights, which only the backward pass reads and works out again."""
-    return bool(
-        node.target is operator.getitem
-        and str(node.args[0].target) == "aten.nll_loss_forward.default"
-        and (node.args[1] == 0 or all(str(user.target) in _LABELLED for user in node.users))
-    )
-
-
-def _labelled(node: Any, numbers: Mapping[str, int], module: Any) -> Operation:
-    """A loss of one number in each row of a matrix, or its gradient.
-
-    Raises:
-        Unattempted: the labels depend on the inputs, or the rows have weights, or there are none.
-    """
-    name = str(node.target).removesuffix(".default")
-    forward = name == "aten.nll_loss_forward"
-    spot = _LABELLED[str(node.target)]
-    x, labels = node.args[spot - 1], _integers(node.args[spot], module)
-    weight, reduction, ignored = node.args[spot + 1 : spot + 4]
-    shape = _shape_of(x)
-    if weight is not None or labels is None or len(shape) != 2:
-        raise Unattempted(told("operation {target}", target=node.target))
-    rows = np.flatnonzero(labels.numpy() != ignored)
-    if not len(rows):
-        raise Unattempted(told("operation {target}", target=node.target))
-    chosen = {
-        "places": rows * shape[1] + labels.numpy()[rows],
-        "rows": rows,
-        "mean": reduction == 1,
-        "each": reduction == 0,
-    }
-    if forward:
-        made = () if reduction else shape[:1]
-        return Operation(name, (_operand(x, numbers, module),), chosen, numbers[node.name], made)
-    read = _operand(node.args[0], numbers, module)
-    return Operation(name, (read,), chosen, numbers[node.name], shape)
-
-
-def _shape_of(node: Any) -> tuple[int, ...]:
-    meta = node.meta.get("val", node.meta.get("tensor_meta"))
-    return tuple(int(size) for size in meta.shape)
-
-
-def _integers(value: Any, module: Any) -> torch.Tensor | None:
-    """Integers that depend on no input.
-
-    Raises:
-        Unattempted: they do, or are no integers.
-    """
-    found = _worked_out(value, module)
-    if found is not None and found.dtype not in (torch.int64, torch.int32):
-        raise Unattempted(told("places that are no integers"))
-    return None if found is None else found.long()
-
-
-def _worked_out(value: Any, module: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return [_worked_out(one, module) for one in value]
-    if not isinstance(value, torch.fx.Node):
-        return value
-    match value.op:
-        case "get_attr":
-            return getattr(module, value.target)
-        case "call_function" if not getattr(value.target, "_schema", None) or (
-            not value.target._schema.is_mutable
-        ):
-            given = {name: _worked_out(one, module) for name, one in value.kwargs.items()}
-            return value.target(*_worked_out(value.args, module), **given)
-        case _:
-            raise Unattempted(told("integers that depend on the inputs"))
-
-
-def _only_places(node: Any) -> bool:
-    """Whether nothing but operators that choose reads a tensor of integers: they work it out."""
-    meta = node.meta.get("val", node.meta.get("tensor_meta"))
-    if not isinstance(meta, torch.Tensor) or meta.dtype != torch.int64 or not node.users:
-        return False
-    readers = (*_CHOOSING, *_LABELLED)
-    return all(str(user.target) in readers or _only_places(user) for user in node.users)
-
-
-def _operand(value: Any, numbers: Mapping[str, int], module: Any) -> Operand:
-    if not isinstance(value, torch.fx.Node):
-        return read_back(float(value))
-    if value.op != "get_attr":
-        return Numbered(numbers[value.name])
-    array = np.asarray(TORCH.array(getattr(module, value.target)), dtype=np.float64)
-    return read_back(float(array)) if array.ndim == 0 else Table(array)
-
-
-def _listed(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return tuple(map(_listed, value))
-    return value if value is None or isinstance(value, int | str) else str(value)
-
-
 # --- black boxes ----------------------------------------------------------------------------------
 
 
@@ -615,7 +394,7 @@ class TorchEngine(Engine):
         natives = [_tensor(array).requires_grad_() for array in inputs.floats.values()]
         with READING:
             module = make_fx(gradients)(*natives)
-        entered, written, operands = _read_module(module)
+        entered, written, operands = read_module(module)
         return BackwardProgram(
             dict(zip(names, entered, strict=True)),
             written,
@@ -708,7 +487,8 @@ class TorchEngine(Engine):
             one[:] = [isinstance(result, torch.Tensor)]
             return list(several(result))
 
-        with torch.no_grad(), said_of("the forward pass, read operation by operation,"):
+        said = said_of("the forward pass, read operation by operation,")
+        with READING, torch.no_grad(), said:
             module = make_fx(values)(*plain)
 
         def alone(*arguments: Any) -> Any:
@@ -742,8 +522,7 @@ class TorchEngine(Engine):
 
         given = [plain[k].detach().clone().requires_grad_(k in wanted) for k in floats]
         upstream = [torch.tensor(g, dtype=torch.float64) for g in question.upstream]
-        module = make_fx(pulled)(*given, *upstream)
-        entered, written, operands = _read_module(module)
+        entered, written, operands = written_down(pulled, [*given, *upstream])
         count = len(outputs)
         return BackwardProgram(
             dict(

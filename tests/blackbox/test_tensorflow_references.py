@@ -185,10 +185,10 @@ def test_convolutions_are_read(strides, padding):
 
 
 UNREAD = {
-    "MatrixInverse": lambda x: tf.linalg.inv(x[:, :3]),
+    "Atan": lambda x: tf.atan(x),
     "RandomUniform": lambda x: x + 0 * tf.random.uniform(x.shape, dtype=x.dtype),
     "conversion to float32": lambda x: tf.cast(tf.cast(x, tf.float32), x.dtype),
-    "MaxPool": lambda x: tf.nn.max_pool2d(x[None, :, :, None], 2, 1, "VALID"),
+    "TopKV2": lambda x: tf.math.top_k(x, 2).values,
     "AttributeError": lambda x: x * x.numpy().max(),
     "ArgMax": lambda x: tf.gather(x, tf.argmax(x, 1), axis=1),
     "While": lambda x: tf.while_loop(lambda y: tf.reduce_sum(y) < 9, lambda y: [y + 1], [x])[0],

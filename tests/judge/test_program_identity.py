@@ -45,41 +45,26 @@ def proved(found):
     return {name for name, verdict in found.verdicts.items() if verdict.kind == "proved"}
 
 
-INVERSE = {"jax": "operation lu", "torch": "operation aten.linalg_inv_ex.default"}
+ORDER = "a largest number without an order"
 
-CONVOLUTION = {
-    "jax": "operation conv_general_dilated",
-    "torch": "operation aten.convolution_backward.default",
-}
 REFUSED = {
     ("gru_cho", "jax"): "too many roots for a bound on the probability of an error",
     ("instance_norm", "jax"): "too many roots for a bound on the probability of an error",
     ("instance_norm", "torch"): "too many roots for a bound on the probability of an error",
-    ("gpt_block", "jax"): "operation select_n on integers",
-    ("gpt_block", "torch"): "operation aten.tril",
-    ("avg_pool", "jax"): "operation reduce_window_sum",
-    ("avg_pool", "torch"): "operation aten.avg_pool2d",
-    ("max_pool", "jax"): "operation reduce_window_max",
-    ("max_pool", "torch"): "operation aten.max_pool2d_with_indices.default",
+    ("gpt_block", "jax"): "it computes 4,014,420 numbers, too many for exact arithmetic",
+    ("gpt_block", "torch"): "it computes 4,227,240 numbers, too many for exact arithmetic",
+    ("max_pool", "jax"): ORDER,
+    ("max_pool", "torch"): ORDER,
     **{
         (name, engine): "what is picked depends on integers that are data"
         for name in ("embedding", "sparse_cross_entropy")
         for engine in ("jax", "torch")
     },
-    **{
-        (name, engine): operation
-        for name in ("conv2d", "conv2d_stride", "conv_transpose", "cnn")
-        for engine, operation in CONVOLUTION.items()
-    },
-    **{
-        (name, engine): operation
-        for name in ("inverse", "linear_solve", "log_det")
-        for engine, operation in INVERSE.items()
-    },
+    **{(name, "jax"): "operation lu" for name in ("inverse", "linear_solve", "log_det")},
+    ("log_det", "torch"): "operation aten._linalg_slogdet:2",
 }
-"""What is not attempted, and why: the degree grows with every step of a recurrence, what slides
-windows is one operation of the engine's and so is an inverse, and a triangle's corners are made of
-integers."""
+"""What is not attempted, and why: the degree grows with every step of a recurrence, the gradient of
+the largest number under a window needs an order, and JAX inverts by factors."""
 
 
 @pytest.mark.parametrize("engine", ENGINES)
