@@ -1,0 +1,120 @@
+"""What a reference in JAX may contain, by what a person calls it: a function and the shapes of its
+inputs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax, nn
+
+MASK = np.tril(np.ones((4, 4), bool))
+LABELS = np.array([1, 0, 3])
+
+
+def softmax_by_hand(z):
+    e = jnp.exp(z - z.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def pooled(join, start, padding):
+    return lambda x: lax.reduce_window(x, start, join, (1, 3, 3, 1), (1, 2, 2, 1), padding)
+
+
+def convolved(**settings):
+    return lambda x, w: lax.conv_general_dilated(x, w, padding="SAME", **settings)
+
+
+def recurrent(x, h, W):
+    def step(h, row):
+        new = jnp.tanh(h @ W + row)
+        return new, new
+
+    return lax.scan(step, h, x)[1]
+
+
+DECIDED = {
+    "exp, log, sqrt, pow": (
+        lambda x: jnp.exp(x) * jnp.log1p(x * x) + jnp.sqrt(x * x + 1) ** 3,
+        [(3, 4)],
+    ),
+    "pow of two tensors": (lambda x, y: jnp.exp(x) ** y, [(3, 4), (3, 4)]),
+    "exp2, log2, log10": (lambda x: jnp.exp2(x) + jnp.log2(x * x + 1), [(3, 4)]),
+    "sin, cos, tan": (lambda x: jnp.sin(x) * jnp.cos(x) + jnp.tan(x), [(3, 4)]),
+    "sinh, cosh, tanh": (lambda x: jnp.sinh(x) + jnp.cosh(x) * jnp.tanh(x), [(3, 4)]),
+    "sigmoid, logsigmoid, softplus": (
+        lambda x: nn.sigmoid(x) * nn.log_sigmoid(x) + nn.softplus(x),
+        [(3, 4)],
+    ),
+    "relu, leaky_relu, relu6": (lambda x: nn.relu(x) + nn.leaky_relu(x), [(3, 4)]),
+    "gelu, both forms": (lambda x: nn.gelu(x) + nn.gelu(x, approximate=False), [(3, 4)]),
+    "elu, selu": (lambda x: nn.elu(x), [(3, 4)]),
+    "silu, mish, hardswish": (lambda x: nn.silu(x), [(3, 4)]),
+    "where, clamp": (lambda x, y: jnp.where(x > y, jnp.clip(x, -0.5, 0.5), y), [(3, 4), (3, 4)]),
+    "logaddexp, xlogy": (lambda x, y: jnp.logaddexp(x, y), [(3, 4), (3, 4)]),
+    "var, std": (lambda x: x.var(1) + x.std(1, ddof=1), [(3, 4)]),
+    "norms": (lambda x: jnp.linalg.norm(x, axis=1), [(3, 4)]),
+    "max and min over an axis": (lambda x: jnp.sin(x).max(1) + jnp.cos(x).min(1), [(3, 4)]),
+    "prod": (lambda x: jnp.prod(x, 1), [(3, 4)]),
+    "cumsum": (lambda x: jnp.cumsum(x, 1), [(3, 4)]),
+    "softmax, log_softmax, logsumexp": (
+        lambda x: nn.softmax(x, 0) + nn.log_softmax(x) * nn.logsumexp(x),
+        [(3, 4)],
+    ),
+    "softmax by hand, x - max(x)": (lambda x, w: softmax_by_hand(x @ w), [(3, 4), (4, 5)]),
+    "einsum": (lambda a, b: jnp.einsum("bij,bkj->bik", a, b), [(2, 3, 4), (2, 5, 4)]),
+    "layer_norm": (
+        lambda x, w, b: (
+            (x - x.mean(-1, keepdims=True)) / jnp.sqrt(x.var(-1, keepdims=True) + 1e-5) * w + b
+        ),
+        [(3, 4), (4,), (4,)],
+    ),
+    "attention by hand, -inf above the diagonal": (
+        lambda q, k, v: nn.softmax(jnp.where(MASK, q @ k.T / 2.0, -jnp.inf)) @ v,
+        [(4, 4)] * 3,
+    ),
+    "embedding": (lambda E: E[np.array([2, 0, 2])], [(5, 3)]),
+    "conv1d, conv2d": (
+        convolved(window_strides=(2, 1), dimension_numbers=("NHWC", "HWIO", "NHWC")),
+        [(2, 5, 5, 3), (3, 3, 3, 4)],
+    ),
+    "convolutions in groups, dilated": (
+        convolved(window_strides=(1, 1), feature_group_count=2, rhs_dilation=(2, 1)),
+        [(2, 4, 5, 5), (6, 2, 2, 2)],
+    ),
+    "transposed convolution": (
+        lambda x, w: lax.conv_transpose(x, w, (2, 2), "SAME"),
+        [(2, 4, 4, 3), (3, 3, 3, 2)],
+    ),
+    "max pool": (pooled(lax.max, -np.inf, "SAME"), [(2, 5, 4, 3)]),
+    "average pool": (pooled(lax.add, 0.0, "SAME"), [(2, 5, 4, 3)]),
+    "nearest neighbours": (lambda x: jax.image.resize(x, (1, 8, 8, 2), "nearest"), [(1, 4, 4, 2)]),
+    "cross-entropy": (
+        lambda x: -jnp.take_along_axis(nn.log_softmax(x), LABELS[:, None], 1).mean(),
+        [(3, 4)],
+    ),
+    "assignment by indices": (lambda x, y: x.at[np.array([0, 2])].set(y), [(3, 4), (2, 4)]),
+    "assignment by slices": (
+        lambda x, y: lax.dynamic_update_slice(x.at[:2].set(y), y[:, :2], (1, 0)),
+        [(3, 4), (2, 4)],
+    ),
+    "split, chunk, unbind": (lambda x: jnp.multiply(*jnp.split(x, 2, 1)), [(3, 4)]),
+    "cat, stack": (lambda x, y: jnp.stack([x, y * 2], 1), [(3, 4), (3, 4)]),
+    "pad": (lambda x: jnp.pad(x, ((1, 0), (0, 2))), [(3, 4)]),
+    "repeat, expand, tile": (lambda x: jnp.tile(x, (2, 2)) * jnp.repeat(x, 2, 1)[:1, :1], [(3, 4)]),
+    "tril, triu, diagonal": (lambda x: jnp.tril(x) + jnp.diag(jnp.diagonal(x)), [(4, 4)]),
+    "loops of a given length": (recurrent, [(3, 4), (4,), (4, 4)]),
+    "branches on constants": (lambda x: lax.cond(True, jnp.sin, jnp.cos, x), [(3, 4)]),
+    "checkpoints": (lambda x: jax.checkpoint(lambda t: jnp.sin(t) * t)(x), [(3, 4)]),
+}
+
+UNDECIDED = {
+    "argmax": (
+        lambda x: jnp.take_along_axis(x, jnp.argmax(x, 1, keepdims=True), 1),
+        [(3, 4)],
+        "integers that depend on the inputs",
+    ),
+    "sort, topk, median": (lambda x: jnp.sort(x, 1), [(3, 4)], "sort"),
+    "atan, asin, acos": (lambda x: jnp.arctan(x), [(3, 4)], "atan"),
+    "floor, round, remainder": (lambda x: x * jnp.floor(x), [(3, 4)], "floor"),
+    "matrix inverse": (lambda x: jnp.linalg.inv(x), [(3, 3)], "lu"),
+    "branches on data": (lambda x: lax.cond(x.sum() > 0, jnp.sin, jnp.cos, x), [(3, 4)], "cond"),
+}
