@@ -10,7 +10,7 @@ inside agrees, and what is outside is not judged by it.
   ``|A||B|``. With radii r, the product of float64 numbers is off by
   ``‖a‖‖r_b‖ + ‖r_a‖(‖b‖ + ‖r_b‖) + (n + 2)U‖a‖‖b‖`` at the most.
 * An error is a sum of products of roundings with nonnegative numbers, over all terms: without some
-  of the terms, or of the roundings, it is no more. Of long products every eighth term is taken.
+  of the terms, or of the roundings, it is no more. Of long products every sixteenth term is taken.
 * A function's error is its slope at the midpoint times its argument's error, where a ball has the
   steepest slope around it.
 
@@ -39,7 +39,7 @@ U = 2.0**-53
 TINY = 2.0**-1060
 """More than every underflow of one operation here."""
 
-FEWEST, STEP = 16, 8
+FEWEST, STEP = 8, 16
 """Terms of which no fewer are taken, and of how many longer sums take one."""
 
 MOST_TERMS, MOST_PRODUCTS = 2**13, 2**9

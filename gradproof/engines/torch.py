@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, final
 
 import numpy as np
@@ -276,7 +277,12 @@ def _returned(one: Any) -> Returned:
     if not isinstance(one, torch.Tensor):
         return Returned(None, type(one).__name__)
     dense = one.to_dense() if one.layout != torch.strided else one
-    return Returned(_array(dense.cpu()), str(one.dtype).removeprefix("torch."))
+    return Returned(_array(dense if dense.is_cpu else dense.cpu()), _named(one.dtype))
+
+
+@cache
+def _named(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _changed(now: list[torch.Tensor], before: list[torch.Tensor]) -> tuple[int, ...]:

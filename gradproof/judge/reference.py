@@ -140,7 +140,9 @@ class PaperReference(Reference):
         raw = tuple(
             Equation(s.equation.target, s.equation.free, s.raw) for s in self.derivation.steps
         )
-        return Program((), (*self.paper.forward.equations, *raw), ())
+        loss = self.paper.loss  # nothing reads it
+        forward = (e for e in self.paper.forward.equations if e.target != loss)
+        return Program((), (*forward, *raw), ())
 
     def enclosure(
         self, data: Data, contract: Contract, *, coarse: bool = False, narrow: bool = False
