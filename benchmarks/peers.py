@@ -420,8 +420,62 @@ def numpy_check_time(*, battery: bool) -> Callable[[Sequence[int]], None]:
 
 def own_time(units: Sequence[int]) -> None:
     _, given, one_pass = in_torch_alone(units, "float32")
-    # In float32 it does not decide the largest network, which it would raise about.
-    say(lambda: gp.testing.gradcheck(torch_network, tuple(given), raise_exception=False), one_pass)
+    say(lambda: gp.testing.gradcheck(torch_network, tuple(given)), one_pass)
+
+
+def jax_network(x: Any, *parameters: Any) -> Any:
+    import jax
+
+    for k in range(0, len(parameters), 2):
+        x = jax.nn.sigmoid(x @ parameters[k] + parameters[k + 1])
+    return x
+
+
+def tensorflow_network(x: Any, *parameters: Any) -> Any:
+    import tensorflow as tf
+
+    for k in range(0, len(parameters), 2):
+        x = tf.sigmoid(x @ parameters[k] + parameters[k + 1])
+    return x
+
+
+def jax_check_time(units: Sequence[int]) -> None:
+    load("jax")
+    import jax
+    import jax.numpy as jnp
+
+    paper, data = network(units)
+    given = tuple(jnp.asarray(a, "float32") for a in data)
+
+    def one_pass() -> Any:
+        value, pullback = jax.vjp(jax_network, *given)
+        return jax.block_until_ready(pullback(value))
+
+    def whole() -> None:
+        report = gp.check(jax_network, given, reference=paper)
+        assert report.exit_code != 1, str(report)
+
+    say(whole, one_pass)
+
+
+def tensorflow_check_time(units: Sequence[int]) -> None:
+    load("tensorflow")
+    import tensorflow as tf
+
+    paper, data = network(units)
+    given = tuple(tf.constant(a, tf.float32) for a in data)
+
+    def one_pass() -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            value = tensorflow_network(*given)
+        return tape.gradient(value, given)
+
+    def whole() -> None:
+        report = gp.check(tensorflow_network, given, reference=paper)
+        assert report.exit_code != 1, str(report)
+
+    say(whole, one_pass)
 
 
 def check_grads_time(units: Sequence[int]) -> None:
@@ -432,17 +486,12 @@ def check_grads_time(units: Sequence[int]) -> None:
     _, data = network(units)
     given = [jnp.asarray(a, "float32") for a in data]
 
-    def forward(x: Any, *parameters: Any) -> Any:
-        for k in range(0, len(parameters), 2):
-            x = jax.nn.sigmoid(x @ parameters[k] + parameters[k + 1])
-        return x
-
     def one_pass() -> Any:
-        value, pullback = jax.vjp(forward, *given)
+        value, pullback = jax.vjp(jax_network, *given)
         return jax.block_until_ready(pullback(value))
 
     # Its tolerance is no matter here: at its default it rejects the larger networks.
-    say(lambda: check_grads(forward, given, 1, ("rev",), atol=1.0, rtol=1.0), one_pass)
+    say(lambda: check_grads(jax_network, given, 1, ("rev",), atol=1.0, rtol=1.0), one_pass)
 
 
 def compute_gradient_time(units: Sequence[int]) -> None:
@@ -452,23 +501,18 @@ def compute_gradient_time(units: Sequence[int]) -> None:
     _, data = network(units)
     given = [tf.constant(a, tf.float32) for a in data]
 
-    def forward(x: Any, *parameters: Any) -> Any:
-        for k in range(0, len(parameters), 2):
-            x = tf.sigmoid(x @ parameters[k] + parameters[k + 1])
-        return x
-
     def one_pass() -> Any:
         with tf.GradientTape() as tape:
             tape.watch(given)
-            value = forward(*given)
+            value = tensorflow_network(*given)
         return tape.gradient(value, given)
 
     elements = sum(a.size for a in data)
     if elements < FEW:
-        say(lambda: tf.test.compute_gradient(forward, given), one_pass)
+        say(lambda: tf.test.compute_gradient(tensorflow_network, given), one_pass)
         return
     one_pass()
-    before, whole = timed(lambda: forward(*given)), timed(one_pass)
+    before, whole = timed(lambda: tensorflow_network(*given)), timed(one_pass)
     count = 2 * elements * before + ROWS * units[-1] * whole
     print("result", count / whole, "extrapolated", flush=True)
 
@@ -482,6 +526,8 @@ CLOCKS: dict[str, Callable[[Sequence[int]], None]] = {
     "gp.check, PyTorch": check_time(battery=True),
     "gp.check, NumPy, without battery": numpy_check_time(battery=False),
     "gp.check, NumPy": numpy_check_time(battery=True),
+    "gp.check, JAX": jax_check_time,
+    "gp.check, TensorFlow": tensorflow_check_time,
     "gp.testing.gradcheck": own_time,
 }
 

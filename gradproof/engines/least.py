@@ -180,6 +180,8 @@ class Least(Arithmetic):
             raise NotYet("a number too large for float32 has no least error")
         error = first.astype(np.float32) @ scaled.astype(np.float32)
         error += np.float32(count * self.lost)
+        if middle.size < WIDE:  # products of mixed dtypes take longer than this
+            error = error.astype(np.float64)
         return middle, np.broadcast_to(radius, middle.shape), error
 
     def elementary(self, name: str, value: Value) -> Value:

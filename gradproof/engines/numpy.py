@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from string import ascii_letters
 from typing import Any, final
@@ -474,15 +475,20 @@ class NumpyEngine(Engine):
             tuple(
                 k
                 for k, (now, then) in enumerate(zip(natives, question.tensors, strict=True))
-                if not np.array_equal(now, then, equal_nan=True)
+                if not _is_same(now, then)
             ),
             tuple(
                 k
                 for k, (now, then) in enumerate(zip(upstream, before, strict=True))
-                if not np.array_equal(now, then, equal_nan=True)
+                if not _is_same(now, then)
             ),
             lambda: tuple(map(_returned, found)),
         )
+
+
+def _is_same(now: np.ndarray, then: np.ndarray) -> bool:
+    """Whether nothing has changed; mostly there is no NaN to look for."""
+    return np.array_equal(now, then) or np.array_equal(now, then, equal_nan=True)
 
 
 def _with_pullback(result: Any) -> tuple[Any, Callable[..., Any]]:
@@ -503,7 +509,12 @@ def _returned(one: Any) -> Returned:
     if not isinstance(one, np.ndarray | np.generic | float | int):
         return Returned(None, type(one).__name__)
     array = np.array(one)
-    return Returned(array, str(array.dtype))
+    return Returned(array, _named(array.dtype))
+
+
+@cache
+def _named(dtype: np.dtype[Any]) -> str:
+    return str(dtype)
 
 
 ENGINE = NumpyEngine()
