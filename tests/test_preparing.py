@@ -1,5 +1,9 @@
 """A prepared check says on every call what `verify` says, and when it no longer can."""
 
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -109,6 +113,24 @@ def test_an_engine_that_is_wrong_is_refuted_and_not_taken_for_other_code(monkeyp
     report = check(drawn(5))
     assert report["W"].engine_verdict.kind == "refuted"
     assert report.exit_code == 1
+
+
+def test_a_check_that_was_called_can_be_copied_and_pickled():
+    check = gp.prepare(network, right, engine="numpy", seed=1)
+    data = drawn(5)
+    said = check(data).to_json()
+    for other in (copy.deepcopy(check), pickle.loads(pickle.dumps(check))):
+        assert other(data).to_json() == said
+        assert other(data).to_json() == said
+
+
+def test_a_check_can_be_called_in_several_threads():
+    check = gp.prepare(network, right, engine="numpy", seed=1)
+    calls = [(n, seed) for seed in range(3) for n in (4, 5, 6)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda call: check(drawn(*call)).to_json(), calls))
+    alone = gp.prepare(network, right, engine="numpy", seed=1)
+    assert found == [alone(drawn(*call)).to_json() for call in calls]
 
 
 class Guarded:

@@ -82,10 +82,16 @@ class Plan:
 
 @final
 class Plans:
-    """The plans of a network's stages, by their names, for the sizes that were asked about last."""
+    """The plans of a network's stages, by their names, for the sizes that were asked about last.
+
+    A copy, and a pickle, knows none yet.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[tuple[str, int], ...], dict[str, Plan]] = {}
+
+    def __reduce__(self) -> tuple[type[Plans], tuple[()]]:
+        return Plans, ()
 
     def at(self, sizes: Mapping[str, int]) -> dict[str, Plan]:
         """Those for some sizes, to which others may be added."""
