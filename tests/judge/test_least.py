@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import gradproof as gp
 from gradproof.engines.ball import Ball
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import CONTRACTS
@@ -10,7 +11,9 @@ from gradproof.engines.least import ROOM, Least, norms
 from gradproof.judge.box import judge_returned
 from gradproof.judge.least import agrees_by_least
 from gradproof.judge.near import NEAR
-from tests.blackbox.handwritten import WRITTEN
+from gradproof.judge.reference import Reference
+from gradproof.trace.signature import read_signature, symbols
+from tests.blackbox.handwritten import MAKERS, WRITTEN
 from tests.judge.test_stacked import case_of
 
 CONTRACT = CONTRACTS["numpy", "float32"]
@@ -131,3 +134,41 @@ def test_numbers_too_large_for_float32_and_other_dtypes_have_no_least_error():
     assert not case.reference.least(large, case.contract)
     fine = case_of("linear", "float64")
     assert not fine.reference.least(fine.data(0), fine.contract)
+
+
+SIZES = (300, 96, 80, 40, 12)
+
+
+def verdicts(written, mistake, seed):
+    names = symbols(read_signature(written.paper))
+    report = gp.check(
+        MAKERS["numpy"](written, mistake) if mistake else MAKERS["numpy"](written),
+        reference=written.paper,
+        engine="numpy",
+        dtype="float32",
+        seed=seed,
+        sizes=dict(zip(names, SIZES, strict=False)),
+        draws=1,
+        battery=False,
+        diagnose=False,
+    )
+    return {row.name: row.kind for row in report.rows}
+
+
+@pytest.mark.parametrize("name", ["linear", "layer_norm", "rms_norm", "swiglu"])
+def test_verdicts_are_those_of_the_whole_error_alone(name, monkeypatch):
+    written, asked = WRITTEN[name], []
+    own = Reference.least
+
+    def counted(*arguments):
+        asked.append(own(*arguments))
+        return asked[-1]
+
+    for seed, mistake in enumerate(["", *written.wrong]):
+        monkeypatch.setattr(Reference, "least", counted)
+        found = verdicts(written, mistake, seed)
+        monkeypatch.setattr(Reference, "least", lambda *_: {})
+        assert found == verdicts(written, mistake, seed), mistake
+        assert all(found[of] == "refuted" for of in written.wrong.get(mistake, ()))
+        assert mistake or set(found.values()) == {"agrees"}
+    assert asked and all(asked)
