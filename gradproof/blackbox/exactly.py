@@ -10,6 +10,7 @@ import numpy as np
 
 from gradproof.blackbox.case import Case
 from gradproof.blackbox.heard import EXACTLY, Heard, finding, returned
+from gradproof.blackbox.steady import is_steady
 from gradproof.core.told import told
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import Answer, BoxFailed, Returned
@@ -28,6 +29,9 @@ equations is no mistake. Formulas that are wrong are wrong in float64 too."""
 DIGITS = 5.5
 """Decimal digits in common with the true tensor, in the largest norm, that float32 leaves a right
 function unless terms cancel. One that has fewer is asked in float64 though its bound permits it."""
+
+WRONG = 3.0
+"""Digits of which fewer are no constant that was rounded to float32, unless terms cancel."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +68,13 @@ class Exactly:
             a is not None and b is not None and np.array_equal(a, in_dtype(b, self.case.dtype))
             for a, b in pairs
         )
+
+    def is_steady(self, name: str) -> bool:
+        """Whether the first float64 answer is wrong by as much at inputs nearby."""
+        first = self.enclosed.get((EXACTLY, 0))
+        if first is None or name not in first.enclosure:
+            return False
+        return is_steady(name, self.case, first, first.enclosure[name])
 
     def _found(self, name: str, precision: str, k: int) -> Finding | None:
         """The verdict on one draw. True values cost a hundred times as much as the answer: they are
@@ -149,6 +160,8 @@ def with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
         open_ = f.kind != "refuted" and merged(fine).kind != "refuted" and case.dtype == "float32"
         far = wrong.kind == "refuted" and wrong.digits < DIGITS
         if open_ and far and not exactly.repeats(row.name):
+            if wrong.digits < WRONG and exactly.is_steady(row.name):
+                return replace(row, exact=wrong, finding=_comes_back(wrong))
             return _as_far(row, wrong)
     if not fine:
         return replace(row, finding=alone(f, case.dtype))
@@ -205,6 +218,16 @@ def _as_far(row: CheckRow, fine: Finding) -> CheckRow:
     return replace(
         row, exact=fine, finding=replace(rough, kind="undecided", because=because), why=(said,)
     )
+
+
+def _comes_back(fine: Finding) -> Finding:
+    """The verdict on an error that float32's bound hides, and that is no rounding."""
+    because = told(
+        "with float64 inputs {because}, and by as much with all inputs moved by 64 units in the "
+        "last place of float32: that is no rounding of float32, whose bound hides it",
+        because=fine.because,
+    )
+    return replace(fine, because=because)
 
 
 def _all_agree(findings: Sequence[Finding]) -> bool:

@@ -25,12 +25,16 @@ from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.dtype import FINE
 from gradproof.judge.box import judge_returned
+from gradproof.judge.near import NEAR, nearness, sampled, usual_size
 from gradproof.judge.reference import Data, Unbounded
 from gradproof.report.checked import CheckRow
 from gradproof.words import sentence
 
 SIMPLE = 64
 """The largest numerator and denominator of a constant that is named as a fraction."""
+
+SHARP = 2.0**-10
+"""What half of the elements show of a relative error where a bound alone tells likenesses apart."""
 
 MOST_ELEMENTS = 1_000_000
 """Elements of all tensors together, of data that are looked at."""
@@ -52,8 +56,18 @@ class Draw:
             return False
         if times is not None:
             one = Returned(one.array.astype(np.float64) * times, one.dtype)
-        found = judge_returned(one, value, None, self.contract)
-        return found.kind == "agrees" and not found.hiding
+        return fits(one, value, self.contract)
+
+
+def fits(returned: Returned, value: Value, contract: Contract) -> bool:
+    """Whether a tensor is what came back, and not only inside a bound that fits others as well."""
+    found = judge_returned(returned, value, None, contract)
+    if found.kind != "agrees" or found.sees <= SHARP or found.hiding:
+        return found.kind == "agrees"
+    if returned.array is None:
+        return False
+    m, r, _ = (np.broadcast_to(part, returned.array.shape) for part in value)
+    return nearness(returned.array, m, r, contract.dtype) is not None
 
 
 def with_likeness(
@@ -337,7 +351,7 @@ def _some(of: str, draws: Sequence[Draw], called: Callable[[str], str]) -> str |
     """Where the wrong elements are, if they lie together."""
     wrong = [_wrong(of, draw) for draw in draws]
     arrays = [draw.returned[of].array for draw in draws]
-    if any(w.all() for w in wrong):
+    if any(w.all() or not w.any() for w in wrong):
         return None
     zero = all(a is not None and not np.any(a[w]) for a, w in zip(arrays, wrong, strict=True))
     seen = np.logical_or.reduce(wrong)
@@ -361,9 +375,11 @@ def _some(of: str, draws: Sequence[Draw], called: Callable[[str], str]) -> str |
 
 
 def _wrong(of: str, draw: Draw) -> np.ndarray:
-    m, r, e = draw.right[of]
+    m, r, e = (np.asarray(part) for part in draw.right[of])
+    size = np.abs(m)
+    room = np.minimum(e, NEAR * np.maximum(size, usual_size(sampled(size))))
     with np.errstate(all="ignore"):
-        return ~np.asarray(np.abs(np.asarray(draw.returned[of].array) - m) + r <= e)
+        return ~np.asarray(np.abs(np.asarray(draw.returned[of].array) - m) + r <= room)
 
 
 def _places(rows: np.ndarray) -> str:

@@ -13,6 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from gradproof.blackbox.likeness import fits
 from gradproof.core.errors import NotYet
 from gradproof.core.program import Equation, shapes
 from gradproof.core.term import reads
@@ -22,7 +23,6 @@ from gradproof.engines.ball import Ball
 from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import Contract
 from gradproof.engines.evaluate import Room, evaluate_equation
-from gradproof.judge.box import judge_returned
 from gradproof.judge.clinic import Clinic, Diagnosis, Explanation, candidates, ways_of
 from gradproof.judge.ground import MOST_ELEMENTS
 from gradproof.judge.reference import Data, PaperReference
@@ -115,7 +115,7 @@ def _alone(
 def _gives(equation: Equation, of: str, reference: PaperReference, draw: Seen) -> bool:
     """Whether a formula gives what came back, on right operands."""
     value = _value(equation, draw.right, reference, Ball(draw.contract, opaque=True))
-    return value is not None and _is(draw.returned[of], value, draw.contract)
+    return value is not None and fits(draw.returned[of], value, draw.contract)
 
 
 def _value(
@@ -131,11 +131,6 @@ def _value(
             return evaluate_equation(equation, Room(tensors, reference.sizes, arithmetic))
     except (NotYet, IndexError, ValueError):  # a place outside a tensor, or axes that do not meet
         return None
-
-
-def _is(returned: Returned, value: Value, contract: Contract) -> bool:
-    found = judge_returned(returned, value, None, contract)
-    return found.kind == "agrees" and not found.hiding
 
 
 def _constant(of: str, reference: PaperReference, draws: Sequence[Seen]) -> Diagnosis | None:
@@ -154,7 +149,7 @@ def _constant(of: str, reference: PaperReference, draws: Sequence[Seen]) -> Diag
     for draw in draws:
         ball = Ball(draw.contract, opaque=True)
         value = ball.multiply(ball.number(constant), draw.right[symbol])
-        if not _is(draw.returned[of], value, draw.contract):
+        if not fits(draw.returned[of], value, draw.contract):
             return None
     words, slots = "It is {constant} times the gradient.", {"constant": str(constant)}
     found = Explanation("a constant", words, slots, None)
@@ -217,7 +212,7 @@ def _follows(
         if value is None:
             return False
         if of in draw.returned:
-            if not _is(draw.returned[of], value, draw.contract):
+            if not fits(draw.returned[of], value, draw.contract):
                 return False
             left.discard(of)
     return not left

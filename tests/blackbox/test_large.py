@@ -219,6 +219,14 @@ def test_where_numbers_are_not_near_float64_is_asked(factor):
     assert "the formula is wrong, unless" in report["W1"].why[0]
 
 
+def test_an_error_that_comes_back_nearby_is_no_rounding():
+    report = gp.check(network(2.0), reference=deep, engine="numpy", dtype="float32", battery=False)
+    row = report["W1"]
+    assert row.kind == "refuted" and "that is no rounding of float32" in row.finding.because
+    assert row.why == ("It is 2 times the gradient.",)
+    assert {r.kind for r in report.rows if r.name != "W1"} == {"agrees"}
+
+
 def test_the_bound_that_float32_s_becomes_in_float64_is_no_less_than_float64_s():
     from gradproof.blackbox.exactly import _finer
     from gradproof.engines.contract import CONTRACTS
