@@ -247,6 +247,11 @@ def _callable(
         raise DataError(
             f"{problem}.", advice=told("Call it with the arguments by hand.")
         ) from problem
+    if any(one.array is not None and one.array.dtype.kind == "c" for one in made):
+        raise DataError(
+            told("The reference returns complex numbers."),
+            advice=told("Return the real and the imaginary part as two outputs"),
+        )
     strange = [one.dtype for one in made if one.array is None]
     if strange:
         several = told("Return a tensor, or several as a tuple: return y, h")
@@ -463,6 +468,15 @@ def read_arrays(given: Mapping[str, Any], machine: Engine) -> tuple[dict[str, An
                 advice=told("Constants belong into the function: lambda x: f(x, eps=1e-5)"),
             )
         array = returned.array
+        if isinstance(value, np.ma.MaskedArray):
+            raise DataError(
+                told("{name} is a masked array, whose mask is nothing that is checked.", name=name),
+                advice=told(
+                    "Give the numbers and the mask apart: {name}.filled(0), and {name}.mask as an "
+                    "argument of its own",
+                    name=name,
+                ),
+            )
         if array.dtype.kind in "OSU":
             raise DataError(
                 told(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gradproof.core.program import Tensor
-from gradproof.engines.black_box import Answer, Question
+from gradproof.engines.black_box import Answer, Question, as_real
 from gradproof.engines.contract import Contract
 from gradproof.engines.engine import Argument, Engine
 from gradproof.judge.box_call import Caller
@@ -58,7 +58,16 @@ class Case:
         Raises:
             BoxFailed: it does not.
         """
-        return self.caller.call(self.machine, self.function, self.question(data, **changes))
+        found = self.caller.call(self.machine, self.function, self.question(data, **changes))
+        returned = (*found.values, *found.gradients)
+        if not any(one.array is not None and one.array.dtype.kind == "c" for one in returned):
+            return found
+        return replace(
+            found,
+            values=tuple(map(as_real, found.values)),
+            gradients=tuple(map(as_real, found.gradients)),
+            reread=lambda: tuple(map(as_real, found.reread())),
+        )
 
     def gradients(self, frozen: str = "") -> tuple[str, ...]:
         """The inputs whose gradients an answer has, in order."""

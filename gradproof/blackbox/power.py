@@ -324,29 +324,36 @@ def _others(
     sizes = {**reference.sizes}
     symbols = {symbol: size for symbol, size in sizes.items() if symbol in generic}
     dtype, seed = case.dtype, report.seed
-    drawn = " without arguments" if given else ""
     annotated = bool(getattr(case.written, "__annotations__", {}))
-    anew = "without arguments" if annotated else "arguments of these shapes that are drawn"
-    yield Other("drawn data", anew, rebuilt(sizes, dtype, seed, 1))
+    anew = told("arguments of these shapes that are drawn")
+    if annotated:
+        anew = told("without arguments")
+    yield Other(told("drawn data"), anew, rebuilt(sizes, dtype, seed, 1))
     for changed in wider(signature, symbols, generic):
         new = {symbol: size for symbol, size in changed.items() if size != symbols[symbol]}
-        said = ", ".join(f"{symbol} = {size}" for symbol, size in new.items())
+        said = told_row([f"{symbol} = {size}" for symbol, size in new.items()])
+        options = f"sizes={dict(changed)}"
+        if given:
+            options = told("{options} without arguments", options=options)
         try:
             there = rebuilt({**sizes, **changed}, dtype, seed, 1)
         except GradproofError:  # the paper cannot have such sizes
             continue
         ones = any(symbols[symbol] == 1 for symbol in new)
-        yield Other(said, f"sizes={dict(changed)}{drawn}", there, longer=ones)
+        yield Other(said, options, there, longer=ones)
     if any(size == 1 for tensor in case.inputs for size in tensor.shape) and not annotated:
         with suppress(GradproofError):  # an axis that has to be 1
             there = rebuilt(sizes, dtype, seed, LONGER)
             first = next(t for t in there.inputs if LONGER in t.shape)
-            said = f"axes of {LONGER} in the place of 1"
-            options = f"arguments such as {first.name} of the shape {first.shape}"
+            said = told("axes of {length} in the place of 1", length=LONGER)
+            options = told(
+                "arguments such as {name} of the shape {shape}", name=first.name, shape=first.shape
+            )
             yield Other(said, options, there, longer=True)
-    yield Other(f"seed {seed + 1}", f"seed={seed + 1}", rebuilt(sizes, dtype, seed + 1, 1))
-    said = "numbers 128 times smaller"
-    yield Other(said, "arguments with such numbers", rebuilt(sizes, dtype, seed, 1), SMALL)
+    said = told("seed {seed}", seed=seed + 1)
+    yield Other(said, f"seed={seed + 1}", rebuilt(sizes, dtype, seed + 1, 1))
+    said, options = told("numbers 128 times smaller"), told("arguments with such numbers")
+    yield Other(said, options, rebuilt(sizes, dtype, seed, 1), SMALL)
     if dtype != "float64":
         yield Other("float64", 'dtype="float64"', rebuilt(sizes, "float64", seed, 1))
 

@@ -79,6 +79,13 @@ class Returned:
     dtype: str
 
 
+def as_real(one: Returned) -> Returned:
+    """Complex numbers whose imaginary parts are zero as real ones; others as what is no tensor."""
+    if one.array is None or one.array.dtype.kind != "c":
+        return one
+    return Returned(None if np.any(one.array.imag) else one.array.real, one.dtype)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a black box returned.
@@ -222,12 +229,15 @@ class _Slot:
 def read_gradients(found: Any, question: Question) -> list[Any]:
     """The wanted gradients among what a NumPy pullback returned: one for each tensor, or for each
     wanted one, or for each argument (a list for a list), or for each argument that a gradient is
-    wanted of; or a dictionary of them by the arguments' names.
+    wanted of; or a dictionary of them by the arguments' names. A dictionary beside all that, such
+    as ``locals()``, is nothing that is judged.
 
     Raises:
         BoxFailed: there are more or fewer, or they have other names.
     """
     slots = _slots(question)
+    if isinstance(found, tuple | list) and len(found) == 2 and isinstance(found[1], Mapping):
+        return read_gradients(found[0], question)
     if isinstance(found, Mapping):
         return _wanted(_named(found, slots), slots)
     given = several(found)

@@ -506,7 +506,8 @@ def _with_pullback(result: Any) -> tuple[Any, Callable[..., Any]]:
 
 
 def _returned(one: Any) -> Returned:
-    if not isinstance(one, np.ndarray | np.generic | float | int):
+    numbers = isinstance(one, np.ndarray | np.generic | float | int)
+    if not numbers or isinstance(one, np.ma.MaskedArray):
         return Returned(None, type(one).__name__)
     array = np.array(one)
     return Returned(array, _named(array.dtype))

@@ -82,6 +82,8 @@ def judge_returned(
     m, r, e = (np.asarray(part, dtype=np.float64) for part in enclosure)
     r, e = np.broadcast_to(r, m.shape), np.broadcast_to(e, m.shape)
     nothing = returned.array is None
+    if nothing and returned.dtype.startswith("complex"):
+        return _shapeless(told("it has an imaginary part, and the right one has none"))
     if nothing and returned.dtype != "NoneType":
         return _shapeless(told("it is {dtype}, not a tensor", dtype=returned.dtype))
     computed = np.zeros(m.shape) if returned.array is None else returned.array

@@ -166,7 +166,9 @@ class Face(NDArrayOperatorsMixin, ABC):
                 ) from None
             return _LINALG[func.__name__](*args, **kwargs)
         if func.__name__ not in _FUNCTIONS:
-            raise _unknown(f"np.{func.__name__}", {})
+            inner = func.__module__.partition(".")[2]
+            path = f"{inner}." if inner in ("linalg", "fft", "random") else ""
+            raise _unknown(f"np.{path}{func.__name__}", {})
         return _called(func.__name__, args, kwargs)
 
     # --- methods ----------------------------------------------------------------------------

@@ -48,6 +48,11 @@ def returning(form):
 FORMS = {
     "lists for lists": lambda dx, dWs, dbs: (dx, dWs, dbs),
     "one after another": lambda dx, dWs, dbs: (dx, *dWs, *dbs),
+    "beside what else there is": lambda dx, dWs, dbs: ((dx, dWs, dbs), locals()),
+    "by name, beside what else there is": lambda dx, dWs, dbs: [
+        {"x": dx, "Ws": dWs, "bs": dbs},
+        {"cache": 1},
+    ],
     "by name": lambda dx, dWs, dbs: {"Ws": dWs, "bs": dbs, "x": dx},
     "by the gradients' names": lambda dx, dWs, dbs: {"dl_dx": dx, "dWs": dWs, "grad_bs": dbs},
 }
@@ -179,3 +184,71 @@ def test_a_network_of_the_gallery_is_given_by_its_forward():
         gp.check(lambda x, w, b: x, given, reference=layer_norm.forward)
     with pytest.raises(gp.NetworkError, match=r"from gradproof\.gallery import fnn  and give"):
         gp.verify("fnn")
+
+
+def test_gradients_beside_locals_are_refuted_where_they_are_wrong():
+    def layer(x, W):
+        y = np.tanh(x @ W)
+
+        def pullback(g):
+            dz = g * (1 - y)
+            dx, dW = dz @ W.T, x.T @ dz
+            return (dx, dW), locals()
+
+        return y, pullback
+
+    report = gp.check(layer, (x, W), reference=lambda x, W: np.tanh(x @ W), battery=False)
+    assert report.kinds == ("agrees", "refuted", "refuted"), str(report)
+
+
+def test_a_masked_array_is_refused():
+    with pytest.raises(gp.GradproofError) as refused:
+        given = np.ma.masked_array(x, x > 1)
+        gp.check(lambda x: (x, lambda g: g), (given,), reference=lambda x: x)
+    assert "x is a masked array" in str(refused.value) and "x.filled(0)" in str(refused.value)
+
+
+@pytest.mark.parametrize("imaginary", [0.0, 1e-3])
+def test_a_complex_gradient_is_right_where_its_imaginary_part_is_zero(imaginary):
+    def layer(x):
+        return np.sin(x), lambda g: g * np.cos(x) + 1j * np.float32(imaginary)
+
+    report = gp.check(layer, (x,), reference=lambda x: np.sin(x), battery=False)
+    assert report.kinds == ("agrees", "refuted" if imaginary else "agrees"), str(report)
+    assert bool(report.faults) is not bool(imaginary), str(report)  # what is right is complex64
+
+
+def test_a_masked_gradient_is_no_array():
+    def layer(x):
+        return np.sin(x), lambda g: np.ma.masked_array(g * np.cos(x), x > 1)
+
+    report = gp.check(layer, (x,), reference=lambda x: np.sin(x), battery=False)
+    assert report.kinds == ("agrees", "refuted")
+    assert "MaskedArray" in report.rows[1].finding.because
+
+
+def test_a_function_of_linalg_is_called_by_its_name():
+    with pytest.raises(gp.GradproofError, match=r"np\.linalg\.svd is not in"):
+        gp.check(lambda x: (x, lambda g: g), (x,), reference=lambda x: np.linalg.svd(x)[1])
+
+
+def test_a_reference_with_complex_outputs_is_refused():
+    import torch
+
+    with pytest.raises(gp.DataError, match="returns complex numbers"):
+        gp.check(torch.sin, (torch.tensor(x),), reference=lambda x: torch.fft.rfft(x))
+
+
+def test_checks_in_several_threads_write_their_references_down_one_after_the_other():
+    from concurrent.futures import ThreadPoolExecutor
+
+    import torch
+
+    def reference(x):
+        return torch.nn.functional.layer_norm(x, x.shape[-1:]).amax(1)
+
+    def one(_):
+        return gp.check(reference, (torch.tensor(x),), reference=reference, battery=False).kinds
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(one, range(6))) == {("agrees", "agrees")}
