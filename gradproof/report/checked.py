@@ -144,16 +144,17 @@ class CheckReport:
             yield Text()
             yield from report.power.body(width, lang)
 
-    def story(self) -> str:
+    def story(self, lang: str = ENGLISH) -> str:
         """What does not hold, and how to see it again: short, for an exception."""
-        again = ["", *self.again] if self.again else []
-        inside = lay_out(_inside(self, ENGLISH), WIDTH) if self.nodes else ()
+        report = in_language(self, lang)
+        again = ["", *report.again] if report.again else []
+        inside = lay_out(_inside(report, lang), WIDTH) if report.nodes else ()
         nodes = [line.plain.rstrip() for line in inside]
         nodes = ["", *nodes] if nodes else []
-        twice = list(_details(self.second, ENGLISH)) if self.second else []
+        twice = list(_details(report.second, lang)) if report.second else []
         if twice:
-            twice = ["", say(TWICE, ENGLISH), *twice]
-        parts = (self.summary(), *_details(self, ENGLISH), *nodes, *twice, *again)
+            twice = ["", say(TWICE, lang), *twice]
+        parts = (report.summary(lang), *_details(report, lang), *nodes, *twice, *again)
         return "\n".join(parts)
 
     def summary(self, lang: str = ENGLISH) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gradproof as gp
+from gradproof.words import in_language
 
 
 def paper(x: "n d", w: "d"):
@@ -127,3 +128,21 @@ def test_what_is_proposed_for_given_arrays_can_be_followed():
     options = {"engine": "numpy", "battery": False, "power": True}
     again = gp.check(layer, reference=paper, sizes={"n": number, "d": 4}, **options)
     assert not again.power.unseen
+
+
+def test_what_would_show_more_is_said_in_the_reader_s_language():
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    given = (x, np.ones(4, np.float32))
+    hidden = gp.check(missing_weight, given, reference=plain, battery=False, power=True)
+    assert hidden.power.proposals
+    for one in hidden.power.proposals:
+        assert in_language(one.words, "zh") != one.words, one.words
+    assert "错误公式" in "\n".join(line.plain for line in hidden.power.lines(100, "zh"))
+
+
+def test_a_story_is_told_in_the_reader_s_language():
+    report = gp.check(
+        lambda x: (x * x, lambda g: g * x), ((3,),), reference=lambda x: x * x, engine="numpy"
+    )
+    assert report.story() == report.story("en") and "refuted" in report.story()
+    assert "refuted" not in report.story("zh").split("import gradproof")[0]
