@@ -15,6 +15,7 @@ from gradproof.blackbox.conditions import DRAWS
 from gradproof.blackbox.examine import examine
 from gradproof.blackbox.instrument import Instrumented
 from gradproof.blackbox.power import power_of
+from gradproof.blackbox.untyped import untyped
 from gradproof.core.errors import DataError, GradproofError
 from gradproof.core.told import told
 from gradproof.judge.generic import check_seed
@@ -144,6 +145,7 @@ def check_case(
     look: Callable[[Case], None] = take_it,
 ) -> CheckReport:
     """`check`, where `look` sees the case before anything is judged."""
+    reference = untyped(reference)
     if draws is not None and draws < 1:
         raise DataError(told("draws must be at least 1, not {draws}.", draws=draws))
     if order not in (1, 2):

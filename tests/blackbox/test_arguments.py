@@ -252,3 +252,32 @@ def test_checks_in_several_threads_write_their_references_down_one_after_the_oth
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(one, range(6))) == {("agrees", "agrees")}
+
+
+def test_types_as_annotations_are_no_shapes():
+    import jax
+    import torch
+
+    def sine(x: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
+        return torch.sin(x)
+
+    given = torch.tensor(x)
+    report = gp.check(torch.sin, (given,), reference=sine, battery=False)
+    assert report.ok and "sine" in report.reference
+    wrong = gp.check(torch.cos, (given,), reference=sine, battery=False)
+    assert wrong.kinds == ("refuted", "refuted")
+    silu = jax.nn.silu
+    assert gp.check(silu, (x,), reference=silu, engine="jax", battery=False).ok
+
+
+def test_shapes_as_annotations_stay_shapes():
+    n = 5
+
+    def paper(x: "n d", W: "d k"):
+        return x @ W
+
+    def layer(x, W):
+        return x @ W, lambda g: (g @ W.T, x.T @ g)
+
+    report = gp.check(layer, reference=paper, engine="numpy", battery=False)
+    assert report.ok and "a paper" in report.reference
