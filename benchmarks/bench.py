@@ -341,6 +341,7 @@ def exported() -> Iterator[Row]:
     """The exported NumPy code beside the frameworks' own differentiation."""
     import export
 
+    export.limit_cores()
     if export.installed()["tensorflow"]:
         export.limit_threads()
     for widths in export.NETWORKS:

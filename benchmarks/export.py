@@ -6,8 +6,11 @@
 Each contestant gives the loss and the gradients by all weights and biases of the same network in
 float32, batch 64: `gradproof export --to numpy`; PyTorch's eager autograd; TensorFlow's eager
 `GradientTape` and the same in a `tf.function`; JAX's `value_and_grad` without and with `jit`; and
-the matrix products that nobody can avoid, alone. All are measured in turns, and the ratios are
-those of medians to the exported code's. What is not installed is left out and named.
+the matrix products that nobody can avoid, alone. All are measured in turns, each turn in an order
+that is drawn, because who runs next finds the weights in the caches; and on one core, where there
+is a way to say so, because JAX runs independent operations side by side however few threads it is
+given. The ratios are those of medians to the exported code's. What is not installed is left out
+and named.
 """
 
 from __future__ import annotations
@@ -135,6 +138,12 @@ def jax_both(arrays: list[np.ndarray]) -> dict[str, Contestant]:
     }
 
 
+def limit_cores() -> None:
+    """All threads that are started from here on share one core, on Linux."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
 def limit_threads() -> None:
     """TensorFlow takes its threads from here, before anything of it runs."""
     import tensorflow as tf
@@ -166,11 +175,12 @@ def measured(runs: dict[str, Contestant]) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run(), run()  # compiles, and warms the caches
+    random = np.random.default_rng(0)
     for _ in range(REPEATS):
-        for name, run in runs.items():
+        for name in random.permutation(list(runs)):
             if sum(times[name]) < SECONDS or len(times[name]) < 5:
                 start = time.perf_counter()
-                run()
+                runs[name]()
                 times[name].append(time.perf_counter() - start)
     return {name: statistics.median(taken) for name, taken in times.items()}
 
@@ -181,6 +191,7 @@ def main() -> None:
     as_json = parser.parse_args().json
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+    limit_cores()
     if installed()["tensorflow"]:
         limit_threads()
     found = {"-".join(map(str, w)): measured(contestants(w)) for w in NETWORKS}
@@ -188,7 +199,7 @@ def main() -> None:
         print(json.dumps(found, indent=2))
         return
     names = list(next(iter(found.values())))
-    print(f"median of up to {REPEATS} runs in turns, float32, batch {BATCH}, one thread each")
+    print(f"median of up to {REPEATS} runs in turns, float32, batch {BATCH}, one core")
     print(f"{'':<24}" + "".join(f"{network:>20}" for network in found))
     for name in names:
         cells = []

@@ -260,6 +260,17 @@ def test_a_line_that_is_off_by_a_thousandth_fails_the_check(network, to):
             pytest.fail(f"{name} is wrong and passes")
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_file_has_a_sigmoid_without_branches_that_is_each_sign_s_own_quotient(dtype):
+    _, space = exported("fnn", "numpy")
+    ends = [0.0, -0.0, 1e-7, -1e-7, 80, -80, 700, -700, np.inf, -np.inf, np.nan]
+    z = np.array([*ends, *np.linspace(-30, 30, 2001)], dtype)
+    e = np.exp(-np.abs(z))
+    found = space["sigmoid"](z)
+    assert found.dtype == dtype
+    assert np.array_equal(found, np.where(z >= 0, 1 / (1 + e), e / (1 + e)), equal_nan=True)
+
+
 def test_a_wrong_line_of_the_forward_function_fails_numpys_check():
     """Certified derivatives come from the network's equations and not from the file's."""
     text, _ = exported("fnn", "numpy")
