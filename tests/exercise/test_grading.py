@@ -25,6 +25,14 @@ FILLED = {
 }
 
 
+SHORT = {
+    "endless": "while True:\n    pass\n",
+    "left": "import os\nos._exit(0)\n",
+    "starts_others": "import subprocess, sys\nsubprocess.Popen(['sleep', '600'])\nwhile 1: 0\n",
+}
+"""Answers that are marked under a short limit: two of them use all of it."""
+
+
 @pytest.fixture(scope="module")
 def classroom(tmp_path_factory):
     folder = tmp_path_factory.mktemp("class")
@@ -36,20 +44,20 @@ def classroom(tmp_path_factory):
     answers = {
         "anna": full,
         "boris": full.replace("a2 * (1 - a2)", "(1 - a2)"),
-        "endless": "while True:\n    pass\n",
         "greedy": "x = bytearray(64 * 2**30)\n",
         "killed": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
-        "left": "import os\nos._exit(0)\n",
         "other_forward": full.replace("0.5 * np.sum", "1.0 * np.sum"),
         "no_python": "def forward(:\n",
         "=cmd()": full.replace("gp.blank", "gp.blank"),
-        "starts_others": "import subprocess, sys\nsubprocess.Popen(['sleep', '600'])\nwhile 1: 0\n",
         "<script>alert(1)<": "import no_such_module\n",
     }
-    for name, content in answers.items():
-        (folder / f"{name.replace('/', '')}.py").write_text(content)
+    other = tmp_path_factory.mktemp("other_class")
+    for place, those in ((folder, answers), (other, SHORT)):
+        for name, content in those.items():
+            (place / f"{name}.py").write_text(content)
     graded = grade(folder, folder / "exercise.py", limits=Limits(12.0, 4.0))
-    return graded, {one.name: one for one in graded.files}
+    late = grade(other, folder / "exercise.py", limits=Limits(4.0, 4.0))
+    return graded, {one.name: one for one in (*graded.files, *late.files)}
 
 
 def test_each_file_has_its_own_marks(classroom):
@@ -63,8 +71,8 @@ def test_each_file_has_its_own_marks(classroom):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("endless", "did not end within 12 seconds"),
-        ("starts_others", "did not end within 12 seconds"),
+        ("endless", "did not end within 4 seconds"),
+        ("starts_others", "did not end within 4 seconds"),
         ("greedy", "more than 4 GB of memory"),
         ("killed", "ended by SIGKILL"),
         ("left", "left no marks"),
