@@ -48,37 +48,57 @@ class Roots:
         if not shape or shape[0] != self._points:
             return self._each_rational(base)
         flat = np.stack([part.reshape(self._points, -1) for part in base], axis=-1)
-        columns = [self._column(flat[:, k]) for k in range(flat.shape[1])]
+        numbers = {flat[:, k].tobytes(): flat[:, k] for k in range(flat.shape[1])}
+        self._enter({key: one for key, one in numbers.items() if key not in self._columns})
+        columns = [self._columns[flat[:, k].tobytes()][1] for k in range(flat.shape[1])]
         return tuple(
             np.stack([column[p] for column in columns], axis=1).reshape(shape)
             for p in range(len(base))
         )
 
-    def _column(self, values: np.ndarray) -> Element:
-        """The root of one number, at every point."""
-        key = values.tobytes()
-        if key not in self._columns:
-            self._columns[key] = (values, self._new(values))
-        return self._columns[key][1]
+    def _enter(self, new: dict[bytes, np.ndarray]) -> None:
+        """The roots of new numbers, at every point; all powers are taken of all of them at once."""
+        if not new:
+            return
+        known = {key: values for key, (values, _) in self._columns.items()}
+        squares = self._residues.is_square(np.stack([v[:, 0] for v in new.values()], axis=1))
+        independent: dict[bytes, np.ndarray] = {}
+        multiples: dict[bytes, tuple[bytes, Fraction]] = {}
+        for (key, values), square in zip(new.items(), squares.T, strict=True):
+            if np.all(values == values[0]):
+                root = self._rational(values[0])
+                whole = tuple(np.broadcast_to(part, self._points) for part in root)
+                self._columns[key] = (values, whole)
+            elif np.any(values[:, 1:]):
+                raise NotYet("A root of a number that has roots in it has a sign of its own.")
+            elif self._independent(square):
+                independent[key] = values
+            else:
+                multiples[key] = self._multiple(values, known)
+            known[key] = values
+        self.count += len(independent)
+        if independent:
+            together = np.stack(list(independent.values()), axis=1)
+            roots = self._field.root(tuple(together[..., k] for k in range(together.shape[2])))
+            for spot, (key, values) in enumerate(independent.items()):
+                self._columns[key] = (values, tuple(part[:, spot] for part in roots))
+        for key, (other, ratio) in multiples.items():  # √(cq) = √c·√q for a rational c > 0
+            root = self._field.multiply(self._columns[other][1], self._of_fraction(ratio))
+            self._columns[key] = (new[key], root)
 
-    def _new(self, values: np.ndarray) -> Element:
-        if np.all(values == values[0]):
-            root = self._rational(values[0])
-            return tuple(np.broadcast_to(part, self._points) for part in root)
-        if np.any(values[:, 1:]):
-            raise NotYet("A root of a number that has roots in it has a sign of its own.")
-        if self._independent(values[:, 0]):
-            self.count += 1
-            return self._field.root(tuple(values[:, k] for k in range(values.shape[1])))
-        for other, root in self._columns.values():
+    def _multiple(
+        self, values: np.ndarray, known: dict[bytes, np.ndarray]
+    ) -> tuple[bytes, Fraction]:
+        """Of which number that is known, or about to be, this one is a rational multiple."""
+        for key, other in known.items():
             ratio = self._ratio(values, other)
-            if ratio is not None:  # √(cq) = √c·√q for a rational c > 0
-                return self._field.multiply(root, self._of_fraction(ratio))
+            if ratio is not None:
+                return key, ratio
         raise NotYet("Roots of which one is a product of others have signs of their own.")
 
-    def _independent(self, residues: np.ndarray) -> bool:
-        """Whether the number is no product of those before, up to a square."""
-        bits = int("".join("0" if b else "1" for b in self._residues.is_square(residues)), 2)
+    def _independent(self, square: np.ndarray) -> bool:
+        """Whether a number is no product of those before, up to a square; it is a square there."""
+        bits = int("".join("0" if b else "1" for b in square), 2)
         for known in self._basis:
             bits = min(bits, bits ^ known)
         if bits:
