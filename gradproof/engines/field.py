@@ -114,8 +114,8 @@ MANY = 1 << 12
 
 
 def _inverses(elements: list[int], prime: int) -> list[int]:
-    """The inverse of each, from one inverse: that of the product of all (P. L. Montgomery, "Speeding
-    the Pollard and elliptic curve methods of factorization", Mathematics of Computation 48, 1987)."""
+    """The inverse of each, from that of the product of all (P. L. Montgomery, "Speeding the Pollard
+    and elliptic curve methods of factorization", Mathematics of Computation 48, 1987)."""
     before, product = [], 1
     for element in elements:
         before.append(product)

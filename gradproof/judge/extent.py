@@ -50,7 +50,10 @@ from gradproof.engines.evaluate import written_out
 from gradproof.prims.dictionary import ELEMENTWISE_BY_NAME
 from gradproof.prims.elementwise import ELEMENTARY
 
-Count = Mapping[Size, Fraction]
+Amount = int | Fraction
+"""A whole number is an `int`, which Python adds and compares much faster. Nothing here divides."""
+
+Count = Mapping[Size, Amount]
 """A number for each size; 0 where there is none."""
 
 TWICE = frozenset({"exp", "erf", "circle", "step", "equal", "root"})
@@ -83,7 +86,7 @@ class Part:
     """
 
     above: Side = NOTHING
-    below: Mapping[str, Fraction] = field(default_factory=dict)
+    below: Mapping[str, Amount] = field(default_factory=dict)
     always: frozenset[Index] = frozenset()
     ever: frozenset[Index] = frozenset()
 
@@ -105,14 +108,13 @@ Key = TypeVar("Key")
 
 
 def _merged(
-    choose: Callable[[Fraction, Fraction], Fraction],
-    left: Mapping[Key, Fraction],
-    right: Mapping[Key, Fraction],
-) -> dict[Key, Fraction]:
+    choose: Callable[[Amount, Amount], Amount],
+    left: Mapping[Key, Amount],
+    right: Mapping[Key, Amount],
+) -> dict[Key, Amount]:
     if choose is add and not (left and right):
         return {**left, **right}
-    zero = Fraction(0)
-    return {s: choose(left.get(s, zero), right.get(s, zero)) for s in {**left, **right}}
+    return {s: choose(left.get(s, 0), right.get(s, 0)) for s in {**left, **right}}
 
 
 def _plus(left: Side, right: Side) -> Side:
@@ -137,21 +139,25 @@ def _either(left: Side, right: Side) -> Side:
     )
 
 
-def _times(side: Side, times: Fraction) -> Side:
+def _whole(number: Amount) -> Amount:
+    return number.numerator if number.denominator == 1 else number
+
+
+def _times(side: Side, times: Amount) -> Side:
     return Side(
-        *({s: n * times for s, n in c.items()} for c in (side.summed, side.axes)),
-        *({s: n * times for s, n in c.items()} for c in (side.least, side.most)),
+        *({s: _whole(n * times) for s, n in c.items()} for c in (side.summed, side.axes)),
+        *({s: _whole(n * times) for s, n in c.items()} for c in (side.least, side.most)),
     )
 
 
-def _width(sides: Iterable[Side]) -> dict[Size, Fraction]:
+def _width(sides: Iterable[Side]) -> dict[Size, Amount]:
     """The degree in each size that a sum of such monomials has, up to a power of the size."""
     hull = reduce(_either, sides)
     return _merged(sub, hull.most, hull.least)
 
 
-def _tally(indices: Iterable[Index]) -> dict[Size, Fraction]:
-    return {size: Fraction(n) for size, n in Counter(i.size for i in indices).items()}
+def _tally(indices: Iterable[Index]) -> dict[Size, Amount]:
+    return dict(Counter(i.size for i in indices))
 
 
 class Extents:
@@ -171,10 +177,10 @@ class Extents:
         self._divisors: dict[str, Side] = {}
         self._outside: dict[str, frozenset[Size]] = {}
         self._roots: dict[str, Side] = {}
-        self._needs: dict[Size, Fraction] = {}
-        self._degrees: dict[Size, Fraction] = {}
+        self._needs: dict[Size, Amount] = {}
+        self._degrees: dict[Size, Amount] = {}
         self._arguments: dict[str, dict[str, tuple[tuple[Index, ...], Known]]] = {}
-        self._accidents: dict[Size, Fraction] = {}
+        self._accidents: dict[Size, Amount] = {}
         self._mixed: set[Size] = set()
         self._constants: dict[str, frozenset[Size]] = {}
         self._radicands: dict[str, frozenset[Size]] = {}
@@ -196,7 +202,7 @@ class Extents:
     def need(self, size: Size) -> int:
         """How large a size must be. Half a root is one more factor when roots are cleared."""
         halves = [min(r.summed.get(size, 0), r.axes.get(size, 0)) for r in self._roots.values()]
-        return ceil(self._needs.get(size, Fraction(0)) + Fraction(sum(halves)))
+        return ceil(self._needs.get(size, 0) + sum(halves))
 
     def tries(self, size: Size) -> int:
         """At how many sizes a difference must vanish to vanish at all: one more than the degree of
@@ -208,8 +214,8 @@ class Extents:
         roots = sum(size in sizes for sizes in self._constants.values())
         if any(size in sizes for sizes in self._radicands.values()):
             roots += len(self._radicands) - 1
-        degree = self._degrees.get(size, Fraction(0)) * 2**roots
-        return floor(degree) + 1 + ceil(self._accidents.get(size, Fraction(0)))
+        degree = self._degrees.get(size, 0) * 2**roots
+        return floor(degree) + 1 + ceil(self._accidents.get(size, 0))
 
     def mixed(self, size: Size) -> bool:
         """Whether sums of exponents, with whole coefficients, may be 0 at some sizes only."""
@@ -239,14 +245,14 @@ class Extents:
         more = {}
         for name, power in common.items():
             kinds = self._outside[name]
-            times = max((instances.get(s, Fraction(1)) for s in kinds), default=1)
+            times = max((instances.get(s, 1) for s in kinds), default=1)
             more[name] = power * max(times, 1)
         return [
             _plus(one.above, self._product_of(_merged(sub, more, one.below)))
             for one in (a.part, b.part)
         ]
 
-    def _product_of(self, divisors: Mapping[str, Fraction]) -> Side:
+    def _product_of(self, divisors: Mapping[str, Amount]) -> Side:
         sides = (_times(self._divisors[name], power) for name, power in divisors.items() if power)
         return reduce(_plus, sides, NOTHING)
 
@@ -296,7 +302,7 @@ class Extents:
             width = _width(cleared)
             if function == "exp":
                 self._mixed |= {size for size, degree in width.items() if degree}
-            times = Fraction(2 if function in TWICE else 1)
+            times = 2 if function in TWICE else 1
             self._accidents = _merged(
                 add, self._accidents, {s: w * times for s, w in width.items()}
             )
@@ -310,7 +316,7 @@ class Extents:
             case Number() | Pi():
                 return Part()
             case SizeOf(size):
-                one = {size: Fraction(1)}
+                one = {size: 1}
                 return Part(Side(least=one, most=one))
             case Read(tensor, places):
                 return given[tensor][0] if tensor in given else self._read(tensor, places)
@@ -327,9 +333,9 @@ class Extents:
                 value = self._argument(function, self._part(argument, given), argument, given)
                 if name in ("sin", "cos"):  # (1 − t²)/(1 + t²) and 2t/(1 + t²)
                     square = _product(value, value)
-                    return self._divided(square, Apply("cos", (argument,)), Fraction(1))
+                    return self._divided(square, Apply("cos", (argument,)), 1)
                 if name == "exp":  # E(−z) is 1/E(z): the variable stands above or below
-                    value = self._divided(value, argument, Fraction(1))
+                    value = self._divided(value, argument, 1)
                     # Of it the logarithm is known.
                     self._meet("log", _text(term, given), *self._axes_of(value, term, given))
                 return value
@@ -368,9 +374,9 @@ class Extents:
         """An exponential over the sum of a row of them."""
         value = self._argument("exp", inside, body, {})
         here = (value.ever - {over}) | frozenset(indices_of(position))
-        row = Side({over.size: Fraction(1)}, value.above.axes)
+        row = Side({over.size: 1}, value.above.axes)
         name = self._named(Sum((over,), body), row)
-        return Part(Side(axes=_tally(here)), {name: Fraction(1)}, here, here)
+        return Part(Side(axes=_tally(here)), {name: 1}, here, here)
 
     def _named(self, divisor: Term, side: Side) -> str:
         """The name of a divisor, by what it is up to its indices' numbers."""
@@ -381,9 +387,9 @@ class Extents:
         self._outside[name] = frozenset(index.size for index in axes)
         return name
 
-    def _divided(self, part: Part, divisor: Term, times: Fraction) -> Part:
+    def _divided(self, part: Part, divisor: Term, times: Amount) -> Part:
         name = self._named(divisor, part.above)
-        return replace(part, below={**part.below, name: part.below.get(name, Fraction(0)) + times})
+        return replace(part, below={**part.below, name: part.below.get(name, 0) + times})
 
     def _power(self, base: Part, term: Term, exponent: Fraction, given: Given) -> Part:
         whole, rest = divmod(exponent, 1)
@@ -392,7 +398,7 @@ class Extents:
             return (
                 _product(self._power(base, term, Fraction(whole), given), value) if whole else value
             )
-        times = abs(exponent)
+        times = _whole(abs(exponent))
         if exponent.denominator != 1:
             half = _plus(base.above, self._product_of(base.below))
             self._roots[self._named(term, base.above)] = _times(half, Fraction(1, 2))
@@ -400,7 +406,7 @@ class Extents:
         # 1/(x + c) is a function of x although one of its monomials is not.
         always = base.always if exponent > 0 and exponent.denominator == 1 else base.ever
         if exponent > 0:
-            below = {name: power * times for name, power in base.below.items()}
+            below = {name: _whole(power * times) for name, power in base.below.items()}
             return Part(_times(base.above, times), below, always, base.ever)
         above = _times(self._product_of(base.below), times)
         return Part(above, {self._named(term, base.above): times}, always, base.ever)
