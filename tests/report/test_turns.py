@@ -58,10 +58,11 @@ def test_the_turns_of_a_loop_are_one_row(shown):
 
 
 def test_what_a_backward_loop_makes_has_the_numbers_of_forward(shown):
-    own = [line.strip() for line in shown(UNNAMED)]
+    lines = shown(UNNAMED)
+    own = [line.strip() for line in lines]
     assert "da[t] = ∂l/∂h[t] ⊙ (1 − h[t]²)   t = 1 … 6" in own
     assert "dh_next[t] = da[t+1] Wᵀ   t = 1 … 5" in own
-    _, more = below(shown(UNNAMED), "∂l/∂W ")
+    _, more = below(lines, "∂l/∂W ")
     assert more == ["yours: Σ_t h[t−1]ᵀ da[t]"]
 
 

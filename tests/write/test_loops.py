@@ -196,7 +196,7 @@ def check_series(equation: Equation, initial, known) -> int:
 
 
 def test_the_page_is_as_long_for_every_number_of_steps():
-    pages = [str(gp.derive(rnn, sizes={"T": steps})) for steps in (3, 30, 300)]
+    pages = [str(gp.derive(rnn, sizes={"T": steps})) for steps in (3, 30, 100)]
     assert len({page.count("\n") for page in pages}) == 1
     assert "h[t] = tanh(z[t])" in pages[0]
     assert "∂l/∂h[t] = ∂l/∂z[t+1] Wᵀ + ∂l/∂o[t] Vᵀ   n×4   t = 1 … T−1" in pages[0]
