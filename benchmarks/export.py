@@ -9,8 +9,8 @@ float32, batch 64: `gradproof export --to numpy`; PyTorch's eager autograd; Tens
 the matrix products that nobody can avoid, alone. All are measured in turns, each turn in an order
 that is drawn, because who runs next finds the weights in the caches; and on one core, where there
 is a way to say so, because JAX runs independent operations side by side however few threads it is
-given. The ratios are those of medians to the exported code's. What is not installed is left out
-and named.
+given. What counts is the processor's time, which other programs disturb least. The ratios are
+those of medians to the exported code's. What is not installed is left out and named.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def contestants(widths: tuple[int, ...]) -> dict[str, Contestant]:
 
 
 def measured(runs: dict[str, Contestant]) -> dict[str, float]:
-    """The median seconds of each, measured in turns."""
+    """The median of each in seconds of the processor, all threads together, measured in turns."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run(), run()  # compiles, and warms the caches
@@ -179,9 +179,9 @@ def measured(runs: dict[str, Contestant]) -> dict[str, float]:
     for _ in range(REPEATS):
         for name in random.permutation(list(runs)):
             if sum(times[name]) < SECONDS or len(times[name]) < 5:
-                start = time.perf_counter()
+                start = time.process_time()
                 runs[name]()
-                times[name].append(time.perf_counter() - start)
+                times[name].append(time.process_time() - start)
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
@@ -199,7 +199,7 @@ def main() -> None:
         print(json.dumps(found, indent=2))
         return
     names = list(next(iter(found.values())))
-    print(f"median of up to {REPEATS} runs in turns, float32, batch {BATCH}, one core")
+    print(f"median processor time of up to {REPEATS} runs, float32, batch {BATCH}, one core")
     print(f"{'':<24}" + "".join(f"{network:>20}" for network in found))
     for name in names:
         cells = []
