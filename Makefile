@@ -40,7 +40,7 @@ verify: $(VENV)/.has-tensorflow
 	@$(VENV)/bin/gradproof verify fnn --engine tensorflow
 
 test: environment
-	@$(PY) -m pytest -ra -n $(JOBS) $(PYTEST_OPTIONS)
+	@$(PY) -m pytest -ra -n $(JOBS) --dist worksteal $(PYTEST_OPTIONS)
 
 checks: tools
 	@./checks
