@@ -27,10 +27,9 @@ FILLED = {
 
 SHORT = {
     "endless": "while True:\n    pass\n",
-    "left": "import os\nos._exit(0)\n",
     "starts_others": "import subprocess, sys\nsubprocess.Popen(['sleep', '600'])\nwhile 1: 0\n",
 }
-"""Answers that are marked under a short limit: two of them use all of it."""
+"""Answers that are marked under a short limit, and use all of it."""
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +45,7 @@ def classroom(tmp_path_factory):
         "boris": full.replace("a2 * (1 - a2)", "(1 - a2)"),
         "greedy": "x = bytearray(64 * 2**30)\n",
         "killed": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
+        "left": "import os\nos._exit(0)\n",
         "other_forward": full.replace("0.5 * np.sum", "1.0 * np.sum"),
         "no_python": "def forward(:\n",
         "=cmd()": full.replace("gp.blank", "gp.blank"),
