@@ -113,8 +113,8 @@ def shapes_of(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def verify() -> Iterator[Row]:
     """A whole verification, beside one float64 pass in NumPy: the first call, which reads, derives
-    and draws data, with and without the rows of its report; and a prepared check that is called
-    again on data that are there, as a checker is that has nothing to prepare."""
+    and draws data or is given them, with and without the rows of its report; and a prepared check
+    that is called again on data that are there, as a checker is that has nothing to prepare."""
     import gradproof as gp
 
     for widths in NETWORKS:
@@ -128,6 +128,10 @@ def verify() -> Iterator[Row]:
         yield row(f"{title(widths)}", "one pass in NumPy, float64", one)
         for what, call in (
             ("verify, float32: verdicts", lambda n=network, o=options: gp.verify(n, **o).ok),
+            (
+                "verify on data given: verdicts",
+                lambda n=network, d=data: gp.verify(n, inputs=d, engine="numpy").ok,
+            ),
             (
                 "verify, and its report written",
                 lambda n=network, o=options: gp.verify(n, **o).batches,

@@ -588,6 +588,8 @@ def capture_of(traced: Traced, engine: Engine) -> Capture:
     paper, signature = traced.paper, traced.signature
 
     def capture(sizes: Mapping[str, int]) -> BackwardProgram | None:
+        if not engine.writes_programs:  # then nothing is drawn for it
+            return None
         # Any numbers will do, but matrices of equal ones have no inverse.
         arrays = draw(signature, sizes, {}, "float64", 0)
         arguments = by_parameter(signature, arrays)

@@ -65,9 +65,13 @@ ENGINES: dict[str, Listing] = {
 
 
 class Engine(ABC):
-    """A framework with its own automatic differentiation."""
+    """A framework with its own automatic differentiation.
+
+    Where it ``writes_programs``, `backward_program` has some to give.
+    """
 
     name: str
+    writes_programs: bool = False
 
     @final
     @property

@@ -510,6 +510,7 @@ class JaxEngine(Engine):
     """JAX on the CPU, operation by operation, differentiated by `jax.value_and_grad`."""
 
     name = "jax"
+    writes_programs = True
 
     def version(self) -> str:
         return str(jax.__version__)

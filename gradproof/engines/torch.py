@@ -329,6 +329,7 @@ class TorchEngine(Engine):
     """PyTorch on the CPU, differentiated by its autograd."""
 
     name = "torch"
+    writes_programs = True
 
     def version(self) -> str:
         return str(torch.__version__)

@@ -319,7 +319,8 @@ def _drawn(
             scale = 1.0
             if len(shape) == 2 and all(isinstance(s, int) for s in tensor.shape):
                 scale = min(1.0, 1.5 / np.sqrt(shape[0]))  # a weight: units are not saturated
-            return random.normal(0.0, scale, shape)
+            drawn = random.standard_normal(shape)
+            return drawn if scale == 1.0 else np.multiply(drawn, scale, out=drawn)
 
 
 def _checked(tensor: Tensor, value: Any, dtype: str) -> np.ndarray:

@@ -95,3 +95,18 @@ def test_what_several_stages_read_is_lifted_once_and_its_tanh_worked_out_once(mo
     gradients = {f"∂l/∂{name}" for name in ("s", "a", "z")}
     assert report.ok and functions == ["tanh"]
     assert len(lifted) == len(read | gradients)
+
+
+def test_no_data_are_drawn_where_they_are_given(monkeypatch):
+    from gradproof.judge import generic
+
+    random = np.random.default_rng(0)
+    signature = read_signature(network)
+    given = {n: random.normal(size=t.shape).astype(np.float32) for n, t in signature.items()}
+    drawn = []
+    real = generic._drawn
+    monkeypatch.setattr(generic, "_drawn", lambda t, *rest: drawn.append(t.name) or real(t, *rest))
+    assert gp.verify(network, inputs=given, engine="numpy").ok
+    assert not drawn
+    assert gp.verify(network, engine="numpy").ok
+    assert drawn == ["x", "W", "b", "V", "y"]
