@@ -169,8 +169,8 @@ def _of_torch(func: Callable[..., Any], inputs: Any, seed: int, *, order: int) -
     gradient."""
     given = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
     call = call_of(func, given)
-    floats = each_tensor(call.tensors)
-    wrt = [name for name, one in floats if getattr(one, "requires_grad", False)]
+    tensors = each_tensor(call.tensors)
+    wrt = [name for name, one in tensors if getattr(one, "requires_grad", False)]
     if not wrt:
         raise DataError(
             told("None of the inputs requires a gradient."), advice=told("Say  x.requires_grad_()")

@@ -117,7 +117,7 @@ def check(
     )
 
 
-def take_it(case: Case) -> None:
+def look_at_nothing(case: Case) -> None:
     """Looks at no case."""
 
 
@@ -142,7 +142,7 @@ def check_case(
     full: bool = False,
     power: bool = False,
     order: int = 1,
-    look: Callable[[Case], None] = take_it,
+    look: Callable[[Case], None] = look_at_nothing,
 ) -> CheckReport:
     """`check`, where `look` sees the case before anything is judged."""
     reference = untyped(reference)

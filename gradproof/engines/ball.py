@@ -706,7 +706,8 @@ class Ball(Arithmetic):
                 return None
 
     def _extreme(self, name: str, left: Value, right: Value) -> Value:
-        """The larger (or smaller) of two is off by what may be it is off by, as in `largest`."""
+        """The larger (or smaller) of two is off by no more than those of them that may be it, as in
+        `largest`."""
         (m1, r1, e1), (m2, r2, e2) = left, right
         pick = np.maximum if name == "maximum" else np.minimum
         middle, apart = pick(m1, m2), np.abs(m1 - m2)
@@ -758,7 +759,7 @@ class Ball(Arithmetic):
         return holds.astype(np.float64), np.where(known, 0.0, 1.0), unsure
 
     def largest(self, value: Value, axis: int) -> Value:
-        """Off by no more than what may be the largest is off by.
+        """Off by no more than one of the elements that may be the largest.
 
         With the engine's largest x̂ⱼ and the exact xₜ, both of which are such, ``x̂ⱼ − xₜ ≤ x̂ⱼ − xⱼ``
         and ``x̂ⱼ − xₜ ≥ x̂ₜ − xₜ``; so it is with midpoints and radii.

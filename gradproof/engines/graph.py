@@ -108,7 +108,8 @@ def _inverse(i: Interpreter, o: Operation, a: Real) -> Any:
 
 
 def _solved(i: Interpreter, o: Operation, a: Real, b: Real) -> Any:
-    """A solver's error is that of the inverse at most."""
+    """By the inverse V. A solver is off by ``|V| D |x̂|`` (Higham 2002, section 9.3), and a ball of
+    V by ``|V| D |V|``, which the product multiplies by ``|b|``; and ``|x| ≤ |V||b|``."""
     return i.matmul(_inverse(i, o, a), b)
 
 
