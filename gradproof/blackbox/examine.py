@@ -34,6 +34,11 @@ from gradproof.report.checked import CheckReport, CheckRow, Observation
 from gradproof.report.nodes import lost, where
 from gradproof.workbench import contract_words
 
+UNREAD = told(
+    "docs/references.md lists what can be read of a program. Write it with that, or give a paper "
+    "as the reference: NumPy, with shapes as annotations (x: 'n 3')."
+)
+
 
 def examine(
     case: Case,
@@ -124,6 +129,8 @@ def examine(
     if full and answers and not case.caller.stuck:
         noticed.update((one, None) for one in jacobian(case, answers[0].data, allow_ulps))
     noticed.update((one, None) for one in overwritten(case, answers))
+    if isinstance(case.reference, Unbounded) and any(row.kind == "undecided" for row in rows):
+        noticed[Observation("note", UNREAD)] = None
     words = contract_words(case.contract)
     if not isinstance(case.reference, Unbounded):
         words = told(

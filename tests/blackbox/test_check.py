@@ -10,6 +10,7 @@ import tensorflow as tf
 import torch
 
 import gradproof as gp
+from gradproof.blackbox.examine import UNREAD
 from gradproof.judge.reference import PaperReference
 from gradproof.report.report import RefutedError
 from tests.blackbox.handwritten import NUMPY, WRITTEN, in_jax, in_tensorflow, in_torch
@@ -86,6 +87,7 @@ def test_without_a_bound_nothing_agrees_and_nothing_is_refuted():
     report = gp.check(in_tensorflow(RMS), given, reference=reference)
     assert set(report.kinds) == {"undecided"} and report.exit_code == 3
     assert "no bound: its program has operation BesselI0" in report.reference
+    assert any(one.text == UNREAD for one in report.observations)
     with pytest.raises(AssertionError, match=r"no bound is known[^?]* 15\.\d decimal digits"):
         gp.testing.assert_gradients(in_tensorflow(RMS), reference, given)
 
