@@ -380,6 +380,3 @@ def lengths(lines: Sequence[Line]) -> dict[str, None]:
                 case _:
                     pass
     return found
-
-
-Measure = Callable[[str], str]

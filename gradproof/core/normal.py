@@ -24,7 +24,6 @@ from gradproof.core.term import (
     ZERO,
     Add,
     Along,
-    Apply,
     Bracket,
     Fold,
     Number,
@@ -484,11 +483,6 @@ def _upper_bound_holds(position: Affine) -> bool:
         return False
     low += sum(c for v, c in total_terms.items() if isinstance(v, str))
     return low >= 0
-
-
-def is_elementary(term: Term) -> bool:
-    """Whether a term is polynomial arithmetic on reads: no Σ and no function of the dictionary."""
-    return not any(isinstance(n, Sum | Apply | Fold | Along) for n in walk(term))
 
 
 def decided(term: Term) -> Term:

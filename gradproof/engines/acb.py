@@ -20,6 +20,7 @@ import numpy as np
 
 from gradproof.core.term import Relation
 from gradproof.core.told import told
+from gradproof.engines.arb import each
 from gradproof.engines.arithmetic import Arithmetic, Value, each_matrix
 
 ZERO, ONE = flint.acb(0), flint.acb(1)
@@ -29,23 +30,16 @@ class Kinked(ArithmeticError):
     """A comparison or a largest element is not the same on the whole disc."""
 
 
-def _each(function: object, *arrays: np.ndarray) -> np.ndarray:
-    made = np.frompyfunc(function, len(arrays), 1)(*arrays)
-    result = np.empty(np.shape(made), dtype=object)
-    result[...] = made
-    return result
-
-
 @final
 class Acb(Arithmetic):
     """Complex balls of arbitrary precision as elements of object arrays."""
 
     def lift(self, array: np.ndarray) -> Value:
-        return (_each(lambda x: flint.acb(float(x)), np.asarray(array)),)
+        return (each(lambda x: flint.acb(float(x)), np.asarray(array)),)
 
     def number(self, value: Fraction) -> Value:
         exact = flint.acb(flint.arb(flint.fmpq(value.numerator, value.denominator)))
-        return (_each(lambda _: exact, np.zeros(())),)
+        return (each(lambda _: exact, np.zeros(())),)
 
     def add(self, values: Sequence[Value]) -> Value:
         return (np.asarray(sum(value[0] for value in values), dtype=object),)
@@ -59,11 +53,11 @@ class Acb(Arithmetic):
     def power(self, base: Value, exponent: Fraction) -> Value:
         whole, rest = divmod(exponent, 1)
         if rest == 0:
-            return (_each(lambda x: x ** int(whole), base[0]),)
+            return (each(lambda x: x ** int(whole), base[0]),)
         if rest == Fraction(1, 2):
-            return (_each(lambda x: x.sqrt(analytic=True) * x ** int(whole), base[0]),)
+            return (each(lambda x: x.sqrt(analytic=True) * x ** int(whole), base[0]),)
         q = flint.arb(flint.fmpq(exponent.numerator, exponent.denominator))
-        return (_each(lambda x: (x.log(analytic=True) * q).exp(), base[0]),)
+        return (each(lambda x: (x.log(analytic=True) * q).exp(), base[0]),)
 
     def total(self, value: Value, axes: tuple[int, ...]) -> Value:
         return (np.asarray(np.sum(value[0], axis=axes, initial=ZERO), dtype=object),)
@@ -80,15 +74,15 @@ class Acb(Arithmetic):
 
     def elementary(self, name: str, value: Value) -> Value:
         if name == "log":
-            return (_each(lambda x: x.log(analytic=True), value[0]),)
-        return (_each(_erf if name == "erf" else methodcaller(name), value[0]),)
+            return (each(lambda x: x.log(analytic=True), value[0]),)
+        return (each(_erf if name == "erf" else methodcaller(name), value[0]),)
 
     def pi(self) -> Value:
-        return (_each(lambda _: flint.acb.pi(), np.zeros(())),)
+        return (each(lambda _: flint.acb.pi(), np.zeros(())),)
 
     def function(self, name: str, arguments: tuple[Value, ...], order: int) -> Value | None:
         if (name, order) == ("tanh", 0):
-            return (_each(lambda x: x.tanh(), arguments[0][0]),)
+            return (each(lambda x: x.tanh(), arguments[0][0]),)
         return None
 
     def compare(self, relation: Relation, left: Value, right: Value) -> Value:
@@ -102,7 +96,7 @@ class Acb(Arithmetic):
                 return ZERO if relation == ">" else ONE
             raise Kinked(told("a kink or a tie lies at these inputs"))
 
-        return (_each(one, *np.broadcast_arrays(left[0], right[0])),)
+        return (each(one, *np.broadcast_arrays(left[0], right[0])),)
 
     def inverse(self, value: Value) -> Value:
         return (each_matrix(value[0], _inverted),)
