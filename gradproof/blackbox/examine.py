@@ -98,18 +98,8 @@ def examine(
             replace(row, why=(PILED,)) if row.name in piled else with_exact(row, case, exactly)
             for row in rows
         )
-        judged, mistaken = rows, any(row.kind == "refuted" for row in rows)
-        if diagnose and mistaken and isinstance(case.reference, PaperReference):
-            finest = _finest(case, case.reference, exactly)
-            # A program of the second order is long: making each mistake in it takes a minute.
-            named = name_mistakes(rows, case.reference, finest, further=not case.first)
-            rows = tuple(
-                row if row.why == (PILED,) or _is_no_second(row, case, answers) else other
-                for row, other in zip(rows, named, strict=True)
-            )
-        if diagnose and mistaken:
-            made = partial(draws_of, case, exactly)
-            rows = with_likeness(rows, judged, made, partial(symbol, case))
+        if diagnose and any(row.kind == "refuted" for row in rows):
+            rows = _diagnosed(rows, case, answers, exactly)
     looked = Inside((), ())
     wrong = any(row.kind == "refuted" and row.why != (PILED,) for row in rows)
     paper = case.reference
@@ -154,6 +144,23 @@ def examine(
         again,
         nodes=(*looked.values, *looked.gradients) if inside else (),
     )
+
+
+def _diagnosed(
+    rows: tuple[CheckRow, ...], case: Case, answers: Sequence[Heard], exactly: Exactly
+) -> tuple[CheckRow, ...]:
+    """The rows with what made a gradient wrong: a known mistake in the paper's formulas, or else
+    what it is of right tensors."""
+    named = rows
+    if isinstance(case.reference, PaperReference):
+        finest = _finest(case, case.reference, exactly)
+        # A program of the second order is long: making each mistake in it takes a minute.
+        found = name_mistakes(rows, case.reference, finest, further=not case.first)
+        named = tuple(
+            row if row.why == (PILED,) or _is_no_second(row, case, answers) else other
+            for row, other in zip(rows, found, strict=True)
+        )
+    return with_likeness(named, rows, partial(draws_of, case, exactly), partial(symbol, case))
 
 
 def _is_no_second(row: CheckRow, case: Case, answers: Sequence[Heard]) -> bool:
