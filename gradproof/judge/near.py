@@ -18,7 +18,7 @@ _NEAR = {"bfloat16": 2.0**-4, "float16": 2.0**-6}
 NEAR = 2.0**-16
 """The largest relative distance of what is near, in float32 and float64. It is 1/32768 of the
 mistake that a verdict must see, and a sixth of 1.0001; right float32 networks up to 784-512-512-10
-have a quarter of it. In 16 bits it is 16 units in the last place or more, and less than a missing
+have a quarter of it. In 16 bits it is 8 units in the last place or more, and less than a missing
 factor of 1.1."""
 
 _APART = {"bfloat16": 0.25, "float16": 0.25}
@@ -78,8 +78,8 @@ def is_near(far: np.ndarray, size: np.ndarray, dtype: str) -> bool:
     """Whether elements at most `far` from the exact ones, whose sizes are about `size`, are near.
 
     Every element must be within `near_in` of itself, or of what is usual in the tensor where it is
-    smaller than that, and nine of ten (of 16 bits three of four) within it of themselves. Zeros
-    must be exact.
+    smaller than that, and nine of ten (of 16 bits three of four) within it of themselves. A zero is
+    so only if it is exact.
     """
     near = near_in(dtype)
     usual = usual_size(sampled(size))
