@@ -60,8 +60,7 @@ _FACTORIES = frozenset(
         "view", "expand", "unsqueeze", "squeeze", "permute", "transpose", "t", "slice", "select",
         "clone", "detach", "alias", "repeat", "flip", "where", "masked_fill", "neg", "empty",
         "new_empty", "empty_like", "empty_permuted", "new_empty_strided", "empty_strided", "eq",
-        "ne", "gt", "ge", "lt",
-        "le", "logical_not", "bitwise_not",
+        "ne", "gt", "ge", "lt", "le", "logical_not", "bitwise_not",
     }
 )
 """Operators on constants that round nothing: they make other constants."""
