@@ -48,8 +48,9 @@ MOST_TERMS, MOST_PRODUCTS = 2**13, 2**9
 WIDE = 2**16
 """Elements from which on a product's radius is that of its row: nobody has to write them all."""
 
-LOW = 2.0**-900
-"""Where a sum of squares is smaller, some of them may have underflowed."""
+LOW = 2.0**-480
+"""Where the root of a sum of squares is smaller, some of them may have underflowed: each by 2^-1075
+at the most, and 2^13 of them are nothing beside the square of this."""
 
 ROOM = 1 - 2.0**-3
 """The share of an error that is left for certain when it has been rounded on its way."""
@@ -216,9 +217,7 @@ class Least(Arithmetic):
                 m, r, e = arguments[0]
                 return np.maximum(m, 0), r, e
             case "maximum" | "minimum", 0:
-                (m1, r1, e1), (m2, r2, e2) = arguments
-                pick = np.maximum if name == "maximum" else np.minimum
-                return pick(m1, m2), np.maximum(r1, r2), np.maximum(e1, e2)
+                return _extreme(name, *arguments)
             case "where", 0:
                 mask, *chosen = arguments
                 m, r, e = (np.where(mask[0] != 0, a, b) for a, b in zip(*chosen, strict=True))
@@ -236,7 +235,11 @@ class Least(Arithmetic):
 
     def largest(self, value: Value, axis: int) -> Value:
         m, r, e = value
-        return m.max(axis=axis), r.max(axis=axis), e.max(axis=axis)
+        top = m.max(axis=axis)
+        candidates = np.broadcast_to(e, m.shape)
+        open_ = np.expand_dims(top, axis) - m <= _up(2 * r.max(axis=axis, keepdims=True))
+        least = np.min(candidates, axis=axis, where=open_, initial=np.inf)
+        return top, r.max(axis=axis), least
 
     def inverse(self, value: Value) -> Value:
         raise NotYet("an inverse has no least error")
@@ -265,6 +268,16 @@ class Least(Arithmetic):
         top = value[0].max(axis=-1)
         zero = np.zeros((*top.shape, 1))
         return self.elementary("exp", self.add([value, (-top[..., None], zero, zero)])), top
+
+
+def _extreme(name: str, left: Value, right: Value) -> Value:
+    """The larger (or smaller) of two: what is off by the least of those that may be it."""
+    (m1, r1, e1), (m2, r2, e2) = left, right
+    pick = np.maximum if name == "maximum" else np.minimum
+    middle, radius = pick(m1, m2), np.maximum(r1, r2)
+    error = np.where(middle == m1, e1, e2)
+    open_ = np.abs(m1 - m2) <= _up(r1 + r2)
+    return middle, radius, np.where(open_, np.minimum(e1, e2), error)
 
 
 def _slope(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray | float:

@@ -177,3 +177,30 @@ def test_verdicts_are_those_of_the_whole_error_alone(name, monkeypatch):
         assert all(found[of] == "refuted" for of in written.wrong.get(mistake, ()))
         assert mistake or set(found.values()) == {"agrees"}
     assert asked and all(asked)
+
+
+@pytest.mark.parametrize("verb", ["maximum", "minimum", "largest"])
+def test_the_error_of_the_largest_is_not_that_of_what_is_far_below_it(verb):
+    rows, columns = RANDOM.normal(size=(40, 300)), RANDOM.normal(size=(300, 40))
+    errors = []
+    for arithmetic in (Least(CONTRACT), Ball(CONTRACT, opaque=True)):
+        rounded = arithmetic.matmul(arithmetic.lift(rows), arithmetic.lift(columns))
+        zero = arithmetic.lift(np.zeros((40, 40)))
+        if verb == "largest":
+            m, r, e = full(rounded)
+            below = m - 1e3, r, e
+            parts = zip(below, full(zero), strict=True)
+            both = tuple(np.concatenate(pair, -1) for pair in parts)
+            errors.append(full(arithmetic.largest(both, 1))[2])
+        else:
+            errors.append(full(arithmetic.function(verb, (rounded, zero), 0))[2])
+    least, whole = errors
+    assert np.all(least * ROOM <= whole)
+    assert np.any(whole == 0)
+
+
+def test_a_norm_is_no_less_where_squares_underflow():
+    row = np.full((1, 2000), 2.0**-537.7)
+    row[0, 0] = 2.0**-537
+    exact = 2.0**-500 * np.sqrt(np.sum((row * 2.0**500) ** 2))
+    assert norms(row, -1).item() >= exact
