@@ -205,6 +205,28 @@ def test_where_the_bound_has_no_signal_nearness_decides_and_else_float64(
         assert all(said in report[name].why[-1] for name in "xABCD"), str(report)
 
 
+@pytest.mark.parametrize(("factor", "kind"), [(1.0, "agrees"), (1.003, "refuted")])
+def test_what_only_picks_is_asked_in_float64_though_its_values_have_16_bits(factor, kind):
+    class Pick(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x[[0, 0, 1]]
+
+        @staticmethod
+        def backward(ctx, g):
+            return factor * torch.stack([g[0] + g[1], g[2]])
+
+    report = gp.check(
+        Pick.apply,
+        [torch.randn(2, 8)],
+        reference=lambda x: x[[0, 0, 1]],
+        dtype="bfloat16",
+        battery=False,
+    )
+    assert report["x"].kind == kind, str(report)
+    assert report["x"].exact.kind == kind
+
+
 @pytest.mark.parametrize(("wrong", "right"), [(0.0, True), (1e-9, False)])
 def test_rounding_that_is_too_coarse_is_told_from_a_wrong_formula(wrong, right):
     class Coarse(torch.autograd.Function):
