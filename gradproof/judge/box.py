@@ -13,7 +13,7 @@ from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import Contract
 from gradproof.engines.dtype import FINE
 from gradproof.judge.layers import OTHER_ALGORITHM
-from gradproof.judge.near import NOTHING, near_in, nearness
+from gradproof.judge.near import NOTHING, near_in, nearness, step_over
 from gradproof.judge.truth import digits_in_common, digits_of, farthest, middle
 
 BoxKind = Literal["agrees", "refuted", "undecided"]
@@ -246,8 +246,7 @@ def _all_inside(
                     return None
             if shares[top] > share:
                 share, worst = float(shares[top]), start + top
-        # An odd step, so that it does not stay in the same columns.
-        few = slice(None, None, (x.size // SAMPLED) | 1)
+        few = slice(None, None, step_over(x.size, x.size // SAMPLED))
         seen = _seen(x[few], m[few], r[few], e[few], largest)
         power = float(np.mean(seen <= MISTAKE))
         if few.step > 1 and 0.5 * LEAST_POWER < power < 2 * LEAST_POWER:

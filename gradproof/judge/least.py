@@ -17,7 +17,7 @@ from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import Contract
 from gradproof.engines.least import ROOM
 from gradproof.judge.box import Finding, units
-from gradproof.judge.near import NEAR, NOTHING, SAMPLED, are_most, is_near, usual_size
+from gradproof.judge.near import NEAR, NOTHING, SAMPLED, are_most, is_near, step_over, usual_size
 from gradproof.judge.truth import digits_of
 
 BLOCK = 2**14
@@ -125,7 +125,7 @@ def _written_once(r: np.ndarray) -> np.ndarray:
 def _is_near(top: float, x: np.ndarray, m: np.ndarray, r: np.ndarray) -> bool:
     """`near.is_near`, which needs no second look at each element where the largest distance is less
     than what is usual permits."""
-    few = slice(None, None, min(x.size // SAMPLED, len(x) // 8) | 1)  # whole rows
+    few = slice(None, None, step_over(len(x), min(x.size // SAMPLED, len(x) // 8)))  # whole rows
     some = np.abs(m[few]).reshape(-1)
     if not top <= NEAR * usual_size(some):
         return is_near(np.abs(x - m) + r, np.abs(m), "float32")

@@ -10,6 +10,7 @@ bound, too, so that this claims more; and nothing is refuted for not being near.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 
@@ -89,9 +90,18 @@ def is_near(far: np.ndarray, size: np.ndarray, dtype: str) -> bool:
 
 
 def sampled(array: np.ndarray) -> np.ndarray:
-    """Every so many of a tensor's elements, an odd number: not always the same columns."""
+    """Every so many of a tensor's elements."""
     flat = array.reshape(-1)
-    return flat[:: (flat.size // SAMPLED) | 1]
+    return flat[:: step_over(flat.size, flat.size // SAMPLED)]
+
+
+def step_over(length: int, about: int) -> int:
+    """A step without a factor in common with the length: it comes to all columns alike, whatever
+    the axes are that are flattened."""
+    step = max(about, 1)
+    while gcd(step, length) > 1:
+        step += 1
+    return step
 
 
 def usual_size(size: np.ndarray) -> float:

@@ -45,6 +45,24 @@ def test_zeros_must_be_exact_and_zeros_alone_say_nothing():
     assert not is_near(np.where(size == 0, 0.1, far), size, "float32")
 
 
+def test_a_column_that_is_as_far_as_the_step_of_a_sample_does_not_judge_for_all():
+    size = np.abs(RANDOM.normal(size=(8192, 123)))  # 8192·123 elements, of which 8192 are looked at
+    size[:, 0] = 1e6
+    far = np.where(size == 1e6, 0.0, 0.5 * size)
+    assert not is_near(far, size, "float32")
+
+
+def test_a_column_that_is_as_far_as_the_step_of_a_sample_does_not_show_for_all():
+    exact = RANDOM.normal(size=(2**15, 31))
+    bound = 2 * np.abs(exact)
+    bound[:, 0] *= 2.0**-24
+    returned = Returned(exact, "float32")
+    whole = exact, np.zeros(exact.shape), bound
+    found = judge_returned(returned, whole, None, CONTRACTS["torch", "float32"])
+    assert found.sees == NEAR
+    assert found.hiding > 0
+
+
 def test_an_element_that_is_no_number_is_not_near():
     far = 2.0**-20 * np.abs(EXACT)
     far[3, 4] = np.nan
