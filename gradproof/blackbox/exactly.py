@@ -235,8 +235,8 @@ def _as_far(row: CheckRow, fine: Finding) -> CheckRow:
 def _comes_back(fine: Finding) -> Finding:
     """The verdict on an error that float32's bound hides, and that is no rounding."""
     because = told(
-        "with float64 inputs {because}, and by as much with all inputs moved by 64 units in the "
-        "last place of float32: that is no rounding of float32, whose bound hides it",
+        "with float64 inputs {because}, and by as much with all inputs moved by up to 64 units in "
+        "the last place of float32: that is no rounding of float32, whose bound hides it",
         because=fine.because,
     )
     return replace(fine, because=because)

@@ -18,7 +18,7 @@ from gradproof.engines.black_box import BoxFailed
 from gradproof.judge.reference import Data
 
 MOVED = 2.0**-18
-"""By how much of itself each input moves: 64 units in the last place of float32."""
+"""By how much of itself each input moves at most: 64 units in the last place of float32."""
 
 STEADY = 2.0**-4
 """The share of an error that may be another one then. Of rounding errors it is about √2."""
