@@ -82,9 +82,9 @@ def reported(function: Callable[..., Any]) -> Iterator[None]:
     except GradproofError:
         raise
     except (Exception, SystemExit) as problem:  # the user's own code may raise anything
-        passed = list(traceback.walk_tb(problem.__traceback__))
-        if _is_mistake_of_ours(passed[-1][0]):
-            raise
+        _, _, *passed = traceback.walk_tb(problem.__traceback__)  # this frame, and the call's
+        if passed and _is_mistake_of_ours(passed[-1][0]):
+            raise  # where nothing has passed, the function has no frames, as of JAX's transforms
         theirs = [(frame, line) for frame, line in passed if not is_ours(frame.f_code.co_filename)]
         name = getattr(function, "__name__", type(function).__name__)
         raise NetworkError(

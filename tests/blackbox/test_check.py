@@ -375,3 +375,12 @@ def test_a_wrong_call_is_an_error_that_says_so(options, said):
 def test_a_framework_that_nothing_says_is_asked_for():
     with pytest.raises(gp.EngineError, match='engine="torch"'):
         gp.check(lambda x, w: x, reference=RMS.paper)
+
+
+@pytest.mark.parametrize("transform", [jax.jit, jax.checkpoint, jax.vmap])
+def test_a_reference_may_be_what_jax_makes_of_a_function(transform):
+    reference = transform(lambda x: jnp.tanh(x) * x)
+    report = gp.check(
+        lambda x: jnp.tanh(x) * x, [jnp.ones((2, 3))], reference=reference, battery=False
+    )
+    assert report.ok, str(report)
