@@ -97,7 +97,10 @@ class Least(Arithmetic):
             radius = _up(size * U + _sum(radius, r))
             error = _sum(error, e)
         size *= self.u
-        return middle, radius, _sum(size, error)
+        error = _sum(size, error)  # as it is, where all of the sum is zero
+        if error.shape != middle.shape:
+            error = np.broadcast_to(error, middle.shape)
+        return middle, radius, error
 
     def repeat(self, value: Value, count: int) -> Value:
         m, r, e = value

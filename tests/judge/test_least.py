@@ -204,3 +204,14 @@ def test_a_norm_is_no_less_where_squares_underflow():
     row[0, 0] = 2.0**-537
     exact = 2.0**-500 * np.sqrt(np.sum((row * 2.0**500) ** 2))
     assert norms(row, -1).item() >= exact
+
+
+def test_an_error_has_the_shape_of_a_sum_that_is_zero_throughout():
+    least = Least(CONTRACT)
+    rows, column = np.abs(RANDOM.normal(size=(40, 30))), -np.abs(RANDOM.normal(size=(30, 1)))
+    dead = least.function("relu", (least.matmul(least.lift(rows), least.lift(column)),), 0)
+    total = least.add([dead, least.lift(np.zeros((40, 30)))])
+    assert not total[0].any()
+    assert total[2].shape == (40, 30)
+    assert np.all(total[2] > 0)
+    assert least.matmul(total, least.lift(RANDOM.normal(size=(30, 5))))[2].shape == (40, 5)
