@@ -25,6 +25,7 @@ from gradproof.engines.engine import Engine, load
 from gradproof.judge.box_call import Caller
 from gradproof.judge.generic import choose_sizes, draw, pairs
 from gradproof.judge.reference import Data, PaperReference, Reference, Unbounded
+from gradproof.judge.tapes import Tapes
 from gradproof.trace.signature import (
     Signature,
     forward_of,
@@ -160,22 +161,22 @@ def drawn(
     as many elements as `ones` says along axes that have one. Integers stay, because nothing says
     what they may be."""
     annotated = getattr(reference, "__annotations__", {})
-
-    def shape(value: Any) -> Any:
-        if isinstance(value, list):
-            return [shape(one) for one in value]
-        if isinstance(value, str):
-            return value
-        sizes = value if isinstance(value, tuple) else getattr(value, "shape", ())
-        return tuple(ones if size == 1 else size for size in sizes)
-
     return {
-        name: value if "int" in str(getattr(value, "dtype", "")) else shape(value)
+        name: value if "int" in str(getattr(value, "dtype", "")) else _shape(value, ones)
         for name, value in _with_lists(
             _by_name(arguments, _parameters(reference, upstream), _needed(reference), upstream)
         ).items()
         if name not in annotated
     }
+
+
+def _shape(value: Any, ones: int) -> Any:
+    if isinstance(value, list):
+        return [_shape(one, ones) for one in value]
+    if isinstance(value, str):
+        return value
+    sizes = value if isinstance(value, tuple) else getattr(value, "shape", ())
+    return tuple(ones if size == 1 else size for size in sizes)
 
 
 # --- the reference --------------------------------------------------------------------------------
@@ -212,22 +213,24 @@ def paper_reference(
         sizes: a number for each size symbol.
         dtype: in which its constants are given to the function.
     """
+    derivation, tapes = _derived(weighed.paper.forward)
     return PaperReference(
         told("{name}; true values by certified arithmetic from its equations", name=name),
         weighed.paper,
-        replace(_derived(weighed.paper.forward), forward=weighed.paper.forward),
+        replace(derivation, forward=weighed.paper.forward),
         sizes,
         constants_of(weighed.paper, dtype),
         weighed.upstream,
         weighed.outputs,
+        tapes,
     )
 
 
 @lru_cache(maxsize=8)
-def _derived(program: Program) -> Derivation:
-    """A program's gradients, of those that were derived last: a test checks one function in many
-    ways. Programs are equal whatever lines they come from."""
-    return derive_program(program)
+def _derived(program: Program) -> tuple[Derivation, Tapes]:
+    """A program's gradients and how it was evaluated, of those that were derived last: a test
+    checks one function in many ways. Programs are equal whatever lines they come from."""
+    return derive_program(program), Tapes()
 
 
 def _callable(

@@ -15,10 +15,10 @@ from typing import Any, final
 
 import numpy as np
 
-from gradproof.core.program import Equation
+from gradproof.core.program import Equation, Program
 from gradproof.core.term import Relation
 from gradproof.engines.arithmetic import Arithmetic, Followed, Value, rearranged
-from gradproof.engines.evaluate import Room, evaluate_equation
+from gradproof.engines.evaluate import Room, evaluate, evaluate_equation
 from gradproof.engines.moves import Filled, Reshaped, Stacked
 
 Held = list[Any]
@@ -36,25 +36,25 @@ class NotFollowed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """The operations of one equation at fixed sizes, on operands in the order of ``names``.
+    """The operations of equations at fixed sizes, on operands in the order of ``names``.
 
     Values are numbered: the operands first, then what each of the ``steps`` makes, which also has
-    the numbers of those that nothing reads after it. ``result`` is the number of the equation's.
+    the numbers of those that nothing reads after it. ``results`` are the numbers of what is asked
+    for.
     """
 
     names: tuple[str, ...]
     steps: tuple[tuple[Operation, tuple[int, ...]], ...]
-    result: int
+    results: tuple[int, ...]
 
-    def play(self, held: Held, arithmetic: Arithmetic) -> Value:
-        """What `evaluate_equation` gives for operands of the shapes that were recorded; the list of
-        them is used up."""
+    def play(self, held: Held, arithmetic: Arithmetic) -> list[Value]:
+        """What the equations give for operands of the shapes that were recorded; the list of them
+        is used up."""
         for operation, over in self.steps:
             held.append(operation(arithmetic, held))
             for number in over:
                 held[number] = None
-        value: Value = held[self.result]
-        return value
+        return [held[number] for number in self.results]
 
 
 def record(
@@ -65,25 +65,59 @@ def record(
 ) -> tuple[Value, Tape | None]:
     """One equation evaluated, and the tape of it; `None` where something cannot be taped.
 
-    That is so of sums at places that integers name, whose bounds count what arrives there, and of
-    16-bit numbers, whose sums are made otherwise where a factor is a power of two.
-
     Args:
         equation: the equation.
         operands: by name, all that it reads.
         sizes: a number for each size symbol.
         arithmetic: in which it is evaluated.
     """
-    if not arithmetic.adds_finely and not arithmetic.in_parts:
-        recorder = _Recorder(arithmetic)
-        entered = {name: recorder.enter(value) for name, value in operands.items()}
-        try:
-            found = recorder.known(evaluate_equation(equation, Room(entered, sizes, recorder)))
-        except NotFollowed:
-            pass
-        else:
-            return found.plain, recorder.tape(tuple(operands), found.number)
+    taped = _taped(
+        lambda entered, a: [evaluate_equation(equation, Room(entered, sizes, a))],
+        operands,
+        arithmetic,
+    )
+    if taped is not None:
+        (value,), tape = taped
+        return value, tape
     return evaluate_equation(equation, Room(operands, sizes, arithmetic)), None
+
+
+def record_program(
+    program: Program,
+    operands: Mapping[str, Value],
+    sizes: Mapping[str, int],
+    arithmetic: Arithmetic,
+    wanted: Sequence[str],
+) -> tuple[list[Value], Tape | None]:
+    """The `wanted` tensors of a program evaluated, and the tape of them, as `record` has it."""
+
+    def values(entered: Mapping[str, Value], a: Arithmetic) -> list[Value]:
+        found = evaluate(program, entered, sizes, a)
+        return [found[name] for name in wanted]
+
+    return _taped(values, operands, arithmetic) or (values(operands, arithmetic), None)
+
+
+def _taped(
+    evaluated: Callable[[Mapping[str, Value], Arithmetic], list[Value]],
+    operands: Mapping[str, Value],
+    arithmetic: Arithmetic,
+) -> tuple[list[Value], Tape | None] | None:
+    """What is made of operands, and how; `None` where that depends on more than their shapes.
+
+    That is so of sums at places that integers name, whose bounds count what arrives there, and of
+    16-bit numbers, whose sums are made otherwise where a factor is a power of two.
+    """
+    if arithmetic.adds_finely or arithmetic.in_parts:
+        return None
+    recorder = _Recorder(arithmetic)
+    entered = {name: recorder.enter(value) for name, value in operands.items()}
+    try:
+        found = [recorder.known(value) for value in evaluated(entered, recorder)]
+    except NotFollowed:
+        return None
+    tape = recorder.tape(tuple(operands), tuple(value.number for value in found))
+    return [value.plain for value in found], tape
 
 
 @final
@@ -103,17 +137,18 @@ class _Recorder(Arithmetic):
         self._count += 1
         return Followed(value, self._count - 1, self.moved)
 
-    def tape(self, names: tuple[str, ...], number: int) -> Tape | None:
+    def tape(self, names: tuple[str, ...], results: tuple[int, ...]) -> Tape | None:
         """All that was noted; `None` where it would keep too much."""
         if self._kept > MOST_HELD:
             return None
         last = {n: k for k, (_, read) in enumerate(self._steps) for n in read}
-        last.pop(number, None)
+        for number in results:
+            last.pop(number, None)
         steps = [
             (operation, tuple(n for n in dict.fromkeys(read) if last.get(n) == k))
             for k, (operation, read) in enumerate(self._steps)
         ]
-        return Tape(names, tuple(steps), number)
+        return Tape(names, tuple(steps), results)
 
     def moved(self, value: Followed, change: Callable[[np.ndarray], np.ndarray]) -> Value:
         """The value with its arrays rearranged."""

@@ -72,7 +72,8 @@ class Plan:
         lifted = [arithmetic.lift(rows.operand(n, operands[n])) for n in self._names]
         tape = self._tapes.get(number)
         if tape is not None:
-            return tape.play(lifted, arithmetic)
+            (value,) = tape.play(lifted, arithmetic)
+            return value
         entered = dict(zip(self._names, lifted, strict=True))
         if not self._records or number in self._tapes:
             return evaluate_equation(rows.equation, Room(entered, self._sizes, arithmetic))

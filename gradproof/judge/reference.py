@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
@@ -27,6 +27,7 @@ from gradproof.engines.least import Least, is_for
 from gradproof.engines.program_evaluation import evaluate_program
 from gradproof.judge.kink import Kink, kinks, uses
 from gradproof.judge.stacked import stacked
+from gradproof.judge.tapes import Tapes
 from gradproof.judge.truth import true_values
 
 PROGRAM_BITS = 160
@@ -104,7 +105,8 @@ def output(k: int) -> str:
 class PaperReference(Reference):
     """A paper whose loss is the sum of its outputs times the upstream gradients.
 
-    ``outputs_named`` are the tensors that are the outputs, or empty where the paper hides them.
+    ``outputs_named`` are the tensors that are the outputs, or empty where the paper hides them, and
+    ``tapes`` those of the paper's program.
     """
 
     words: str
@@ -114,6 +116,7 @@ class PaperReference(Reference):
     constants: Mapping[str, np.ndarray]
     upstream: tuple[str, ...]
     outputs_named: tuple[str, ...]
+    tapes: Tapes = field(default_factory=Tapes, compare=False)
 
     def outputs(self) -> tuple[tuple[int, ...], ...]:
         known = {t.name: t.shape for t in self.paper.forward.inputs}
@@ -136,6 +139,10 @@ class PaperReference(Reference):
         with np.errstate(all="ignore"):
             return evaluate(self._program(), lifted, self.sizes, ball)
 
+    def _parts(self) -> tuple[object, ...]:
+        """What `_program` is made of."""
+        return self.paper.forward, self.derivation.steps
+
     def _program(self) -> Program:
         raw = tuple(
             Equation(s.equation.target, s.equation.free, s.raw) for s in self.derivation.steps
@@ -147,7 +154,33 @@ class PaperReference(Reference):
     def enclosure(
         self, data: Data, contract: Contract, *, coarse: bool = False, narrow: bool = False
     ) -> dict[str, Value]:
-        return self._named(self.everything(data, contract, coarse=coarse, narrow=narrow))
+        ball = Ball(contract, opaque=True, coarse=coarse, narrow=narrow)
+        with np.errstate(all="ignore"):
+            return self._evaluated("ball", data, ball)
+
+    def least(self, data: Data, contract: Contract) -> dict[str, Value]:
+        if not is_for(contract):
+            return {}
+        try:
+            with np.errstate(all="ignore"):
+                return self._evaluated("least", data, Least(contract))
+        except NotYet:
+            return {}
+
+    def _evaluated(self, kind: str, data: Data, arithmetic: Arithmetic) -> dict[str, Value]:
+        """`over`, by its tape; `kind` says the arithmetic."""
+        lifted = {name: arithmetic.lift(array) for name, array in self.tensors(data).items()}
+        names = self._names()
+        found = self.tapes.evaluate(
+            kind,
+            self._parts(),
+            self._program,
+            lifted,
+            self.sizes,
+            arithmetic,
+            tuple(names.values()),
+        )
+        return dict(zip(names, found, strict=True))
 
     def over(self, data: Data, arithmetic: Arithmetic) -> dict[str, Value]:
         lifted = {name: arithmetic.lift(array) for name, array in self.tensors(data).items()}
@@ -166,11 +199,21 @@ class PaperReference(Reference):
         }
         ball = Ball(contract, opaque=True)
         lifted = {n: ball.lift(array) for n, array in (given[0] | differing).items()}
-        program, moving = stacked(self._program(), frozenset(differing), TRIALS)
+        changing = frozenset(differing)
+        names, ranks = self._names(), self._ranks()
         with np.errstate(all="ignore"):
-            found = evaluate(program, lifted, {**self.sizes, str(TRIALS.size): len(several)}, ball)
+            values = self.tapes.evaluate(
+                changing,
+                self._parts(),
+                lambda: stacked(self._program(), changing, TRIALS)[0],
+                lifted,
+                {**self.sizes, str(TRIALS.size): len(several)},
+                ball,
+                tuple(names.values()),
+            )
         named = {
-            of: (found[name], name in moving) for of, name in self._names().items() if name in found
+            of: (value, value[0].ndim > ranks[name])
+            for (of, name), value in zip(names.items(), values, strict=True)
         }
         return [
             {
@@ -193,9 +236,18 @@ class PaperReference(Reference):
             return tuple(kinks(uses(self.paper.forward), plain, self.sizes, contract).values())
 
     def _names(self) -> dict[str, str]:
-        """How the program calls each output and each gradient."""
+        """How the program calls each output and each gradient that it has."""
         outputs = {output(k): name for k, name in enumerate(self.outputs_named)}
-        return {**outputs, **self.derivation.gradients}
+        known = self._ranks()
+        named = {**outputs, **self.derivation.gradients}
+        return {of: name for of, name in named.items() if name in known}
+
+    def _ranks(self) -> dict[str, int]:
+        """How many axes each tensor of the program has."""
+        inputs = {t.name: len(t.shape) for t in self.paper.forward.inputs}
+        forward = {e.target: len(e.free) for e in self.paper.forward.equations}
+        steps = {s.equation.target: len(s.equation.free) for s in self.derivation.steps}
+        return {**inputs, **forward, **steps}
 
     def _named(self, values: Mapping[str, Value]) -> dict[str, Value]:
         return {of: values[name] for of, name in self._names().items() if name in values}

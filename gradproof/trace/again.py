@@ -1,20 +1,24 @@
 """Another run of a function to the equations of an earlier one that recorded the same operations.
 
-A network is run at several sizes to see that it is one program for all of them. What is written of
-a run depends on what was recorded alone: so runs that recorded the same are written once.
+A network is run at several sizes to see that it is one program for all of them, and a function is
+held against the same reference in many tests. What is written of a run depends on what was recorded
+alone: so runs that recorded the same are written once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from fractions import Fraction
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from gradproof.core.index import Size
 from gradproof.core.program import Program
 from gradproof.core.spec import check
 from gradproof.trace.equations import write_equations
 from gradproof.trace.graph import Node
+from gradproof.trace.signature import Signature, tensors
 from gradproof.trace.writer import Writer
 
 PLAIN = frozenset((int, str, bool, float, Fraction, type(None), type(Ellipsis)))
@@ -23,10 +27,12 @@ PLAIN = frozenset((int, str, bool, float, Fraction, type(None), type(Ellipsis)))
 
 @dataclass(slots=True)
 class Earlier:
-    """What an earlier run recorded of forward and of backward, and what was written of it."""
+    """What an earlier run recorded of forward and of backward, and what was written of it; the
+    shapes are those of forward's outputs."""
 
     runs: dict[bool, tuple[list[Node], dict[int, str], int, Writer]] = field(default_factory=dict)
     programs: dict[bool, Program] = field(default_factory=dict)
+    shapes: tuple[tuple[Size, ...], ...] | None = None
 
     def written(
         self, nodes: list[Node], names: dict[int, str], last: Node, *, name_forward: bool
@@ -50,6 +56,24 @@ class Earlier:
             return self.programs[name_forward]
         self.programs.setdefault(name_forward, program)
         return check(program)
+
+
+MOST_SIGNATURES = 8
+"""For how many sets of shapes a function's runs are kept."""
+
+_KNOWN: WeakKeyDictionary[Any, dict[Hashable, Earlier]] = WeakKeyDictionary()
+
+
+def earlier_of(function: Any, signature: Signature) -> Earlier:
+    """What earlier runs of a function recorded with these inputs, as long as there is the
+    function."""
+    try:
+        mine = _KNOWN.setdefault(function, {})
+    except TypeError:  # it has no hash, or cannot be forgotten
+        return Earlier()
+    if len(mine) >= MOST_SIGNATURES:
+        mine.clear()
+    return mine.setdefault((*signature, *tensors(signature)), Earlier())
 
 
 def same_nodes(left: list[Node], right: list[Node]) -> bool:

@@ -37,7 +37,10 @@ class Namer:
                 self._note(value.node.number, known[1], name)
 
     def finish(self) -> dict[str, Any]:
-        """Looks a last time, into lists and dictionaries too; the outermost function's locals."""
+        """Looks a last time, into lists and dictionaries too; the outermost function's locals.
+
+        No frame is held after that: frames hold all that was alive when they ran, and themselves.
+        """
         outermost: dict[str, Any] = {}
         for frame, depth in list(self.frames.values()):
             self.look(frame)
@@ -47,7 +50,13 @@ class Namer:
             if depth >= 0:
                 for name, value in frame.f_locals.items():
                     self._look_inside(name, value, depth)
+        self.release()
         return outermost
+
+    def release(self) -> None:
+        """Lets all frames go."""
+        self.root = None
+        self.frames.clear()
 
     def keep(self, number: int) -> None:
         """Lets a value have the name that it has now, whatever outer variables call it."""

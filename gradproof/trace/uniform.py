@@ -22,17 +22,18 @@ def trace_uniformly(
     backward: Callable[..., Any] | None,
     signature: Signature,
     sizes: Mapping[str, int],
+    earlier: Earlier | None = None,
 ) -> tuple[Paper, Signature]:
-    """The paper, and the signature that it holds for.
+    """The paper, and the signature that it holds for; `earlier` is what was recorded before.
 
     Code that asks for the number behind a size (a loop over ``range(x.shape[0])``) makes another
     program for each size. That is found by tracing at other sizes; then the symbols are replaced
     by their numbers, and a note says so. Errors are those of `trace`.
     """
     wanted = symbols(signature)
+    earlier = earlier or Earlier()
     if not wanted:
-        return trace(forward, backward, signature, sizes), signature
-    earlier = Earlier()
+        return trace(forward, backward, signature, sizes, earlier=earlier), signature
     try:
         paper = trace(forward, backward, signature, sizes, earlier=earlier)
     except GradproofError:

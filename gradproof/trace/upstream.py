@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from gradproof.core.index import Size
 from gradproof.core.program import Paper, Tensor
 from gradproof.core.term import Product, Read, walk
 from gradproof.core.told import told
+from gradproof.trace.again import Earlier, earlier_of
 from gradproof.trace.graph import Traced
 from gradproof.trace.paper import record
 from gradproof.trace.signature import Signature, tensors, where_defined
@@ -62,18 +63,37 @@ def weigh(
             )
         paper, known = trace_uniformly(forward, None, signature, sizes)
         return Weighed(paper, known, (given,), _weighed_by(paper, (given,)))
+    once = earlier_of(forward, signature)
+    shapes = once.shapes
+    if shapes is not None:
+        try:
+            return _weighed(forward, signature, shapes, sizes, once)
+        except GradproofError:  # the function is another one now
+            pass
+    whole = signature
     try:
-        whole, shapes = signature, _shapes(forward, signature, sizes)
+        shapes = _shapes(forward, signature, sizes)
     except GradproofError:  # code that asks for sizes has numbers where others have symbols
         whole = at_sizes(signature, sizes)
         shapes = _shapes(forward, whole, sizes)
-    taken = {tensor.name for tensor in tensors(signature)}
-    names = _names(len(shapes), taken)
-    weighed = {
-        **whole,
-        **{n: Tensor(n, s, "", "data") for n, s in zip(names, shapes, strict=True)},
-    }
-    paper, known = trace_uniformly(_weighing(forward, names), None, weighed, sizes)
+    else:
+        once.shapes = shapes
+    return _weighed(forward, whole, shapes, sizes, once)
+
+
+def _weighed(
+    forward: Callable[..., Any],
+    signature: Signature,
+    shapes: Sequence[tuple[Size, ...]],
+    sizes: Mapping[str, int],
+    earlier: Earlier,
+) -> Weighed:
+    """The function with its outputs weighed, whose shapes are known."""
+    names = _names(len(shapes), {tensor.name for tensor in tensors(signature)})
+    weights = {n: Tensor(n, s, "", "data") for n, s in zip(names, shapes, strict=True)}
+    paper, known = trace_uniformly(
+        _weighing(forward, names), None, {**signature, **weights}, sizes, earlier
+    )
     return Weighed(paper, known, names, _weighed_by(paper, names))
 
 
@@ -110,6 +130,11 @@ def _weighing(forward: Callable[..., Any], names: tuple[str, ...]) -> Callable[.
     def weighed(**arguments: Any) -> Any:
         weights = [arguments.pop(name) for name in names]
         outputs = _outputs(forward, forward(**arguments))
+        if [g.node.shape for g in weights] != [y.node.shape for y in outputs]:
+            raise NetworkError(
+                told("The reference returns other shapes when it is called again."),
+                place=where_defined(forward),
+            )
         for y in outputs:  # so that the whole output is one tensor, with a name
             y.recording.namer.suggest(y.node.number, "out")
         return functools.reduce(
@@ -122,11 +147,12 @@ def _weighing(forward: Callable[..., Any], names: tuple[str, ...]) -> Callable[.
 
 def _shapes(
     forward: Callable[..., Any], signature: Signature, sizes: Mapping[str, int]
-) -> list[tuple[Size, ...]]:
+) -> tuple[tuple[Size, ...], ...]:
     """The shapes of a function's outputs, in symbols where the signature has them."""
     with asking():
-        result, _, _ = record(forward, signature, sizes)
-        return [one.node.shape for one in _outputs(forward, result)]
+        result, recording, _ = record(forward, signature, sizes)
+        recording.namer.release()
+        return tuple(one.node.shape for one in _outputs(forward, result))
 
 
 def _weighed_by(paper: Paper, upstream: tuple[str, ...]) -> tuple[str, ...]:
