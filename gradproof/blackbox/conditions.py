@@ -27,7 +27,7 @@ from gradproof.blackbox.rows import rows_of
 from gradproof.core.told import told, told_all, told_row, told_sentence
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import BoxFailed
-from gradproof.judge.box import Finding, is_inside, units
+from gradproof.judge.box import Finding, are_inside, units
 from gradproof.judge.reference import Data
 from gradproof.report.checked import Observation
 
@@ -115,10 +115,9 @@ def _small(smaller: Smaller, large: Tried, undecided: set[str]) -> Shrunk | Told
 def _is_whole_inside(case: Case, one: Heard) -> bool:
     """Whether all tensors of an answer are inside their bounds, so that none is refuted."""
     found = returned(case, one.answer)
-    return all(
-        name in found and is_inside(found[name], enclosure, case.contract)
-        for name, enclosure in one.enclosure.items()
-        if name in case.wanted or name in found
+    asked = {n: whole for n, whole in one.enclosure.items() if n in case.wanted or n in found}
+    return asked.keys() <= found.keys() and all(
+        are_inside([(found[name], whole) for name, whole in asked.items()])
     )
 
 
@@ -174,11 +173,10 @@ class Tried:
     ) -> list[Observation]:
         """What one more call shows that the first ones did not."""
         case, first = trial.case or self.case, self.first
-        words = self.words(trial)
         try:
             answer = case.ask(trial.data, frozen=trial.frozen, **trial.changes)
         except BoxFailed as problem:
-            text = told("{trial}: {problem}", trial=words, problem=problem.args[0])
+            text = told("{trial}: {problem}", trial=self.words(trial), problem=problem.args[0])
             # A function may refuse sizes and numbers, but not go back where it went forward.
             refused = trial.may_refuse and not problem.values
             return [Observation("note" if refused else "fault", told_sentence(text))]
@@ -191,23 +189,24 @@ class Tried:
             else:
                 enclosure = enclosure or case.reference.enclosure(trial.data, case.contract)
                 again = judged_by(case, trial.data, answer, enclosure, sharp=sharp)
-        before, now = returned(self.case, first.answer), returned(case, answer, trial.frozen)
-        same = {
-            name
-            for name, one in now.items()
-            if trial.data is first.data and is_same(before[name], one)
-        }
+        now, same = returned(case, answer, trial.frozen), set()
+        if trial.data is first.data:
+            before = returned(self.case, first.answer)
+            same = {name for name, one in now.items() if is_same(before[name], one)}
         noticed: list[Observation] = []
         # What the first call gave agrees, and so does what is the same.
-        for name in (n for n in now if n in self.agreeing and n not in same):
-            whole = None if again.least else again.enclosure.get(name)
-            if whole is not None and is_inside(now[name], whole, case.contract):
-                continue
+        open_ = [name for name in now if name in self.agreeing and name not in same]
+        if open_ and not again.least:
+            known = [name for name in open_ if name in again.enclosure]
+            within = are_inside([(now[name], again.enclosure[name]) for name in known])
+            inside = {name for name, one in zip(known, within, strict=True) if one}
+            open_ = [name for name in open_ if name not in inside]
+        for name in open_:
             found = finding(name, case, again, self.allow_ulps, trial.frozen)
             if found is None or found.kind != "refuted":
                 continue
             if not trial.gross or _is_gross(name, case, again):
-                noticed.append(_fault(words, symbol(case, name), found))
+                noticed.append(_fault(self.words(trial), symbol(case, name), found))
         if trial.repeats:
             noticed = [_accumulated(one, case, first, again) for one in noticed]
             noticed += _repeated(case, first, again, same)

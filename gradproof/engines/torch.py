@@ -46,8 +46,13 @@ def _tensor(array: np.ndarray, dtype: str | None = None) -> torch.Tensor:
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
+    return np.array(_viewed(tensor))
+
+
+def _viewed(tensor: torch.Tensor) -> np.ndarray:
+    """The numbers of a tensor on the CPU, in its own memory unless NumPy has no such dtype."""
     plain = tensor.detach()
-    return np.array((plain.float() if plain.dtype == torch.bfloat16 else plain).numpy())
+    return np.asarray((plain.float() if plain.dtype == torch.bfloat16 else plain).numpy())
 
 
 def _mask(compare: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
@@ -273,11 +278,11 @@ def _float_type(array: np.ndarray, dtype: str) -> torch.dtype | None:
     return getattr(torch, dtype) if array.dtype.kind == "f" else None
 
 
-def _returned(one: Any) -> Returned:
+def _returned(one: Any, read: Callable[[torch.Tensor], np.ndarray] = _array) -> Returned:
     if not isinstance(one, torch.Tensor):
         return Returned(None, type(one).__name__)
     dense = one.to_dense() if one.layout != torch.strided else one
-    return Returned(_array(dense if dense.is_cpu else dense.cpu()), _named(one.dtype))
+    return Returned(read(dense if dense.is_cpu else dense.cpu()), _named(one.dtype))
 
 
 @cache
@@ -285,20 +290,20 @@ def _named(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _changed(now: list[torch.Tensor], before: list[torch.Tensor]) -> tuple[int, ...]:
-    return tuple(
-        k
-        for k, (a, b) in enumerate(zip(now, before, strict=True))
-        # Mostly nothing has changed, and that takes one pass, which is NumPy's where it can be.
-        if not _is_same(a.detach(), b)
-        and not torch.allclose(a.detach(), b, rtol=0, atol=0, equal_nan=True)
+def _changed(now: Sequence[torch.Tensor], given: Sequence[np.ndarray]) -> tuple[int, ...]:
+    """Which tensors have not the numbers any more that they were made of."""
+    return tuple(k for k, (a, b) in enumerate(zip(now, given, strict=True)) if not _has(a, b))
+
+
+def _has(tensor: torch.Tensor, numbers: np.ndarray) -> bool:
+    # Mostly the dtype has these numbers, and nothing has changed: that takes one pass.
+    now = _viewed(tensor if tensor.is_cpu else tensor.cpu())
+    if now.shape == numbers.shape and (now == numbers).all():
+        return True
+    again = torch.tensor(numbers, dtype=tensor.dtype, device=tensor.device)
+    return tensor.shape == again.shape and torch.allclose(
+        tensor.detach(), again, rtol=0, atol=0, equal_nan=True
     )
-
-
-def _is_same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    if a.device.type == "cpu" and a.dtype != torch.bfloat16:
-        return bool(np.array_equal(a.numpy(), b.numpy()))
-    return torch.equal(a, b)
 
 
 def _refuse_once(gradients: Sequence[torch.Tensor | None]) -> None:
@@ -425,7 +430,6 @@ class TorchEngine(Engine):
             _laid(a, _float_type(a, question.dtype), question.layout, question.device)
             for a in question.tensors
         ]
-        before = [native.clone() for native in natives]
         leaves = [
             native.requires_grad_()
             for native, wanted in zip(natives, question.wanted, strict=True)
@@ -447,15 +451,14 @@ class TorchEngine(Engine):
                 _laid(g, y.dtype, question.upstream_layout, question.device)
                 for g, y in zip(question.upstream, outputs, strict=True)
             ]
-            kept = [g.clone() for g in upstream]
             with said_of("the backward pass", values):
                 found = torch.autograd.grad(outputs, leaves, upstream, allow_unused=True)
         return Answer(
             values,
             tuple(map(_returned, found)),
-            _changed(natives, before),
-            _changed(upstream, kept),
-            lambda: tuple(map(_returned, found)),
+            _changed(natives, question.tensors),
+            _changed(upstream, question.upstream),
+            lambda: tuple(_returned(one, _viewed) for one in found),
         )
 
     def backward(self, box: Callable[..., Any], question: Question) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,7 +14,7 @@ from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import Contract
 from gradproof.engines.dtype import FINE
 from gradproof.judge.layers import OTHER_ALGORITHM
-from gradproof.judge.near import NOTHING, near_in, nearness, step_over
+from gradproof.judge.near import NOTHING, median, near_in, nearness, step_over
 from gradproof.judge.truth import digits_in_common, digits_of, farthest, middle
 
 BoxKind = Literal["agrees", "refuted", "undecided"]
@@ -24,6 +25,9 @@ wrong sign and a missing sum are larger."""
 
 POOR = 0.25
 """The relative error that half of the elements may hide in 16 bits, if nothing else is known."""
+
+_ROOM = np.asarray(1 + 2.0**-50)
+"""It covers the roundings of a distance."""
 
 BLOCK = 2**13
 """Elements whose arrays stay in a processor's cache."""
@@ -194,21 +198,25 @@ class _Found:
     digits: float
 
 
-def is_inside(returned: Returned, enclosure: Value, contract: Contract) -> bool:
-    """Whether all elements have a bound and are inside, so that nothing is refuted; of small
-    tensors most of a verdict's time goes into saying what it shows."""
-    m, r, e = enclosure
-    x = returned.array
+def are_inside(pairs: Iterable[tuple[Returned, Value]]) -> list[bool]:
+    """Of each tensor, whether all its elements are inside their bounds, so that none is refuted; of
+    small tensors most of a verdict's time goes into saying what it shows."""
+    with np.errstate(all="ignore"):
+        return [_is_inside(one.array, *enclosure) for one, enclosure in pairs]
+
+
+def _is_inside(x: np.ndarray | None, m: np.ndarray, r: np.ndarray, e: np.ndarray) -> bool:
     if x is None or x.shape != m.shape or x.dtype.kind not in "fiub":
         return False
-    with np.errstate(all="ignore"):
-        far = np.abs(np.subtract(x, m, dtype=np.float64))
-        far += r
-        far *= 1 + 2.0**-50
-        inside = far <= e
-        if not inside.all():  # of equal numbers nothing is permitted, perhaps
-            inside |= (far <= NOTHING) & (x == m)
-        return bool(inside.all() and np.abs(m).max(initial=0.0) <= float(contract.largest))
+    far = np.asarray(np.subtract(x, m, dtype=np.float64))
+    np.abs(far, out=far)
+    far += r
+    far *= _ROOM
+    inside = far <= e
+    if inside.all():
+        return True
+    inside |= (far <= NOTHING) & (x == m)  # of equal numbers nothing is permitted, perhaps
+    return bool(inside.all())
 
 
 def _all_inside(
@@ -256,7 +264,7 @@ def _all_inside(
     moved = np.unravel_index(worst, lengths)
     where = tuple(int(moved[list(order).index(axis)]) for axis in range(len(moved)))
     digits = digits_of(error, largest)
-    return _Found(share, where, float(np.median(seen)), power, True, digits)
+    return _Found(share, where, median(seen), power, True, digits)
 
 
 def _seen(x: np.ndarray, m: np.ndarray, r: np.ndarray, e: np.ndarray, largest: float) -> np.ndarray:
@@ -304,7 +312,7 @@ def _compared(
     far = np.abs(exact[spots] - m[spots])
     first = int(np.argmax(np.where(np.isnan(far), np.inf, far)))
     worst = tuple(int(axis[first]) for axis in spots)
-    sees, power = float(np.median(seen)), float(np.mean(seen <= MISTAKE))
+    sees, power = median(seen), float(np.mean(seen <= MISTAKE))
     digits = digits_of(float(at_most.max()), largest)
     whole = bool(np.all(inside))
     return _Found(float(shares[worst]), worst, sees, power, whole, digits), outside

@@ -107,7 +107,16 @@ def step_over(length: int, about: int) -> int:
 def usual_size(size: np.ndarray) -> float:
     """The median of what is not zero; 0 if all is."""
     some = size[size > 0]
-    return float(np.median(some)) if some.size else 0.0
+    return median(some) if some.size else 0.0
+
+
+def median(numbers: np.ndarray) -> float:
+    """`np.median` of one number or more, of which none is NaN, at a fraction of the time."""
+    flat = numbers.reshape(-1)
+    upper = flat.size // 2
+    lower = upper - 1 + flat.size % 2
+    part = np.partition(flat, (lower, upper))
+    return float(part[lower] / 2 + part[upper] / 2)
 
 
 def are_most(far: np.ndarray, size: np.ndarray, dtype: str) -> bool:
