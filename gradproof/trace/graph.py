@@ -57,7 +57,8 @@ class Recording:
     ``readings`` are the floats that were computed by Python, in order; ``positions`` has, for
     the tensors whose elements are positions along an axis, its size; ``least`` is what constant
     positions ask of the sizes. ``blanks`` are the inputs that stand for a missing gradient, each
-    with the tensor whose gradient it is; only a run of backward has them.
+    with the tensor whose gradient it is; only a run of backward has them. ``after`` is the place
+    of what is added to a run that is over, which has no line of its own.
     """
 
     sizes: dict[str, int]
@@ -73,6 +74,7 @@ class Recording:
     positions: Mapping[str, Size] = field(default_factory=dict)
     least: dict[Least, None] = field(default_factory=dict)
     blanks: dict[str, str] | None = None
+    after: Place | None = None
 
     def node(
         self,
@@ -365,7 +367,7 @@ class Traced(Face):
         recording = self.recording
         frame = user_frame()
         recording.namer.look(frame)
-        where = place_of(frame)
+        where = recording.after or place_of(frame)
         nodes = tuple(_operand(recording, operand) for operand in operands)
         if name in GATHERED:
             if name == "one_hot":

@@ -136,6 +136,7 @@ def _weighing(forward: Callable[..., Any], names: tuple[str, ...]) -> Callable[.
                 place=where_defined(forward),
             )
         for y in outputs:  # so that the whole output is one tensor, with a name
+            y.recording.after = where_defined(forward)
             y.recording.namer.suggest(y.node.number, "out")
         return functools.reduce(
             lambda a, b: a + b,
