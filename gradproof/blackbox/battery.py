@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
@@ -309,7 +310,7 @@ SHRUNK = (17, 9, 11, 13, 15, 19, 21, 23, 25, 27)
 
 def is_large(case: Case) -> bool:
     """Whether a case is so large that a call at small sizes costs next to nothing beside it."""
-    return _work(case) > MOST
+    return any(most > MOST for most in accumulate(_work(case)))
 
 
 def shrunk(case: Case, data: Data) -> dict[int, int] | None:
@@ -325,19 +326,16 @@ def shrunk(case: Case, data: Data) -> dict[int, int] | None:
     return changed or None
 
 
-def _work(case: Case) -> int:
-    """How many terms the reference's equations have, over all their indices."""
+def _work(case: Case) -> Iterator[int]:
+    """How many terms each of the reference's equations has, over all its indices."""
     reference = case.reference
     if not isinstance(reference, PaperReference):
-        return 0
-    equations = [
-        *((e.free, e.term) for e in reference.paper.forward.equations),
-        *((s.equation.free, s.raw) for s in reference.derivation.steps),
-    ]
-    return sum(
-        math.prod(number_of(i.size, reference.sizes) for i in {*free, *_summed(term)})
-        for free, term in equations
-    )
+        return
+    forward = ((e.free, e.term) for e in reference.paper.forward.equations)
+    backward = ((s.equation.free, s.raw) for s in reference.derivation.steps)
+    for free, term in chain(forward, backward):
+        over = {*free, *_summed(term)}
+        yield math.prod(number_of(index.size, reference.sizes) for index in over)
 
 
 def _summed(term: Term) -> Iterator[Index]:

@@ -17,7 +17,7 @@ from gradproof.core.errors import DataError, EngineError, GradproofError
 from gradproof.core.program import Derivation, Program, Tensor
 from gradproof.core.told import told
 from gradproof.derivation import derive as derive_program
-from gradproof.engines.black_box import BoxFailed, Layer, Returned
+from gradproof.engines.black_box import BoxFailed, Returned, is_layer
 from gradproof.engines.contract import Contract
 from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.dtype import check_dtype, in_dtype
@@ -69,7 +69,7 @@ def build(
             told("{name} is a class, not a function.", name=function.__name__),
             advice=told("Check {name}.apply", name=function.__name__),
         )
-    if not callable(function) and not isinstance(function, Layer):
+    if not callable(function) and not is_layer(function):
         raise DataError(
             told(
                 "{kind} is neither a function nor an object with forward and backward.",
@@ -434,7 +434,7 @@ def engine_of(function: Any, given: Mapping[str, Any]) -> str:
     for kind in kinds:
         if _package(kind) in FRAMEWORKS:
             return FRAMEWORKS[_package(kind)]
-    if isinstance(function, Layer) or _leaves(given):
+    if is_layer(function) or _leaves(given):
         return "numpy"
     raise EngineError(
         told("Neither the arguments nor the function say which framework they belong to."),

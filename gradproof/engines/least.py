@@ -45,8 +45,12 @@ FEWEST, STEP = 8, 16
 MOST_TERMS, MOST_PRODUCTS = 2**13, 2**9
 """Terms of a product, and products, of which no more are taken."""
 
-WIDE = 2**16
-"""Elements from which on a product's radius is that of its row: nobody has to write them all."""
+WIDE = 2**13
+"""Elements from which on a product's radius is that of its row, if no column is zero throughout:
+nobody has to write them all."""
+
+MANY = 2**16
+"""Elements from which on errors stay in float32."""
 
 LOW = 2.0**-480
 """Where the root of a sum of squares is smaller, some of them may have underflowed: each by 2^-1075
@@ -169,7 +173,7 @@ class Least(Arithmetic):
         a, b = norms(m1, -1), norms(m2, -2)
         wide, own = norms(r2, -2), ((count + 2) * U) * b
         other = b + wide
-        if middle.size >= WIDE:
+        if middle.size >= WIDE and other.min() > 0:
             wide, own, other = (p.max(axis=-1, keepdims=True) for p in (wide, own, other))
         radius = _up((a * (wide + own) + norms(r1, -1) * other) * (1 + 2.0**-40))
         few = slice(None, None, max(1, min(STEP, count // FEWEST)))
@@ -184,7 +188,7 @@ class Least(Arithmetic):
             raise NotYet("a number too large for float32 has no least error")
         error = first.astype(np.float32) @ scaled.astype(np.float32)
         error += np.float32(count * self.lost)
-        if middle.size < WIDE:  # products of mixed dtypes take longer than this
+        if middle.size < MANY:  # products of mixed dtypes take longer than this
             error = error.astype(np.float64)
         return middle, np.broadcast_to(radius, middle.shape), error
 

@@ -84,7 +84,7 @@ def judge_returned(
         allow_ulps: units in the last place of the true value that are permitted anyway.
     """
     m, r, e = (np.asarray(part, dtype=np.float64) for part in enclosure)
-    r, e = np.broadcast_to(r, m.shape), np.broadcast_to(e, m.shape)
+    r, e = (p if p.shape == m.shape else np.broadcast_to(p, m.shape) for p in (r, e))
     nothing = returned.array is None
     if nothing and returned.dtype.startswith("complex"):
         return _shapeless(told("it has an imaginary part, and the right one has none"))

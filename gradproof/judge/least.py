@@ -17,7 +17,16 @@ from gradproof.engines.black_box import Returned
 from gradproof.engines.contract import Contract
 from gradproof.engines.least import ROOM
 from gradproof.judge.box import Finding, units
-from gradproof.judge.near import NEAR, NOTHING, SAMPLED, are_most, is_near, step_over, usual_size
+from gradproof.judge.near import (
+    MOST_APART,
+    NEAR,
+    NOTHING,
+    SAMPLED,
+    are_most,
+    is_near,
+    step_over,
+    usual_size,
+)
 from gradproof.judge.truth import digits_of
 
 BLOCK = 2**14
@@ -51,7 +60,10 @@ def agrees_by_least(returned: Returned, value: Value, contract: Contract) -> Fin
     # The axes in the order of memory: a product may be that of the transposed matrices.
     order = np.argsort([-abs(stride) for stride in m.strides], kind="stable")
     parts = [
-        np.atleast_1d(np.broadcast_to(part, m.shape).transpose(order)) for part in (x, m, r, e)
+        np.atleast_1d(
+            (part if part.shape == m.shape else np.broadcast_to(part, m.shape)).transpose(order)
+        )
+        for part in (x, m, r, e)
     ]
     with np.errstate(all="ignore"):
         found = _inside(*parts)
@@ -127,8 +139,10 @@ def _is_near(top: float, x: np.ndarray, m: np.ndarray, r: np.ndarray) -> bool:
     than what is usual permits."""
     few = slice(None, None, step_over(len(x), min(x.size // SAMPLED, len(x) // 8)))  # whole rows
     some = np.abs(m[few]).reshape(-1)
-    # Mostly more than half of what is not zero is as large as it has to be: no median is needed.
-    enough = 2 * np.count_nonzero(some >= top / NEAR) > np.count_nonzero(some) and top > 0
-    if not enough and not top <= NEAR * usual_size(some):
+    # Mostly nearly all are as large as they have to be, wherever the farthest is.
+    enough = np.count_nonzero(some >= top / NEAR) if top > 0 else 0
+    if enough >= (1 - MOST_APART / 2) * some.size:
+        return True
+    if not 2 * enough > np.count_nonzero(some) and not top <= NEAR * usual_size(some):
         return is_near(np.abs(x - m) + r, np.abs(m), "float32")
     return are_most((np.abs(x[few] - m[few]) + r[few]).reshape(-1), some, "float32")
