@@ -114,19 +114,19 @@ class Least(Arithmetic):
     def multiply(self, left: Value, right: Value) -> Value:
         (m1, r1, e1), (m2, r2, e2) = left, right
         middle = np.asarray(m1 * m2)
-        size = np.abs(middle)
         a1, a2 = np.abs(m1), np.abs(m2)
-        radius = size * U
+        radius = np.asarray(np.abs(middle))
+        radius *= U
         if not _nothing(r2):
-            radius = radius + a1 * r2
+            radius += a1 * r2
         if not _nothing(r1):
-            radius = radius + r1 * _sum(a2, r2)
+            radius += r1 * _sum(a2, r2)
         error: np.ndarray = np.broadcast_to(_ZERO, middle.shape)
         if not _nothing(e2):
             error = a1 * e2
         if not _nothing(e1):
             error = _sum(e1 * a2, error)
-        return middle, _up(radius), error
+        return middle, _raised(radius), error
 
     def power(self, base: Value, exponent: Fraction) -> Value:
         m, r, e = base
@@ -317,6 +317,13 @@ def norms(part: np.ndarray, axis: int) -> np.ndarray:
 def _up(x: np.ndarray) -> np.ndarray:
     """A little more than a nonnegative float64: it covers 16 roundings, and underflow."""
     x = np.asarray(x * (1 + 2.0**-48))
+    x += TINY
+    return x
+
+
+def _raised(x: np.ndarray) -> np.ndarray:
+    """`_up` of an array that is used up."""
+    x *= 1 + 2.0**-48
     x += TINY
     return x
 

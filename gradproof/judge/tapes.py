@@ -1,4 +1,4 @@
-"""How programs were evaluated, so that a second evaluation at the same sizes does not find it out."""
+"""How programs were evaluated, for a second evaluation at the same sizes."""
 
 from __future__ import annotations
 
