@@ -174,7 +174,7 @@ class Tried:
         """What one more call shows that the first ones did not."""
         case, first = trial.case or self.case, self.first
         try:
-            answer = case.ask(trial.data, frozen=trial.frozen, **trial.changes)
+            answer = case.ask(trial.data, frozen=trial.frozen, kept=False, **trial.changes)
         except BoxFailed as problem:
             text = told("{trial}: {problem}", trial=self.words(trial), problem=problem.args[0])
             # A function may refuse sizes and numbers, but not go back where it went forward.

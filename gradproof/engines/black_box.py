@@ -45,7 +45,8 @@ class Question:
 
     ``arguments`` hold numbers of the dtype, or integers; ``wanted`` says of each tensor among them
     whether its gradient is asked for, ``upstream`` is the gradient of every output. ``names`` are
-    those of the parameters, where they are known.
+    those of the parameters, where they are known. Of an answer that is not ``kept`` until the next
+    call gradients are not copied, and nobody looks whether anything was overwritten.
     """
 
     arguments: tuple[Argument, ...]
@@ -56,6 +57,7 @@ class Question:
     upstream_layout: Layout = "contiguous"
     device: str = "cpu"
     names: tuple[str, ...] = ()
+    kept: bool = True
 
     @property
     def tensors(self) -> tuple[np.ndarray, ...]:

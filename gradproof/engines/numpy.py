@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -466,24 +466,22 @@ class NumpyEngine(Engine):
             laid_out(g.astype(getattr(y, "dtype", g.dtype)), question.upstream_layout)
             for g, y in zip(question.upstream, outputs, strict=True)
         ]
-        before = [np.array(g) for g in upstream]
+        before = [np.array(g) for g in upstream] if question.kept else []
         with np.errstate(all="ignore"), said_of("the backward pass", values):
             found = read_gradients(pullback(*upstream), question)
+        read = np.array if question.kept else np.asarray
         return Answer(
             values,
-            tuple(map(_returned, found)),
-            tuple(
-                k
-                for k, (now, then) in enumerate(zip(natives, question.tensors, strict=True))
-                if not _is_same(now, then)
-            ),
-            tuple(
-                k
-                for k, (now, then) in enumerate(zip(upstream, before, strict=True))
-                if not _is_same(now, then)
-            ),
+            tuple(_returned(one, read) for one in found),
+            _changed(natives, question.tensors) if question.kept else (),
+            _changed(upstream, before) if question.kept else (),
             lambda: tuple(_returned(one, np.asarray) for one in found),
         )
+
+
+def _changed(now: Sequence[np.ndarray], then: Sequence[np.ndarray]) -> tuple[int, ...]:
+    pairs = enumerate(zip(now, then, strict=True))
+    return tuple(k for k, (after, before) in pairs if not _is_same(after, before))
 
 
 def _is_same(now: np.ndarray, then: np.ndarray) -> bool:

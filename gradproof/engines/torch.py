@@ -453,11 +453,12 @@ class TorchEngine(Engine):
             ]
             with said_of("the backward pass", values):
                 found = torch.autograd.grad(outputs, leaves, upstream, allow_unused=True)
+        read = _array if question.kept else _viewed
         return Answer(
             values,
-            tuple(map(_returned, found)),
-            _changed(natives, question.tensors),
-            _changed(upstream, question.upstream),
+            tuple(_returned(one, read) for one in found),
+            _changed(natives, question.tensors) if question.kept else (),
+            _changed(upstream, question.upstream) if question.kept else (),
             lambda: tuple(_returned(one, _viewed) for one in found),
         )
 
