@@ -21,6 +21,7 @@ from gradproof.blackbox.heard import (
     returned,
     symbol,
 )
+from gradproof.blackbox.joined import joined
 from gradproof.blackbox.leading import Led, led_by
 from gradproof.blackbox.manners import is_same
 from gradproof.blackbox.rows import rows_of
@@ -142,13 +143,36 @@ def _battery(
     resized: Resized | None,
 ) -> Iterator[Told]:
     """Every trial, and other numbers of axes."""
+    known = _together(here, waiting, ahead)
     for trial in waiting:
-        found = here.shown(trial, ahead.get(trial.words))
+        found = known.get(trial.words)
+        if found is None:
+            found = here.shown(trial, ahead.get(trial.words))
         if any(one.kind == "fault" for one in found):
             found = here.smallest(trial) or found
         yield trial.words, found
     for led in led_by(here.case, resized):
         yield led.words, here.refuted(led)
+
+
+def _together(
+    here: Tried, waiting: Sequence[Trial], ahead: Mapping[str, Mapping[str, Value]]
+) -> dict[str, list[Observation]]:
+    """What trials that are joined show: nothing, if the call in which they are shows nothing, and
+    else what each shows alone, or what they show together alone."""
+    known: dict[str, list[Observation]] = {}
+    for one in joined(waiting, here.first.data):
+        carrier, *others = one.parts
+        found = here.shown(one.whole, ahead.get(carrier.words))
+        if not found:
+            known |= {trial.words: known.get(trial.words, []) for trial in one.parts}
+            continue
+        if not here.case.caller.stuck:
+            for trial in one.parts:
+                known[trial.words] = here.shown(trial, ahead.get(trial.words))
+        if not any(known.get(trial.words) for trial in one.parts):
+            known[carrier.words] = found
+    return known
 
 
 @dataclass(frozen=True, slots=True)
