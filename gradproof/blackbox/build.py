@@ -82,8 +82,7 @@ def build(
             advice=forward_of(reference)
             or told("Give a paper's forward, or a callable in the function's framework."),
         )
-    names = _parameters(reference, upstream)
-    given = _with_lists(_by_name(arguments, names, _needed(reference), upstream))
+    given = _with_lists(_by_name(arguments, *_parameters(reference, upstream), upstream))
     given = {name: _renumbered(value, numbers) for name, value in given.items()}
     machine = load(engine or engine_of(function, given))
     arrays, own = read_arrays(given, machine)
@@ -164,7 +163,7 @@ def drawn(
     return {
         name: value if "int" in str(getattr(value, "dtype", "")) else _shape(value, ones)
         for name, value in _with_lists(
-            _by_name(arguments, _parameters(reference, upstream), _needed(reference), upstream)
+            _by_name(arguments, *_parameters(reference, upstream), upstream)
         ).items()
         if name not in annotated
     }
@@ -298,7 +297,10 @@ def _is_integer(tensor: Tensor, data: Data) -> bool:
 # --- what a check is called with ------------------------------------------------------------------
 
 
-def _parameters(reference: Callable[..., Any], upstream: str | None) -> list[str]:
+def _parameters(
+    reference: Callable[..., Any], upstream: str | None
+) -> tuple[list[str], frozenset[str]]:
+    """The reference's parameters but the upstream gradient, and those that have no default."""
     try:
         parameters = inspect.signature(reference).parameters
     except (TypeError, ValueError) as problem:
@@ -321,13 +323,8 @@ def _parameters(reference: Callable[..., Any], upstream: str | None) -> list[str
                 found=", ".join(found),
             )
         )
-    return [name for name in found if name != upstream]
-
-
-def _needed(reference: Callable[..., Any]) -> frozenset[str]:
-    """The parameters that have no default."""
-    found = inspect.signature(reference).parameters.items()
-    return frozenset(name for name, one in found if one.default is one.empty)
+    needed = frozenset(name for name, one in parameters.items() if one.default is one.empty)
+    return [name for name in found if name != upstream], needed
 
 
 def _by_name(

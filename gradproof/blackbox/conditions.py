@@ -86,7 +86,8 @@ def _small(smaller: Smaller, large: Tried, undecided: set[str]) -> Shrunk | Told
         return None
     case, ups = made.case, large.allow_ulps
     try:
-        answered = [(data, case.ask(data)) for data in map(case.data, range(DRAWS))]
+        # One upstream gradient was tried at its own sizes.
+        answered = [(data, case.ask(data)) for data in map(case.data, range(DRAWS - 1))]
     except BoxFailed:
         return None
     several = [data for data, _ in answered]
@@ -162,7 +163,7 @@ def _together(
     else what each shows alone, or what they show together alone."""
     known: dict[str, list[Observation]] = {}
     for one in joined(waiting, here.first.data):
-        carrier, *others = one.parts
+        carrier = one.parts[0]
         found = here.shown(one.whole, ahead.get(carrier.words))
         if not found:
             known |= {trial.words: known.get(trial.words, []) for trial in one.parts}

@@ -78,12 +78,16 @@ def exp(x: np.ndarray) -> np.ndarray:
     ``1 + (r + tail)``: ``(0.31 + 0.42)u / 0.707`` from inside, u from the last addition, 0.35u from
     r and 0.05u from the series: 2.5u.
     """
-    inside = np.clip(x, -1100.0, 1100.0)
-    r, k = _reduced(inside)
+    return _exp_inside(np.clip(x, -1100.0, 1100.0))
+
+
+def _exp_inside(x: np.ndarray) -> np.ndarray:
+    """`exp` for ``|x| ≤ 1100``."""
+    r, k = _reduced(x)
     y = _tail(r)
     y += r
     y += _ONE
-    if np.abs(k).max(initial=0.0) <= 1000:
+    if k.max(initial=0.0) <= 1000 and k.min(initial=0.0) >= -1000:
         y *= _power_of_two(k)
         return y
     half = np.floor(k / 2)  # 2^k itself may overflow where the product does not
@@ -115,8 +119,13 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     With ``e = e^−|x|`` to 2.5u, ``1 + e`` is off by ``2.5u/2 + u``; the division makes 3.3u, and
     ``e/(1 + e)`` 5.8u.
     """
-    e = exp(-np.abs(x))
-    return np.where(x >= 0, 1.0, e) / (1 + e)
+    below = np.asarray(np.abs(x))
+    np.negative(below, out=below)
+    e = _exp_inside(np.maximum(below, -1100.0, out=below))
+    result = np.where(x >= 0, _ONE, e)
+    e += _ONE
+    result /= e
+    return result
 
 
 def tanh(x: np.ndarray) -> np.ndarray:

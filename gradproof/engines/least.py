@@ -113,6 +113,8 @@ class Least(Arithmetic):
 
     def multiply(self, left: Value, right: Value) -> Value:
         (m1, r1, e1), (m2, r2, e2) = left, right
+        if not m1.ndim and abs(m1) == 1 and _nothing(r1) and _nothing(e1):
+            return np.asarray(m1 * m2), r2, e2
         middle = np.asarray(m1 * m2)
         a1, a2 = np.abs(m1), np.abs(m2)
         radius = np.asarray(np.abs(middle))
@@ -195,19 +197,21 @@ class Least(Arithmetic):
     def elementary(self, name: str, value: Value) -> Value:
         m, r, e = value
         kernel, units, steepest = KERNELS[name]
-        known = np.abs(m) + r <= float(self.contract.largest)
-        if name == "log":
-            known &= m > r
-        if not known.all():
+        largest = float(self.contract.largest)
+        if name == "log" or not _reach(m, r) <= largest:
+            known = np.abs(m) + r <= largest
+            if name == "log":
+                known &= m > r
             m, r = np.where(known, m, 1.0), np.where(known, r, np.inf)
         middle = kernel(m)
         size = np.abs(middle)
         if _nothing(r):
-            radius = _up(size * (units * U))
+            radius = _raised(size * (units * U))
         else:
             top = FLATTEST.get(name)
-            slope = steepest(m, _up(r)) if top is None else top
-            radius = _up(_up(slope * r) + size * (units * U))
+            radius = np.asarray(r * (steepest(m, _up(r)) if top is None else top))
+            radius += size * (units * U)
+            radius = _raised(_raised(radius))
         error = size * (self.contract.units(name) * self.u)
         if not _nothing(e):
             error += _slope(name, m, middle) * e
@@ -285,6 +289,13 @@ def _extreme(name: str, left: Value, right: Value) -> Value:
     error = np.where(middle == m1, e1, e2)
     open_ = np.abs(m1 - m2) <= _up(r1 + r2)
     return middle, radius, np.where(open_, np.minimum(e1, e2), error)
+
+
+def _reach(m: np.ndarray, r: np.ndarray) -> float:
+    """At least the largest absolute value that is enclosed; NaN where one is not known."""
+    if not m.size:
+        return 0.0
+    return max(float(m.max()), -float(m.min())) + float(r.max())
 
 
 def _slope(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray | float:

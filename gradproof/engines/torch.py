@@ -414,7 +414,7 @@ class TorchEngine(Engine):
         )
 
     def returned(self, one: Any) -> Returned:
-        return _returned(one)
+        return _returned(one, _viewed)
 
     def outputs(self, function: Callable[..., Any], question: Question) -> tuple[Returned, ...]:
         natives = [

@@ -323,6 +323,13 @@ def _drawn(
             return drawn if scale == 1.0 else np.multiply(drawn, scale, out=drawn)
 
 
+def _is_finite(array: np.ndarray) -> bool:
+    with np.errstate(all="ignore"):
+        if np.isfinite(array.sum()):  # of which one infinity, or NaN, would make no finite number
+            return True
+    return all_of(np.isfinite(array))
+
+
 def _checked(tensor: Tensor, value: Any, dtype: str) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype.kind in "iub" and tensor.role == "data":
@@ -336,7 +343,7 @@ def _checked(tensor: Tensor, value: Any, dtype: str) -> np.ndarray:
             ),
             advice=told("Convert it: {tensor}.astype(np.float32)", tensor=tensor.name),
         )
-    if not all_of(np.isfinite(array)):
+    if not _is_finite(array):
         index = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
         raise DataError(
             told(

@@ -204,17 +204,13 @@ class PaperReference(Reference):
                 ball,
                 tuple(names.values()),
             )
-        named = {
-            of: (value, value[0].ndim > ranks[name])
-            for (of, name), value in zip(names.items(), values, strict=True)
-        }
-        return [
-            {
-                of: tuple(part[k] for part in value) if moves else value
-                for of, (value, moves) in named.items()
-            }
-            for k in range(len(several))
+        apart = [
+            list(zip(*value, strict=True))
+            if value[0].ndim > ranks[name]
+            else [value] * len(several)
+            for name, value in zip(names.values(), values, strict=True)
         ]
+        return [dict(zip(names, each, strict=True)) for each in zip(*apart, strict=True)]
 
     def truth(self, data: Data) -> dict[str, Value]:
         programs = (self.paper.forward, self.derivation.backward)
