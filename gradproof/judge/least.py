@@ -29,8 +29,8 @@ from gradproof.judge.near import (
 )
 from gradproof.judge.truth import digits_of
 
-BLOCK = 2**14
-"""Elements whose arrays stay in a processor's cache."""
+BLOCK = 2**16
+"""Elements whose float32 arrays stay in a processor's cache."""
 
 ROUNDED = np.float32(2.0**-24 * (1 + 2.0**-20))
 """By so much of itself at most a midpoint moves when it is rounded."""
@@ -40,6 +40,10 @@ UP = 1 + 2.0**-20
 
 LEAST = np.float32(2.0**-148)
 """It covers what underflows in a radius and a midpoint."""
+
+ALIKE = 16.0
+"""Radii of which the largest is no more than so many times the smallest are taken for it: all are
+a thousandth of what is permitted."""
 
 
 def agrees_by_least(returned: Returned, value: Value, contract: Contract) -> Finding | None:
@@ -129,8 +133,14 @@ def _far(x: np.ndarray, m: np.ndarray, r: np.ndarray) -> np.ndarray:
 def _written_once(r: np.ndarray) -> np.ndarray:
     """A radius in float32, of length 1 along axes in which it is the same."""
     once = r[tuple(slice(None) if stride else slice(0, 1) for stride in r.strides)]
+    low, high = float(once.min()), float(once.max())
+    if low > NOTHING and high <= ALIKE * low:
+        once = np.full((1,) * r.ndim, high)
     rounded = once.astype(np.float32)
     rounded *= np.float32(1 + 2.0**-22)
+    if low > NOTHING:
+        rounded += LEAST
+        return rounded
     return np.where(once > NOTHING, rounded + LEAST, rounded)
 
 
@@ -141,7 +151,7 @@ def _is_near(top: float, x: np.ndarray, m: np.ndarray, r: np.ndarray) -> bool:
     some = np.abs(m[few]).reshape(-1)
     # Mostly nearly all are as large as they have to be, wherever the farthest is.
     enough = np.count_nonzero(some >= top / NEAR) if top > 0 else 0
-    if enough >= (1 - MOST_APART / 2) * some.size:
+    if enough >= (1 - MOST_APART) * some.size:
         return True
     if not 2 * enough > np.count_nonzero(some) and not top <= NEAR * usual_size(some):
         return is_near(np.abs(x - m) + r, np.abs(m), "float32")
