@@ -28,7 +28,7 @@ from gradproof.blackbox.rows import rows_of
 from gradproof.core.told import told, told_all, told_row, told_sentence
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import BoxFailed
-from gradproof.judge.box import Finding, are_inside, units
+from gradproof.judge.box import Finding, agree_plainly, are_inside, units
 from gradproof.judge.reference import Data
 from gradproof.report.checked import Observation
 
@@ -96,10 +96,11 @@ def _small(smaller: Smaller, large: Tried, undecided: set[str]) -> Shrunk | Told
     wholes = enclosures(case, [*several, *(trial.data for trial in others)])
     draws = [judged_by(case, *one, whole) for one, whole in zip(answered, wholes, strict=False)]
     judged = [draws[0], *(one for one in draws[1:] if not _is_whole_inside(case, one))]
-    rows = rows_of(case, judged, ups)
-    kinds = {row.name: row.kind for row in rows}
-    agreeing = {name for name, kind in kinds.items() if kind == "agrees"}
-    if "refuted" in kinds.values() or not large.agreeing <= agreeing:
+    plain = len(judged) == 1 and not ups
+    agreeing = _agreeing_plainly(case, judged[0]) if plain else set()
+    rows = () if agreeing else rows_of(case, judged, ups)
+    agreeing |= {row.name for row in rows if row.kind == "agrees"}
+    if any(row.kind == "refuted" for row in rows) or not large.agreeing <= agreeing:
         seen_there = [r.symbol for r in rows if r.kind == "refuted" and r.name in undecided]
         if not seen_there or not large.agreeing <= agreeing:
             return None
@@ -112,6 +113,16 @@ def _small(smaller: Smaller, large: Tried, undecided: set[str]) -> Shrunk | Told
     pairs = zip(others, wholes[len(several) :], strict=True)
     ahead = {trial.words: whole for trial, whole in pairs}
     return Shrunk(Tried(case, draws[0], agreeing, ups, made.words), waiting, ahead, made.resized)
+
+
+def _agreeing_plainly(case: Case, one: Heard) -> set[str]:
+    """All tensors of an answer, if that takes no more than a look; else none."""
+    found = returned(case, one.answer)
+    known = one.enclosure.keys() & found.keys()
+    if not known.issuperset(case.wanted):
+        return set()
+    pairs = [(found[name], one.enclosure[name]) for name in known]
+    return set(known) if agree_plainly(pairs, case.contract) else set()
 
 
 def _is_whole_inside(case: Case, one: Heard) -> bool:
