@@ -314,15 +314,19 @@ def _slope(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray | float:
 
 
 def norms(part: np.ndarray, axis: int) -> np.ndarray:
-    """At least the Euclidean norms along an axis, which keeps length 1; exactly 0 of zeros."""
+    """At least the Euclidean norms along the last axis or the one before, which keeps length 1;
+    exactly 0 of zeros."""
     if _nothing(part):
         return np.zeros([1 if n == axis % part.ndim else size for n, size in enumerate(part.shape)])
-    rows = part.swapaxes(axis, -1)
-    found = np.sqrt(np.einsum("...k,...k->...", rows, rows)) * (1 + 2.0**-40)
-    if not found.min() > LOW:
-        low = ~(found > LOW)
-        found = np.where(low, np.abs(rows).sum(axis=-1) * (1 + 2.0**-40), found)
-    return np.expand_dims(found, axis)
+    rows = part if axis == -1 else part.swapaxes(-1, -2)
+    if not rows.strides[-1]:  # the same number, as many times
+        found = np.abs(rows[..., 0]) * (np.sqrt(rows.shape[-1]) * (1 + 2.0**-40))
+    else:
+        found = np.sqrt(np.einsum("...k,...k->...", rows, rows)) * (1 + 2.0**-40)
+        if not found.min() > LOW:
+            low = ~(found > LOW)
+            found = np.where(low, np.abs(rows).sum(axis=-1) * (1 + 2.0**-40), found)
+    return np.asarray(found[..., None] if axis == -1 else found[..., None, :])
 
 
 def _up(x: np.ndarray) -> np.ndarray:
