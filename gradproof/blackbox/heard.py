@@ -146,12 +146,11 @@ def returned(case: Case, answer: Answer, frozen: str = "") -> dict[str, Returned
 def symbol(case: Case, name: str) -> str:
     """How a page writes a tensor: a value by its name, a gradient as ∂l/∂x; of the second order
     the values are gradients, and the gradients are those of s."""
-    count = len(case.reference.outputs())
     if name in case.wanted:
         return f"∂s/∂{name}" if case.first else f"∂l/∂{name}"
     if case.first:
         return f"∂l/∂{case.first[int(name[2:-1])]}"
-    if count == 1:
+    if len(case.reference.outputs()) == 1:
         return told("value")
     return told("value {number}", number=int(name[2:-1]) + 1)
 
