@@ -61,21 +61,19 @@ def agrees_by_least(returned: Returned, value: Value, contract: Contract) -> Fin
     x = returned.array
     if x is None or x.shape != m.shape or x.dtype != np.float32 or not x.size:
         return None
-    # The axes in the order of memory: a product may be that of the transposed matrices.
-    order = np.argsort([-abs(stride) for stride in m.strides], kind="stable")
-    parts = [
-        np.atleast_1d(
-            (part if part.shape == m.shape else np.broadcast_to(part, m.shape)).transpose(order)
-        )
-        for part in (x, m, r, e)
-    ]
+    order = tuple(range(m.ndim))
+    if not m.flags.c_contiguous:  # in the order of memory: a product may be of transposed matrices
+        order = tuple(int(k) for k in np.argsort([-abs(s) for s in m.strides], kind="stable"))
+    parts = [_in_order(part, m.shape, order) for part in (x, m, r, e)]
     with np.errstate(all="ignore"):
         found = _inside(*parts)
-        if found is None or not _is_near(found[0], *parts[:3]):
+        if found is None:
             return None
-        size = max(float(x.max()), -float(x.min()))
-    top, share, place = found
-    worst = tuple(place[list(order).index(axis)] for axis in range(m.ndim))
+        top, share, place = found
+        size = _size_if_near(top, *parts[:3])
+        if size is None:
+            return None
+    worst = tuple(place[order.index(axis)] for axis in range(m.ndim))
     unit = float(units(m[worst], contract))
     computed, true = float(x[worst]), float(m[worst])
     return Finding(
@@ -89,6 +87,11 @@ def agrees_by_least(returned: Returned, value: Value, contract: Contract) -> Fin
         NEAR,
         digits_of(top, max(size - top, 0.0)),
     )
+
+
+def _in_order(part: np.ndarray, shape: tuple[int, ...], order: tuple[int, ...]) -> np.ndarray:
+    whole = part if part.shape == shape else np.broadcast_to(part, shape)
+    return np.atleast_1d(whole.transpose(order))
 
 
 def _inside(
@@ -144,15 +147,21 @@ def _written_once(r: np.ndarray) -> np.ndarray:
     return np.where(once > NOTHING, rounded + LEAST, rounded)
 
 
-def _is_near(top: float, x: np.ndarray, m: np.ndarray, r: np.ndarray) -> bool:
-    """`near.is_near`, which needs no second look at each element where the largest distance is less
-    than what is usual permits."""
+def _size_if_near(top: float, x: np.ndarray, m: np.ndarray, r: np.ndarray) -> float | None:
+    """No more than the largest absolute value, if the tensor is near as `near.is_near` has it.
+
+    That needs no second look at each element where the largest distance is less than what is usual
+    permits.
+    """
     few = slice(None, None, step_over(len(x), min(x.size // SAMPLED, len(x) // 8)))  # whole rows
     some = np.abs(m[few]).reshape(-1)
+    size = float(some.max())
     # Mostly nearly all are as large as they have to be, wherever the farthest is.
     enough = np.count_nonzero(some >= top / NEAR) if top > 0 else 0
     if enough >= (1 - MOST_APART) * some.size:
-        return True
+        return size
     if not 2 * enough > np.count_nonzero(some) and not top <= NEAR * usual_size(some):
-        return is_near(np.abs(x - m) + r, np.abs(m), "float32")
-    return are_most((np.abs(x[few] - m[few]) + r[few]).reshape(-1), some, "float32")
+        near = is_near(np.abs(x - m) + r, np.abs(m), "float32")
+    else:
+        near = are_most((np.abs(x[few] - m[few]) + r[few]).reshape(-1), some, "float32")
+    return size if near else None
