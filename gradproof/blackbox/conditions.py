@@ -173,14 +173,16 @@ def _together(
     """What trials that are joined show: nothing, if the call in which they are shows nothing, and
     else what each shows alone, or what they show together alone."""
     known: dict[str, list[Observation]] = {}
+    alone: set[str] = set()
     for one in joined(waiting, here.first.data):
         carrier = one.parts[0]
         found = here.shown(one.whole, ahead.get(carrier.words))
         if not found:
             known |= {trial.words: known.get(trial.words, []) for trial in one.parts}
             continue
-        if not here.case.caller.stuck:
-            for trial in one.parts:
+        for trial in one.parts:
+            if trial.words not in alone and not here.case.caller.stuck:
+                alone.add(trial.words)
                 known[trial.words] = here.shown(trial, ahead.get(trial.words))
         if not any(known.get(trial.words) for trial in one.parts):
             known[carrier.words] = found

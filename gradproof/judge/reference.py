@@ -156,15 +156,17 @@ class PaperReference(Reference):
     ) -> dict[str, Value]:
         ball = Ball(contract, opaque=True, coarse=coarse, narrow=narrow)
         with np.errstate(all="ignore"):
-            return self._evaluated("ball", data, ball)
+            return self._evaluated(("ball", coarse, narrow), data, ball, contract)
 
-    def _evaluated(self, kind: str, data: Data, arithmetic: Arithmetic) -> dict[str, Value]:
-        """`over`, by its tape; `kind` says the arithmetic."""
+    def _evaluated(
+        self, kind: tuple[object, ...], data: Data, arithmetic: Arithmetic, contract: Contract
+    ) -> dict[str, Value]:
+        """`over`, by its tape; `kind` says the arithmetic but for its contract."""
         lifted = {name: arithmetic.lift(array) for name, array in self.tensors(data).items()}
         names = self._names()
         found = self.tapes.evaluate(
-            kind,
-            self._parts(),
+            (*kind, contract.engine, contract.dtype),
+            (*self._parts(), contract),
             self._program,
             lifted,
             self.sizes,
@@ -175,7 +177,7 @@ class PaperReference(Reference):
 
     def over(self, data: Data, arithmetic: Arithmetic) -> dict[str, Value]:
         if isinstance(arithmetic, Least):  # which is asked in every check
-            return self._evaluated("least", data, arithmetic)
+            return self._evaluated(("least",), data, arithmetic, arithmetic.contract)
         lifted = {name: arithmetic.lift(array) for name, array in self.tensors(data).items()}
         return self._named(evaluate(self._program(), lifted, self.sizes, arithmetic))
 
@@ -196,8 +198,8 @@ class PaperReference(Reference):
         names, ranks = self._names(), self._ranks()
         with np.errstate(all="ignore"):
             values = self.tapes.evaluate(
-                changing,
-                self._parts(),
+                (changing, contract.engine, contract.dtype),
+                (*self._parts(), contract),
                 lambda: stacked(self._program(), changing, TRIALS)[0],
                 lifted,
                 {**self.sizes, str(TRIALS.size): len(several)},

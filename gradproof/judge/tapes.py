@@ -39,10 +39,9 @@ class Tapes:
         """The `wanted` tensors of a program.
 
         Args:
-            kind: what is made of other programs, and over balls of which kind; their contract does
-                not say what is done, but where a sum is finer than what is stored, of which there
-                are no tapes.
-            of: all that the program is made of: the tape of another one is none of it.
+            kind: what is made of other programs, and in which arithmetic.
+            of: all that the program is made of, and what numbers are in the arithmetic: the tape of
+                another program, or of another contract, whose constants round otherwise, is none.
             program: makes it, where it is not known how it is evaluated.
             operands: by name, all that it reads.
             sizes: a number for each size symbol.
