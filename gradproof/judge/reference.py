@@ -7,7 +7,7 @@ carried along by the same balls (`engines/ball.py`) that judge single stages els
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -139,10 +139,6 @@ class PaperReference(Reference):
         with np.errstate(all="ignore"):
             return evaluate(self._program(), lifted, self.sizes, ball)
 
-    def _parts(self) -> tuple[object, ...]:
-        """What `_program` is made of."""
-        return self.paper.forward, self.derivation.steps
-
     def _program(self) -> Program:
         raw = tuple(
             Equation(s.equation.target, s.equation.free, s.raw) for s in self.derivation.steps
@@ -156,28 +152,37 @@ class PaperReference(Reference):
     ) -> dict[str, Value]:
         ball = Ball(contract, opaque=True, coarse=coarse, narrow=narrow)
         with np.errstate(all="ignore"):
-            return self._evaluated(("ball", coarse, narrow), data, ball, contract)
+            return self._evaluated(("ball", coarse, narrow), data, ball)
 
-    def _evaluated(
-        self, kind: tuple[object, ...], data: Data, arithmetic: Arithmetic, contract: Contract
-    ) -> dict[str, Value]:
-        """`over`, by its tape; `kind` says the arithmetic but for its contract."""
+    def _evaluated(self, kind: Hashable, data: Data, arithmetic: Ball | Least) -> dict[str, Value]:
+        """`over`, by its tape; `kind` says the arithmetic, but for its contract."""
         lifted = {name: arithmetic.lift(array) for name, array in self.tensors(data).items()}
-        names = self._names()
-        found = self.tapes.evaluate(
-            (*kind, contract.engine, contract.dtype),
-            (*self._parts(), contract),
-            self._program,
+        found = self._played(kind, self._program, lifted, self.sizes, arithmetic)
+        return dict(zip(self._names(), found, strict=True))
+
+    def _played(
+        self,
+        kind: Hashable,
+        program: Callable[[], Program],
+        lifted: Mapping[str, Value],
+        sizes: Mapping[str, int],
+        arithmetic: Ball | Least,
+    ) -> list[Value]:
+        """The tensors of `_names`, in a program that is made of the paper's."""
+        contract = arithmetic.contract
+        return self.tapes.evaluate(
+            (kind, contract.engine, contract.dtype),
+            (self.paper.forward, self.derivation.steps, contract),
+            program,
             lifted,
-            self.sizes,
+            sizes,
             arithmetic,
-            tuple(names.values()),
+            tuple(self._names().values()),
         )
-        return dict(zip(names, found, strict=True))
 
     def over(self, data: Data, arithmetic: Arithmetic) -> dict[str, Value]:
         if isinstance(arithmetic, Least):  # which is asked in every check
-            return self._evaluated(("least",), data, arithmetic, arithmetic.contract)
+            return self._evaluated("least", data, arithmetic)
         lifted = {name: arithmetic.lift(array) for name, array in self.tensors(data).items()}
         return self._named(evaluate(self._program(), lifted, self.sizes, arithmetic))
 
@@ -197,14 +202,12 @@ class PaperReference(Reference):
         changing = frozenset(differing)
         names, ranks = self._names(), self._ranks()
         with np.errstate(all="ignore"):
-            values = self.tapes.evaluate(
-                (changing, contract.engine, contract.dtype),
-                (*self._parts(), contract),
+            values = self._played(
+                changing,
                 lambda: stacked(self._program(), changing, TRIALS)[0],
                 lifted,
                 {**self.sizes, str(TRIALS.size): len(several)},
                 ball,
-                tuple(names.values()),
             )
         apart = [
             list(zip(*value, strict=True))

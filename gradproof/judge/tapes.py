@@ -39,9 +39,9 @@ class Tapes:
         """The `wanted` tensors of a program.
 
         Args:
-            kind: what is made of other programs, and in which arithmetic.
-            of: all that the program is made of, and what numbers are in the arithmetic: the tape of
-                another program, or of another contract, whose constants round otherwise, is none.
+            kind: of the program, and of the arithmetic: what it is asked, and for what.
+            of: all that the program is made of, and the arithmetic's contract: a tape holds numbers
+                as that rounds them, and is none of another one.
             program: makes it, where it is not known how it is evaluated.
             operands: by name, all that it reads.
             sizes: a number for each size symbol.
