@@ -17,7 +17,7 @@ import numpy as np
 from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
-from gradproof.engines.jaxpr import JAXPR
+from gradproof.engines.jaxpr import JAXPR, products
 from gradproof.engines.known import Gaps, Real, Truth
 from gradproof.engines.places import joined, put, take
 from gradproof.engines.windows import (
@@ -82,6 +82,27 @@ def _min(i: Interpreter, o: Operation, x: Real) -> Any:
 def _prod(i: Interpreter, o: Operation, x: Real) -> Any:
     turned = Operation("reduce_prod", (), o.attributes, 0, o.shape)
     return JAXPR["reduce_prod"](i, turned, x)
+
+
+def _cumulative_product(i: Interpreter, o: Operation, x: Real) -> Real:
+    """The products of all elements up to each one along an axis; one that is ``exclusive`` leaves
+    each one itself out."""
+    axis, backwards = o.attributes["axis"], o.attributes["reverse"]
+    turned = (*(slice(None),) * axis, slice(None, None, -1))
+    found = products(i, i.take(x, turned) if backwards else x, axis)
+    if o.attributes["exclusive"]:
+        found = [i.constant(ONE, found[0].shape), *found[:-1]]
+    made = joined(i, found, axis)
+    return i.take(made, turned) if backwards else made  # type: ignore[no-any-return]
+
+
+def _euclidean(i: Interpreter, o: Operation, x: Real) -> Real:
+    return i.power(_sum(i, o, i.power(x, Fraction(2))), Fraction(1, 2))
+
+
+def _logarithm_times(i: Interpreter, o: Operation, x: Real, y: Real) -> Real:
+    """``x log y``. Where x is 0 it is 0 even of a y that has no logarithm, which is not read."""
+    return i.multiply(x, JAXPR[o.attributes["function"]](i, o, y))
 
 
 def _bias_grad(i: Interpreter, o: Operation, g: Real) -> Real:
@@ -347,7 +368,7 @@ def _set(i: Interpreter, o: Operation, x: Real) -> Real:
 # fmt: off
 MIXED = frozenset(
     {
-        "SelectV2", "Cast", "LogicalAnd", "LogicalOr", "LogicalNot", "IsFinite", "Equal",
+        "SelectV2", "Cast", "LogicalAnd", "LogicalOr", "LogicalNot", "IsFinite", "IsNan", "Equal",
         "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual", "Maximum", "Minimum", "Reshape",
         "Transpose", "take",
     }
@@ -355,6 +376,7 @@ MIXED = frozenset(
 # fmt: on
 """Operations that also take truth values or infinities."""
 
+# A quotient of nothing by nothing, which DivNoNan and Xdivy say is 0, is nothing that is known.
 ALIKE = {
     "Add": "add",
     "AddV2": "add",
@@ -363,6 +385,8 @@ ALIKE = {
     "Mul": "mul",
     "Div": "div",
     "RealDiv": "div",
+    "DivNoNan": "div",
+    "Xdivy": "div",
     "Neg": "neg",
     "Square": "square",
     "Sqrt": "sqrt",
@@ -417,6 +441,7 @@ GRAPH: Mapping[str, Meaning] = {
     "LogicalOr": JAXPR["or"],
     "LogicalNot": lambda i, o, x: i.negated(x),
     "IsFinite": lambda i, o, x: i.known(not isinstance(x, float), o.shape),
+    "IsNan": lambda i, o, x: i.known(False, o.shape),
     "SelectV2": lambda i, o, which, yes, no: i.select(which, yes, no),
     "Cast": _cast,
     "Sum": _sum,
@@ -424,6 +449,10 @@ GRAPH: Mapping[str, Meaning] = {
     "Max": _max,
     "Prod": _prod,
     "Min": _min,
+    "EuclideanNorm": _euclidean,
+    "Cumprod": _cumulative_product,
+    "Xlogy": _logarithm_times,
+    "Xlog1py": _logarithm_times,
     "L2Loss": lambda i, o, x: i.multiply(
         i.constant(Fraction(1, 2)), i.total(i.power(x, Fraction(2)), tuple(range(len(x.shape))))
     ),

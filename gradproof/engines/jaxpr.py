@@ -127,7 +127,9 @@ def _tan(i: Interpreter, o: Operation, x: Real) -> Real:
 
 def _cumsum(i: Interpreter, o: Operation, x: Real) -> Real:
     axis, length = o.attributes["axis"], x.shape[o.attributes["axis"]]
-    before = np.tri(length) if o.attributes["reverse"] else np.tri(length).T
+    last = -1 if o.attributes.get("exclusive") else 0
+    below = np.tri(length, k=last)
+    before = below if o.attributes["reverse"] else below.T
     order = [k for k in range(len(x.shape)) if k != axis]
     rows = i.transpose(x, (*order, axis))
     flat = i.reshape(rows, (prod(rows.shape[:-1]), length))

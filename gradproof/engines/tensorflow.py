@@ -336,10 +336,13 @@ _SET = {
 """Operations whose every result is an element of one input or a number that fills in, and which
 input that is."""
 
+_JOINED = {"MatrixSetDiagV3": (0, 1)}
+"""Operations whose every result is an element of one of several inputs, and which these are."""
+
 _TURNED = {"MirrorPadGrad": "MirrorPad", "ResizeNearestNeighborGrad": "ResizeNearestNeighbor"}
 """Operations that add each element of their first input to where another one takes it from."""
 
-_ADDED = {"ScatterNd": 1, "UnsortedSegmentSum": 0, "TensorScatterAdd": 2}
+_ADDED = {"ScatterNd": 1, "UnsortedSegmentSum": 0, "SegmentSum": 0, "TensorScatterAdd": 2}
 """Operations that add each element of one input somewhere, and which input that is."""
 
 _BESIDE = {
@@ -352,7 +355,9 @@ _BESIDE = {
     "Max": 1,
     "Min": 1,
     "Prod": 1,
+    "EuclideanNorm": 1,
     "Cumsum": 1,
+    "Cumprod": 1,
 }
 """Of how many inputs the elements count; the others are sizes and axes."""
 
@@ -394,6 +399,16 @@ def _no(operation: Any) -> Unattempted:
     return Unattempted(told("operation {name}", name=operation.type))
 
 
+def _is_read(kind: str) -> bool:
+    """Whether an operation has a meaning here."""
+    own = {*_TAKEN, *_SET, *_ADDED, *_TURNED, *_JOINED, f"Sparse{_CROSS}", "TensorScatterUpdate"}
+    return _SPELLED.get(kind, kind) in GRAPH or kind in own
+
+
+def _is_known(shape: Any) -> bool:
+    return bool(shape.is_fully_defined())
+
+
 @final
 class _Graph:
     """A graph as a flat list of operations; constants and sizes are worked out."""
@@ -410,17 +425,49 @@ class _Graph:
             t.name: np.zeros(t.shape, t.dtype.as_numpy_dtype) for t in entered
         }  # for shapes
         self.moving = {t.name for t in entered}
+        self.unshaped: set[str] = set()
         for operation in graph.get_operations():
             if operation.op_def.is_stateful and operation.type not in _HARMLESS:
                 raise _no(operation)
             if self._moves(operation):
                 self.moving.update(t.name for t in operation.outputs)
+            self._note_shapes(operation)
+
+    def _note_shapes(self, operation: Any) -> None:
+        """Notes which results may have another shape at other data: those whose shape TensorFlow
+        does not know, if they are made with integers or truth values that depend on what enters, or
+        by an operation that is not read."""
+        kind = operation.type
+        own = _is_read(kind) or kind in _SAME or kind in _CONSTANT
+        if any(
+            t.name in self.unshaped or (t.name in self.moving and not (own and t.dtype.is_floating))
+            for t in operation.inputs
+        ):
+            self.unshaped |= {t.name for t in operation.outputs if not _is_known(t.shape)}
+
+    def _shape(self, tensor: Any) -> tuple[int, ...]:
+        """The shape that a tensor has at all data.
+
+        Raises:
+            Unattempted: it depends on them.
+        """
+        if _is_known(tensor.shape):
+            return tuple(tensor.shape)
+        if tensor.name in self.unshaped:
+            raise Unattempted(
+                told(
+                    "operation {operation} with the shape {shape}",
+                    operation=tensor.op.type,
+                    shape=tensor.shape,
+                )
+            )
+        return tuple(self.session.run(tensor, self.fed).shape)
 
     def _moves(self, operation: Any) -> bool:
         """Whether an operation depends on what enters, or computes with floats: that is no
         constant, because the function under test rounds there."""
         if operation.type in _CONSTANT:
-            return False
+            return operation.inputs[0].name in self.unshaped
         rounds = operation.type not in _FOLDED
         return any(
             t.name in self.moving or (rounds and t.dtype.is_floating) for t in operation.inputs
@@ -497,7 +544,7 @@ class _Graph:
         elif kind in (_CROSS, f"Sparse{_CROSS}"):
             self._cross_entropy(operation)
         elif len(results) == 1:
-            self.known[results[0].name] = self._single(operation, tuple(results[0].shape))
+            self.known[results[0].name] = self._single(operation, self._shape(results[0]))
         else:
             raise _no(operation)
 
@@ -505,20 +552,11 @@ class _Graph:
         """Raises:
         Unattempted: the operation is not known, or it is one of other numbers.
         """
-        kind = _SPELLED.get(operation.type, operation.type)
-        own = (_TAKEN, _SET, _ADDED, _TURNED, f"Sparse{_CROSS}", "TensorScatterUpdate")
-        if kind not in GRAPH and not any(kind in one or kind == one for one in own):
+        if not _is_read(operation.type):
             raise _no(operation)
         if result.dtype not in (tf.float64, tf.bool):
             raise Unattempted(told("conversion to {kind}", kind=result.dtype.name))
-        if not result.shape.is_fully_defined():
-            raise Unattempted(
-                told(
-                    "operation {operation} with the shape {shape}",
-                    operation=operation.type,
-                    shape=result.shape,
-                )
-            )
+        self._shape(result)
 
     def _moved(self, operation: Any, spot: int, first: int) -> list[np.ndarray]:
         """What an operation makes of the numbers from `first` on, in order of the elements.
@@ -530,7 +568,8 @@ class _Graph:
         others = [t for k, t in enumerate(operation.inputs) if k != spot]
         if given.dtype != tf.float64 or any(t.name in self.moving for t in others):
             raise _no(operation)
-        numbered = first + np.arange(float(given.shape.num_elements())).reshape(given.shape)
+        lengths = self._shape(given)
+        numbered = first + np.arange(float(prod(lengths))).reshape(lengths)
         fed = {given.name: numbered}
         if operation.type == "PadV2":  # what fills in is nobody's number
             fed[operation.inputs[2].name] = np.zeros(())
@@ -541,6 +580,8 @@ class _Graph:
         kind = operation.type
         if kind in _SET:
             return self._filled_in(operation, shape)
+        if kind in _JOINED:
+            return self._chosen(operation, shape)
         if kind in _TURNED:
             return self._turned(operation, shape)
         if kind == "TensorScatterUpdate":
@@ -566,11 +607,26 @@ class _Graph:
             chosen["fill"] = fill
         return self._write("take", [self._operand(operation.inputs[spot])], chosen, shape)
 
+    def _chosen(self, operation: Any, shape: tuple[int, ...]) -> Numbered:
+        """An operation that takes elements of several tensors."""
+        tensors = [operation.inputs[spot] for spot in _JOINED[operation.type]]
+        fed, first = {}, 0
+        for tensor in tensors:
+            lengths = self._shape(tensor)
+            fed[tensor.name] = first + np.arange(float(prod(lengths))).reshape(lengths)
+            first += prod(lengths)
+        if any(t.name in self.moving and t.name not in fed for t in operation.inputs):
+            raise _no(operation)
+        made = self.session.run(operation.outputs[0], self.fed | fed)
+        chosen = {"places": np.asarray(made).astype(np.int64).reshape(shape)}
+        return self._write("take", map(self._operand, tensors), chosen, shape)
+
     def _replaced(self, operation: Any, shape: tuple[int, ...]) -> Numbered:
         """Elements of one tensor where integers say, and of another elsewhere."""
         tensor, indices, updates = operation.inputs
         places = np.arange(prod(shape)).reshape(shape)
-        new = prod(shape) + np.arange(updates.shape.num_elements()).reshape(updates.shape)
+        lengths = self._shape(updates)
+        new = prod(shape) + np.arange(prod(lengths)).reshape(lengths)
         places[tuple(np.moveaxis(self._value(indices), -1, 0))] = new
         operands = [self._operand(tensor), self._operand(updates)]
         return self._write("take", operands, {"places": places}, shape)
@@ -597,7 +653,7 @@ class _Graph:
     def _attributes(self, operation: Any, shape: tuple[int, ...]) -> dict[str, Any]:
         own, inputs = operation.get_attr, operation.inputs
         match operation.type:
-            case "Sum" | "Mean" | "Max" | "Min" | "Prod":
+            case "Sum" | "Mean" | "Max" | "Min" | "Prod" | "EuclideanNorm":
                 rank = len(inputs[0].shape)
                 axes = {int(axis) % rank for axis in np.ravel(self._value(inputs[1]))}
                 return {"axes": tuple(sorted(axes))}
@@ -631,11 +687,13 @@ class _Graph:
                 return {"alpha": Fraction(float(own("alpha")))}
             case "Cast":
                 return {"DstT": own("DstT").name}
-            case "Cumsum" if not own("exclusive"):
+            case "Cumsum" | "Cumprod":
                 axis = int(self._value(inputs[1])) % len(shape)
-                return {"axis": axis, "reverse": own("reverse")}
-            case "Cumsum":
-                raise _no(operation)
+                return {"axis": axis, "reverse": own("reverse"), "exclusive": own("exclusive")}
+            case "Xlogy":
+                return {"function": "log"}
+            case "Xlog1py":
+                return {"function": "log1p"}
             case "Select" if tuple(inputs[0].shape) != shape:  # it chooses rows
                 raise _no(operation)
             case "BiasAdd" | "BiasAddGrad" if own("data_format") != b"NHWC":
@@ -646,7 +704,7 @@ class _Graph:
     def _added(self, operation: Any, shape: tuple[int, ...]) -> Numbered:
         """An operation that adds where integers say: they are worked out."""
         updates = operation.inputs[_ADDED[operation.type]]
-        if operation.type == "UnsortedSegmentSum":
+        if operation.type in ("UnsortedSegmentSum", "SegmentSum"):
             rows = self._value(operation.inputs[1])
             size = prod(shape[1:])
             places = rows.reshape(-1, 1) * size + np.arange(size)
@@ -657,7 +715,7 @@ class _Graph:
             numbered = np.arange(prod(shape)).reshape(shape)
             places = numbered[tuple(np.moveaxis(indices, -1, 0))]
         chosen = {"places": np.asarray(places).reshape(-1)}
-        if len(chosen["places"]) != updates.shape.num_elements():
+        if len(chosen["places"]) != prod(self._shape(updates)):
             raise _no(operation)
         update = self._operand(updates)
         if operation.type == "TensorScatterAdd":

@@ -91,6 +91,7 @@ def test_wrong_functions_are_refuted_where_they_are_wrong(name):
 LABELS = tf.constant([3, 0, 3])
 TABLE = np.linspace(0.1, 0.7, 4)
 VARIABLE = tf.Variable(TABLE)
+LONE = tf.constant([True, False, True])
 TRIANGLE = np.tril(np.ones((3, 3), bool))
 
 
@@ -133,6 +134,7 @@ READ = {
     "one of each": lambda x: tf.gather(x, LABELS[:, None], batch_dims=1),
     "added up": lambda x: tf.tensor_scatter_nd_add(x, [[0], [2], [0]], x * x),
     "segments": lambda x: tf.math.unsorted_segment_sum(x * x, [1, 0, 1], 4),
+    "sorted segments": lambda x: tf.math.segment_sum(x * x, [0, 0, 1]) * tf.boolean_mask(x, LONE),
     "repeated": lambda x: tf.tile(x, (2, 1)) * tf.repeat(x, 2, 0) + tf.broadcast_to(x[0], (6, 4)),
     "padded": lambda x: tf.pad(x, [[1, 0], [0, 2]]),
     "turned": lambda x: tf.reverse(x, [1]) * tf.roll(x, 1, 0) + tf.cumsum(x, 1, reverse=True),
@@ -191,6 +193,8 @@ UNREAD = {
     "TopKV2": lambda x: tf.math.top_k(x, 2).values,
     "AttributeError": lambda x: x * x.numpy().max(),
     "ArgMax": lambda x: tf.gather(x, tf.argmax(x, 1), axis=1),
+    "Where": lambda x: x / tf.cast(tf.size(tf.boolean_mask(x, x > -9)), x.dtype),
+    "Unique": lambda x: x / tf.cast(tf.size(tf.unique(tf.reshape(x, [-1]))[0]), x.dtype),
     "While": lambda x: tf.while_loop(lambda y: tf.reduce_sum(y) < 9, lambda y: [y + 1], [x])[0],
 }
 
