@@ -11,17 +11,18 @@ import pytest
 
 import gradproof as gp
 from tests.blackbox.contained import jax_references, tensorflow_references, torch_references
+from tests.blackbox.contained.scaled import SCALED
 
 PAGE = Path(__file__).parents[2] / "docs" / "references.md"
 KINDS = {"torch": torch_references, "jax": jax_references, "tensorflow": tensorflow_references}
 TITLES = {"torch": "PyTorch", "jax": "JAX", "tensorflow": "TensorFlow"}
 
 
-def report_on(engine, of, shapes):
+def report_on(engine, of, shapes, judged=None, dtype=np.float64):
     draw = np.random.default_rng(0).standard_normal
-    given = [draw(shape).astype(np.float64) for shape in shapes]
+    given = [draw(shape).astype(dtype) for shape in shapes]
     return gp.check(
-        of,
+        judged or of,
         dict(zip(_names(of, len(given)), given, strict=True)),
         reference=of,
         engine=engine,
@@ -43,6 +44,22 @@ def test_what_a_reference_may_contain_is_decided(engine, name):
     report = report_on(engine, *KINDS[engine].DECIDED[name])
     assert "no bound" not in report.reference, report.reference
     assert set(report.kinds) == {"agrees"} and not report.faults, str(report)
+
+
+REFUTED = [
+    *(("jax", name) for name in ("abs, sign, maximum, minimum", "unfold, fold")),
+    *(("tensorflow", name) for name in ("logaddexp, xlogy", "division where nothing is zero")),
+    *(("tensorflow", name) for name in ("prod", "cumprod", "cumsum", "norms")),
+    *(("tensorflow", name) for name in ("indices by tensors", "tril, triu, diagonal")),
+]
+
+
+@pytest.mark.parametrize(("engine", "name"), REFUTED)
+@pytest.mark.parametrize("factor", [1.01, -1.0])
+def test_a_gradient_that_is_off_by_a_factor_is_refuted(engine, name, factor):
+    of, shapes = KINDS[engine].DECIDED[name]
+    report = report_on(engine, of, shapes, SCALED[engine](of, factor), np.float32)
+    assert set(report.kinds[1:]) == {"refuted"}, str(report)
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ DECIDED = {
     "masked_fill": (lambda x: x.masked_fill(MASK, 0.5), [(4, 4)]),
     # other
     "operations in place": (lambda x: x.clone().mul_(2).add_(1).relu_(), [(3, 4)]),
-    "torch.utils.checkpoint, vmap": (
+    "checkpoints, vmap": (
         lambda x: (
             torch.utils.checkpoint.checkpoint(torch.sin, x, use_reentrant=False)
             * torch.vmap(lambda row: row.softmax(0))(x)
@@ -258,6 +258,7 @@ DECIDED = {
 UNDECIDED = {
     "atan, asin, acos": (lambda x: torch.atan(x), [(3, 4)], "atan"),
     "floor, round, remainder": (lambda x: x * torch.floor(x), [(3, 4)], "floor"),
+    "cumprod": (lambda x: torch.cumprod(x, 1), [(3, 4)], "aten.max.dim"),
     "fft": (lambda x: torch.fft.rfft(x).abs(), [(3, 4)], "fft"),
     "cholesky, slogdet": (lambda x: torch.linalg.slogdet(x)[1], [(3, 3)], "slogdet"),
     "conversion to another dtype": (lambda x: x.float().to(x.dtype), [(3, 4)], "float32"),
