@@ -159,13 +159,25 @@ class Arb(Arithmetic):
         x = value[0]
         places = np.argsort(midpoints(x), axis=-1, kind="stable")
         x = np.take_along_axis(x, places, -1)
-        apart = np.ones(x.shape, dtype=bool)
-        for k in range(x.shape[-1]):
-            for other in range(k):
-                above = each(lambda a, b: a > b, x[..., k], x[..., other]).astype(bool)
-                apart[..., k] &= above
-                apart[..., other] &= above
+        lowest, highest = each(lambda a: a.lower(), x), each(lambda a: a.upper(), x)
+        # Of all that stand before, and of all that stand behind.
+        before = np.maximum.accumulate(highest[..., :-1], axis=-1)
+        behind = np.minimum.accumulate(lowest[..., :0:-1], axis=-1)[..., ::-1]
+        known = each(lambda a: a.is_finite(), x).astype(bool).all(axis=-1, keepdims=True)
+        apart = np.broadcast_to(known, x.shape).copy()
+        apart[..., 1:] &= (lowest[..., 1:] > before).astype(bool)
+        apart[..., :-1] &= (highest[..., :-1] < behind).astype(bool)
         return places, apart
+
+    def stepped(self, name: str, value: Value) -> Value:
+        def one(x: flint.arb) -> flint.arb:
+            if not x.is_finite():
+                return flint.arb("nan")
+            low, high = _STEPS[name](x.lower()), _STEPS[name](x.upper())
+            self.undecided += int(low != high)
+            return low.union(high)
+
+        return (each(one, value[0]),)
 
     def forgotten(self, value: Value, where: np.ndarray) -> Value:
         nothing = flint.arb("nan")
@@ -192,6 +204,26 @@ class Arb(Arithmetic):
         total = np.sum(each(lambda x: x.exp(), shifted), axis=-1)
         top = value[0][..., 0] - shifted[..., 0]
         return (np.asarray(each(lambda x: x.log(), np.asarray(total)) + top, dtype=object),)
+
+
+def _truncated(x: flint.arb) -> flint.arb:
+    """An exact number without its fraction."""
+    return x.floor() if x >= 0 else x.ceil()
+
+
+def _nearest(x: flint.arb) -> flint.arb:
+    """The whole number nearest to an exact number; of two the even one."""
+    above = (x + flint.arb(0.5)).floor()
+    tied = x + flint.arb(0.5) == above
+    return above - 1 if tied and (above / 2).floor() * 2 != above else above
+
+
+_STEPS = {
+    "floor": lambda x: x.floor(),
+    "ceil": lambda x: x.ceil(),
+    "trunc": _truncated,
+    "round": _nearest,
+}
 
 
 def _shifted(x: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from gradproof.core.index import Index
 from gradproof.core.program import Derivation, Equation, Paper, Program, shape_of
 from gradproof.engines.arb import Arb, precision
 from gradproof.engines.arithmetic import Arithmetic, Value, structural
-from gradproof.engines.backward_program import BackwardProgram, work
+from gradproof.engines.backward_program import BackwardProgram, Unattempted, work
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
 from gradproof.engines.evaluate import evaluate, number_of
@@ -79,7 +79,7 @@ class Reference(ABC):
         try:
             with np.errstate(all="ignore"):
                 return self.over(data, Least(contract))
-        except NotYet:
+        except (NotYet, Unattempted):
             return {}
 
     @abstractmethod

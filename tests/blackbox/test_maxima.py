@@ -167,6 +167,32 @@ def test_the_largest_of_a_row_judges(reference):
         assert report.kinds == ("agrees", "refuted"), (mistake, str(report))
 
 
+def test_a_large_tensor_that_is_put_in_order_judges():
+    def by_hand(scale):
+        class Own(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                y, ctx.places = x.sort(1)
+                return y
+
+            @staticmethod
+            def backward(ctx, g):
+                return torch.zeros_like(g).scatter(1, ctx.places, g * scale)
+
+        return Own.apply
+
+    given = {"x": N((150, 150)).astype(np.float32)}
+
+    def kinds(scale):
+        of = by_hand(scale)
+        return gp.check(
+            of, given, reference=lambda x: x.sort(1).values, engine="torch", **QUICK
+        ).kinds
+
+    assert kinds(1) == ("agrees", "agrees")
+    assert kinds(1.01) == ("agrees", "refuted")
+
+
 def test_a_tie_is_nobody_s_mistake():
     x = torch.tensor([[1.0, 1.0, 0.5], [0.25, 2.0, 0.75]])
 
