@@ -102,6 +102,11 @@ class Arithmetic(ABC):
         roundings do not change; `None` where this arithmetic has no order."""
         return None
 
+    def stepped(self, name: str, value: Value) -> Value | None:
+        """``floor``, ``ceil``, ``trunc`` or ``round`` to the nearest whole number (of two that are
+        as near, to the even one); `None` where this arithmetic has no order."""
+        return None
+
     def forgotten(self, value: Value, where: np.ndarray) -> Value:
         """A value of which nothing is known at some places."""
         raise NotImplementedError

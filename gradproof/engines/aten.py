@@ -17,7 +17,7 @@ from gradproof.core.told import told
 from gradproof.engines.aten_windows import WINDOWS
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
-from gradproof.engines.jaxpr import JAXPR, products
+from gradproof.engines.jaxpr import JAXPR, products, quotient, rest, stepped
 from gradproof.engines.known import Gaps, Places, Real, Truth
 from gradproof.engines.places import joined, put, take
 
@@ -307,6 +307,18 @@ def _cast(i: Interpreter, o: Operation, x: Any) -> Any:
     raise Unattempted(told("conversion to {attributes}", attributes=o.attributes["dtype"]))
 
 
+def _rounded(i: Interpreter, o: Operation, x: Real) -> Real:
+    """To the nearest whole number, or to a power of ten beside it."""
+    scale = i.constant(Fraction(10) ** int(o.attributes.get("decimals", 0)))
+    return i.divide(i.stepped("round", i.multiply(x, scale)), scale)
+
+
+def _divided(i: Interpreter, o: Operation, a: Any, b: Any) -> Real:
+    """A quotient, made whole if its mode says so."""
+    a, b, mode = _number(i, a), _number(i, b), o.attributes["rounding_mode"]
+    return i.divide(a, b) if mode is None else quotient(mode)(i, o, a, b)
+
+
 def _masked_fill(i: Interpreter, o: Operation, x: Any, mask: Any, fill: Any) -> Any:
     return i.select(i.truth(mask), fill, x)
 
@@ -410,7 +422,7 @@ MIXED = frozenset(
 # fmt: off
 ALIKE = (
     "neg", "square", "sqrt", "rsqrt", "exp", "exp2", "log", "log1p", "expm1", "tanh", "sin", "cos",
-    "tan", "sinh", "cosh", "erf", "erfc", "abs", "sign",
+    "tan", "sinh", "cosh", "erf", "erfc", "abs", "sign", "floor", "ceil",
 )
 # fmt: on
 """Operators that mean what JAX's operation of the same name does."""
@@ -423,6 +435,14 @@ ATEN: Mapping[str, Meaning] = {
     "aten.mul": _arithmetic(lambda i, a, b: i.multiply(a, b)),
     "aten.div.Tensor": _arithmetic(lambda i, a, b: i.divide(a, b)),
     "aten.div.Scalar": _arithmetic(lambda i, a, b: i.divide(a, b)),
+    "aten.div.Tensor_mode": _divided,
+    "aten.div.Scalar_mode": _divided,
+    "aten.trunc": stepped("trunc"),
+    "aten.round": _rounded,
+    "aten.frac": lambda i, o, x: i.subtract(x, i.stepped("trunc", x)),
+    "aten.remainder": rest("floor"),
+    "aten.fmod": rest("trunc"),
+    "aten.floor_divide": quotient("floor"),
     "aten.reciprocal": lambda i, o, x: i.power(x, -ONE),
     "aten.pow": _power,
     "aten.log2": lambda i, o, x: i.divide(i.log(x), i.log(i.constant(Fraction(2)))),

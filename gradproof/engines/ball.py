@@ -65,6 +65,12 @@ GROWTH = 4.0
 """How much larger |L||U| may be than with this module's own choice of pivots. Another choice is
 made only between two that are alike but for rounding, or by blocks."""
 
+JUMPS = 4.0
+"""How many times what an engine may be off by another algorithm for the same function may be off:
+on the other side of a jump it is, and that is no mistake."""
+
+STEPS = {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "round": np.rint}
+
 _MATRIX_ROOM = 1 + 2.0**-30
 """It covers the roundings of float64 in what bounds a matrix of up to a thousand rows."""
 
@@ -801,6 +807,24 @@ class Ball(Arithmetic):
         low = np.where(exact, m, np.nextafter(m - _up(width), -np.inf))
         high = np.where(exact, m, np.nextafter(m + _up(width), np.inf))
         return places, _apart(low, high)
+
+    def stepped(self, name: str, value: Value) -> Value:
+        """A function that rises in steps: between those of both ends. At a jump itself, of exact
+        numbers too, an engine may be on either side."""
+        m, r, e = (np.asarray(part, dtype=np.float64) for part in value)
+        step = STEPS[name]
+        middle = step(m)
+        (low, high), (lowest, highest) = (
+            (
+                step(np.nextafter(m - _up(width), -np.inf)),
+                step(np.nextafter(m + _up(width), np.inf)),
+            )
+            for width in (r, r + JUMPS * e)
+        )
+        error = highest - lowest
+        self.undecided += int(np.sum(~(error == 0)))
+        radius = np.where(r == 0, 0.0, np.maximum(high - middle, middle - low))
+        return middle, radius, error
 
     def forgotten(self, value: Value, where: np.ndarray) -> Value:
         m, *others = value

@@ -17,7 +17,7 @@ import numpy as np
 from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
-from gradproof.engines.jaxpr import JAXPR, products
+from gradproof.engines.jaxpr import JAXPR, products, quotient, rest
 from gradproof.engines.known import Gaps, Real, Truth
 from gradproof.engines.places import joined, put, take
 from gradproof.engines.windows import (
@@ -406,6 +406,10 @@ ALIKE = {
     "Sigmoid": "logistic",
     "Abs": "abs",
     "Sign": "sign",
+    "Floor": "floor",
+    "Ceil": "ceil",
+    "Round": "round",
+    "Rint": "round",
     "Maximum": "max",
     "Minimum": "min",
     "Greater": "gt",
@@ -421,6 +425,8 @@ ALIKE = {
 GRAPH: Mapping[str, Meaning] = {
     **{name: JAXPR[other] for name, other in ALIKE.items()},
     "AddN": _sum_of,
+    "FloorDiv": quotient("floor"),
+    "FloorMod": rest("floor"),
     "SquaredDifference": lambda i, o, a, b: i.power(i.subtract(a, b), Fraction(2)),
     "Inv": lambda i, o, x: i.power(x, -ONE),
     "Reciprocal": lambda i, o, x: i.power(x, -ONE),

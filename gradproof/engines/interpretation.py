@@ -369,6 +369,17 @@ class Interpreter:
         value = a.add([a.elementary("log", core), a.multiply(a.number(-ONE), shift)])
         return Real(value, exponential=x.value)
 
+    def stepped(self, name: str, x: Real) -> Real:
+        """``floor``, ``ceil``, ``trunc`` or ``round``: its slope is 0 between its jumps.
+
+        Raises:
+            Unattempted: the arithmetic has no order.
+        """
+        value = self.arithmetic.stepped(name, x.value)
+        if value is None:
+            raise Unattempted(told("a whole number without an order"))
+        return Real(value)
+
     def abs(self, x: Real) -> Real:
         """The absolute value."""
         return x if x.positive else self.apply("abs", x)
@@ -539,6 +550,8 @@ class Interpreter:
             if found is None:
                 raise Unattempted(told("a comparison of an infinity"))
             return found
+        if isinstance(a, Truth) and isinstance(b, Truth) and relation == "==":
+            return self.alike(a, b)
         if not isinstance(a, Real) or not isinstance(b, Real):
             raise Unattempted(told("a comparison of truth values"))
         key = (relation, id(a), id(b))
@@ -640,6 +653,14 @@ class Interpreter:
             return self.fixed(a.fixed[0] & b.fixed[0])
         left, right = self._aligned_values(a.step, b.step)
         return Truth(self.arithmetic.multiply(left, right), object())
+
+    def alike(self, a: Truth, b: Truth) -> Truth:
+        """Where both hold or neither does."""
+        for one, other in ((a, b), (b, a)):
+            if one.known is not None:
+                return other if one.known else self.negated(other)
+        neither = self.both(self.negated(a), self.negated(b))
+        return self.negated(self.both(self.negated(self.both(a, b)), self.negated(neither)))
 
     def convert(self, truth: Truth) -> Real:
         """1 where it holds and 0 elsewhere."""

@@ -139,6 +139,21 @@ def _cumsum(i: Interpreter, o: Operation, x: Real) -> Real:
     return i.transpose(summed, np.argsort((*order, axis)).tolist())  # type: ignore[no-any-return]
 
 
+def stepped(name: str) -> Meaning:
+    """A function that rises in steps."""
+    return lambda i, o, x: i.stepped(name, x)
+
+
+def quotient(name: str) -> Meaning:
+    """A quotient, made whole."""
+    return lambda i, o, a, b: i.stepped(name, i.divide(a, b))
+
+
+def rest(name: str) -> Meaning:
+    """What a whole quotient leaves."""
+    return lambda i, o, a, b: i.subtract(a, i.multiply(b, i.stepped(name, i.divide(a, b))))
+
+
 def _logical(name: str) -> Meaning:
     return lambda i, o, *truths: _joined_truths(i, name, *truths)
 
@@ -302,6 +317,10 @@ JAXPR: Mapping[str, Meaning] = {
     "sign": lambda i, o, x: i.sign(x),
     "max": lambda i, o, a, b: i.maximum(a, b),
     "min": lambda i, o, a, b: i.minimum(a, b),
+    "floor": stepped("floor"),
+    "ceil": stepped("ceil"),
+    "round": stepped("round"),
+    "rem": rest("trunc"),
     "gt": lambda i, o, a, b: i.compare(">", a, b),
     "ge": lambda i, o, a, b: i.compare(">=", a, b),
     "lt": lambda i, o, a, b: i.compare(">", b, a),

@@ -36,6 +36,10 @@ OPERATIONS = {
     "abs": (1, False, lambda a, x: a.function("abs", (x,), 0), 0),
     "softmax": (1, False, lambda a, x: a.along("softmax", x), 0),
     "logsumexp": (1, False, lambda a, x: a.fold("logsumexp", x), 0),
+    "floor": (1, False, lambda a, x: a.stepped("floor", x), 0),
+    "ceil": (1, False, lambda a, x: a.stepped("ceil", x), 0),
+    "trunc": (1, False, lambda a, x: a.stepped("trunc", x), 0),
+    "round": (1, False, lambda a, x: a.stepped("round", x), 0),
     "matmul": (2, False, lambda a, x, y: a.matmul(x, y), 0),
     "total": (1, False, lambda a, x: a.total(x, (0,)), 0),
 }
@@ -101,7 +105,9 @@ def test_nothing_lies_outside_its_ball(name, width):
     assert sum(outside(name, seed, width) for seed in range(4)) == 0
 
 
-@pytest.mark.parametrize("name", ["multiply", "reciprocal", "tanh", "matmul", "exp", "root"])
+@pytest.mark.parametrize(
+    "name", ["multiply", "reciprocal", "tanh", "matmul", "exp", "root", "round"]
+)
 def test_a_ball_that_is_too_small_is_found(name, monkeypatch):
     operation = OPERATIONS[name]
 
@@ -113,8 +119,11 @@ def test_a_ball_that_is_too_small_is_found(name, monkeypatch):
     assert sum(outside(name, seed, 2.0**-6) for seed in range(4)) > 0
 
 
-@pytest.mark.parametrize("name", ["add", "multiply", "sigmoid", "log"])
-def test_an_error_that_is_too_small_is_found(name, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [("add", 0.0), ("multiply", 0.0), ("sigmoid", 0.0), ("log", 0.0), ("floor", 2.0**-6)],
+)
+def test_an_error_that_is_too_small_is_found(name, width, monkeypatch):
     operation = OPERATIONS[name]
 
     def narrow(a, *values):
@@ -122,7 +131,7 @@ def test_an_error_that_is_too_small_is_found(name, monkeypatch):
         return (*found[:2], 0.4 * found[2]) if isinstance(a, Ball) else found
 
     monkeypatch.setitem(OPERATIONS, name, (*operation[:2], narrow, operation[3]))
-    assert sum(outside(name, seed, 0.0) for seed in range(4)) > 0
+    assert sum(outside(name, seed, width) for seed in range(4)) > 0
 
 
 # --- large products, whose absolute values are added up in float32 -------------------------------
@@ -318,3 +327,23 @@ def test_a_subnormal_number_may_count_as_zero_to_the_last_bit():
     numbers = np.array([4.460095e-40, -1.335404e-39, 2.0**-140])
     _, _, error = Ball(CONTRACTS["jax", "float32"]).lift(numbers.astype(np.float32))
     assert np.all(error > np.abs(numbers.astype(np.float32)).astype(np.float64))
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "sure"),
+    [
+        ("floor", 2.0, False),
+        ("floor", 2.5, True),
+        ("ceil", -1.0, False),
+        ("trunc", 0.0, True),
+        ("trunc", 1.0, False),
+        ("round", 2.5, False),
+        ("round", 2.0, True),
+    ],
+)
+def test_a_step_is_open_at_its_jumps_and_known_exactly(name, at, sure):
+    ball = Ball(CONTRACT, opaque=True)
+    middle, radius, error = ball.stepped(name, ball.lift(np.array([at])))
+    (true,) = Arb().stepped(name, Arb().lift(np.array([at])))[0]
+    assert true == float(middle[0]) and radius[0] == 0
+    assert (error[0] == 0) == sure and ball.undecided == (not sure)

@@ -92,6 +92,14 @@ DECIDED = {
         lambda x, y: jnp.logaddexp(x, y) + jax.scipy.special.xlogy(x, jnp.exp(y)),
         [(3, 4), (3, 4)],
     ),
+    "floor, ceil, round, trunc": (
+        lambda x: x * (jnp.floor(x) + jnp.ceil(2 * x) * jnp.round(x, 1) + jnp.trunc(x)),
+        [(3, 4)],
+    ),
+    "remainder, fmod": (
+        lambda x, y: jnp.remainder(x, y) + jnp.fmod(x, 0.7) + x * jnp.floor_divide(x, y),
+        [(3, 4), (3, 4)],
+    ),
     "sum, mean": (lambda x: x.sum(0) * x.mean() + x.sum((0, 1)), [(3, 4)]),
     "var, std": (lambda x: x.var(1) + x.std(1, ddof=1), [(3, 4)]),
     "norms": (
@@ -223,7 +231,6 @@ UNDECIDED = {
     ),
     "sort, topk, median": (lambda x: jnp.sort(x, 1), [(3, 4)], "sort"),
     "atan, asin, acos": (lambda x: jnp.arctan(x), [(3, 4)], "atan"),
-    "floor, round, remainder": (lambda x: x * jnp.floor(x), [(3, 4)], "floor"),
     "matrix inverse": (lambda x: jnp.linalg.inv(x), [(3, 3)], "lu"),
     "branches on data": (lambda x: lax.cond(x.sum() > 0, jnp.sin, jnp.cos, x), [(3, 4)], "cond"),
 }

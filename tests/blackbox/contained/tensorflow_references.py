@@ -76,6 +76,11 @@ DECIDED = {
         lambda x, y: tf.maximum(tf.sin(x), y) + tf.minimum(x, y) * tf.abs(x) * tf.sign(y),
         [(3, 4), (3, 4)],
     ),
+    "floor, ceil, round, trunc": (
+        lambda x: x * (tf.floor(x) + tf.math.ceil(2 * x) * tf.round(x) + tf.math.rint(x / 3)),
+        [(3, 4)],
+    ),
+    "remainder, fmod": (lambda x, y: x % y + x * (x // 0.7), [(3, 4), (3, 4)]),
     "sum, mean": (lambda x: tf.reduce_sum(x, 0) * tf.reduce_mean(x), [(3, 4)]),
     "prod": (lambda x: tf.reduce_prod(x, 1), [(3, 4)]),
     "cumsum": (
@@ -237,7 +242,6 @@ UNDECIDED = {
     "sort, topk, median": (lambda x: tf.math.top_k(x, 2).values, [(3, 4)], "TopKV2"),
     "argmax": (lambda x: tf.gather(x, tf.argmax(x, 1), axis=1), [(3, 4)], "ArgMax"),
     "atan, asin, acos": (lambda x: tf.atan(x), [(3, 4)], "Atan"),
-    "floor, round, remainder": (lambda x: x * tf.floor(x), [(3, 4)], "Floor"),
     "branches on data": (
         lambda x: tf.cond(tf.reduce_sum(x) > 0, lambda: tf.sin(x), lambda: x),
         [(3, 4)],

@@ -82,6 +82,19 @@ DECIDED = {
         lambda x, y: torch.logaddexp(x, y) + torch.xlogy(x, y.exp()),
         [(3, 4), (3, 4)],
     ),
+    "floor, ceil, round, trunc": (
+        lambda x: x * (torch.floor(x) + torch.ceil(2 * x) * torch.round(x, decimals=1) + x.trunc()),
+        [(3, 4)],
+    ),
+    "remainder, fmod": (
+        lambda x, y: (
+            torch.remainder(x, y)
+            + torch.fmod(x, 0.7)
+            + x * torch.div(x, y, rounding_mode="floor")
+            + x.frac()
+        ),
+        [(3, 4), (3, 4)],
+    ),
     # reductions
     "sum, mean": (lambda x: x.sum(0) * x.mean() + x.sum((0, 1)), [(3, 4)]),
     "var, std": (lambda x: x.var(1) + x.std(1, correction=0), [(3, 4)]),
@@ -257,7 +270,6 @@ DECIDED = {
 }
 UNDECIDED = {
     "atan, asin, acos": (lambda x: torch.atan(x), [(3, 4)], "atan"),
-    "floor, round, remainder": (lambda x: x * torch.floor(x), [(3, 4)], "floor"),
     "cumprod": (lambda x: torch.cumprod(x, 1), [(3, 4)], "aten.max.dim"),
     "fft": (lambda x: torch.fft.rfft(x).abs(), [(3, 4)], "fft"),
     "cholesky, slogdet": (lambda x: torch.linalg.slogdet(x)[1], [(3, 3)], "slogdet"),
