@@ -422,7 +422,8 @@ MIXED = frozenset(
 # fmt: off
 ALIKE = (
     "neg", "square", "sqrt", "rsqrt", "exp", "exp2", "log", "log1p", "expm1", "tanh", "sin", "cos",
-    "tan", "sinh", "cosh", "erf", "erfc", "abs", "sign", "floor", "ceil",
+    "tan", "sinh", "cosh", "erf", "erfc", "abs", "sign", "floor", "ceil", "atan",
+    "asin", "acos", "asinh", "acosh", "atanh",
 )
 # fmt: on
 """Operators that mean what JAX's operation of the same name does."""

@@ -37,7 +37,7 @@ from gradproof.engines.arb import precision
 from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.contract import Contract
 from gradproof.engines.extremes import any_of, greatest, least
-from gradproof.engines.kernels import KERNELS, by_arb
+from gradproof.engines.kernels import DOMAINS, EVERYWHERE, KERNELS, by_arb
 
 U = 2.0**-53
 """The unit roundoff of float64, in which the midpoints are computed."""
@@ -449,7 +449,12 @@ class Ball(Arithmetic):
             return abs(float(exponent)) * ends * (1 + 2.0**-30)
 
         return self._function(
-            "power", lambda x: by_arb(lambda a: a ** flint.arb(q), x), 2, steepest, base, 0.0
+            "power",
+            lambda x: by_arb(lambda a: a ** flint.arb(q), x),
+            2,
+            steepest,
+            base,
+            (0.0, np.inf),
         )
 
     def _through(
@@ -640,8 +645,8 @@ class Ball(Arithmetic):
         key = name, id(value)
         if key in self._results:
             return self._results[key][1]
-        lowest = 0.0 if name == "log" else -np.inf
-        result = self._function(name, *KERNELS[name], value, lowest)
+        domain = DOMAINS.get(name, EVERYWHERE)
+        result = self._function(name, *KERNELS[name], value, domain)
         if id(value) in self._lifted_values:
             self._results[key] = value, result
         return result
@@ -653,15 +658,16 @@ class Ball(Arithmetic):
         kernel_units: int,
         steepest: Callable[[np.ndarray, np.ndarray], np.ndarray],
         value: Value,
-        lowest: float = -np.inf,
+        domain: tuple[float, float] = EVERYWHERE,
     ) -> Value:
-        """A function above `lowest`; `steepest(m, width)` bounds its slope on ``m ± width``.
+        """A function inside its domain; `steepest(m, width)` bounds its slope on ``m ± width``.
 
         Engines compute a function through others, such as exp in a sigmoid, which may overflow or
         underflow: so a result below the least normal number may be zero.
         """
         m, r, e = value
-        if _nothing(r) and _nothing(e) and lowest == -np.inf:
+        lowest, highest = domain
+        if _nothing(r) and _nothing(e) and domain == EVERYWHERE:
             middle = kernel(m)
             size = np.asarray(np.abs(middle))
             radius = _raised(np.asarray(kernel_units * U) * size)
@@ -674,9 +680,11 @@ class Ball(Arithmetic):
         bad = ~(size <= self.largest_number)
         if lowest > -np.inf:
             bad |= m - r - e <= lowest
+        if highest < np.inf:
+            bad |= m + r + e >= highest
         some = bool(bad.any())
         if some:
-            m = np.where(bad, 1.0, m)
+            m = np.where(bad, min(1.0, highest / 2), m)
             r, e = np.where(bad, 0.0, r), np.where(bad, 0.0, e)
         middle = kernel(m)
         radius = _up(steepest(m, _up(r)) * r)

@@ -369,6 +369,16 @@ class Interpreter:
         value = a.add([a.elementary("log", core), a.multiply(a.number(-ONE), shift)])
         return Real(value, exponential=x.value)
 
+    def elementary(self, name: str, x: Real) -> Real:
+        """A function that the dictionary does not have, such as ``atan``.
+
+        Raises:
+            Unattempted: the arithmetic has no order, and so knows nothing of it.
+        """
+        if not self.arithmetic.ordered:
+            raise Unattempted(told("operation {name}", name=name))
+        return Real(self.arithmetic.elementary(name, x.value))
+
     def stepped(self, name: str, x: Real) -> Real:
         """``floor``, ``ceil``, ``trunc`` or ``round``: its slope is 0 between its jumps.
 

@@ -139,6 +139,11 @@ def _cumsum(i: Interpreter, o: Operation, x: Real) -> Real:
     return i.transpose(summed, np.argsort((*order, axis)).tolist())  # type: ignore[no-any-return]
 
 
+def _elementary(name: str) -> Meaning:
+    """A function of the arithmetic's own that the dictionary does not have."""
+    return lambda i, o, x: i.elementary(name, x)
+
+
 def stepped(name: str) -> Meaning:
     """A function that rises in steps."""
     return lambda i, o, x: i.stepped(name, x)
@@ -310,6 +315,7 @@ JAXPR: Mapping[str, Meaning] = {
     "cos": lambda i, o, x: i.apply("cos", x),
     "sinh": lambda i, o, x: i.apply("sinh", x),
     "cosh": lambda i, o, x: i.apply("cosh", x, positive=True),
+    **{name: _elementary(name) for name in ("atan", "asin", "acos", "asinh", "acosh", "atanh")},
     "erf": lambda i, o, x: i.apply("erf", x),
     "erfc": lambda i, o, x: i.subtract(i.constant(Fraction(1)), i.apply("erf", x)),
     "logistic": lambda i, o, x: i.apply("sigmoid", x, positive=True),

@@ -10,6 +10,8 @@ import numpy as np
 from gradproof.engines import exponential
 from gradproof.engines.arb import precision
 
+_LEAST = 2.0**-1000
+
 _ROOM = 1 + 2.0**-48
 """It covers 16 roundings of float64."""
 
@@ -51,6 +53,37 @@ def _erf_slope(m: np.ndarray, width: np.ndarray) -> np.ndarray:
     return 1.1284 * np.exp(-(nearest**2) * (1 - 2.0**-48)) * (1 + 2.0**-30)
 
 
+def _nearest(m: np.ndarray, width: np.ndarray) -> np.ndarray:
+    return np.maximum(np.abs(m) * (1 - 2.0**-48) - width, 0.0)
+
+
+def _atan_slope(m: np.ndarray, width: np.ndarray) -> np.ndarray:
+    return _ROOM / (1 + _nearest(m, width) ** 2)
+
+
+def _asinh_slope(m: np.ndarray, width: np.ndarray) -> np.ndarray:
+    return _ROOM / np.sqrt(1 + _nearest(m, width) ** 2)
+
+
+def _inside(far: np.ndarray) -> np.ndarray:
+    """No more than ``1 − far²``, for a number that was rounded once; where that may be less than
+    the 2^-105 that it is for two float64 numbers m and r with ``m + r < 1``, much less."""
+    return np.where(far < 1, np.maximum((1 - far) - 2.0**-52, _LEAST) * (1 + far), _LEAST)
+
+
+def _asin_slope(m: np.ndarray, width: np.ndarray) -> np.ndarray:
+    return _ROOM / np.sqrt(_inside(np.abs(m) + width))
+
+
+def _atanh_slope(m: np.ndarray, width: np.ndarray) -> np.ndarray:
+    return _ROOM / _inside(np.abs(m) + width)
+
+
+def _acosh_slope(m: np.ndarray, width: np.ndarray) -> np.ndarray:
+    low = np.maximum(m - width, 1.0)
+    return _ROOM / np.sqrt(np.maximum((low - 1) - 2.0**-52 * low, _LEAST) * (low + 1))
+
+
 Kernel = tuple[
     Callable[[np.ndarray], np.ndarray], int, Callable[[np.ndarray, np.ndarray], np.ndarray]
 ]
@@ -63,5 +96,22 @@ KERNELS: dict[str, Kernel] = {
     "sin": (lambda x: by_arb(flint.arb.sin, x), 2, lambda m, width: np.ones_like(m)),
     "cos": (lambda x: by_arb(flint.arb.cos, x), 2, lambda m, width: np.ones_like(m)),
     "erf": (lambda x: by_arb(flint.arb.erf, x), 2, _erf_slope),
+    "atan": (lambda x: by_arb(flint.arb.atan, x), 2, _atan_slope),
+    "asin": (lambda x: by_arb(flint.arb.asin, x), 2, _asin_slope),
+    "acos": (lambda x: by_arb(flint.arb.acos, x), 2, _asin_slope),
+    "asinh": (lambda x: by_arb(flint.arb.asinh, x), 2, _asinh_slope),
+    "acosh": (lambda x: by_arb(flint.arb.acosh, x), 2, _acosh_slope),
+    "atanh": (lambda x: by_arb(flint.arb.atanh, x), 2, _atanh_slope),
 }
 """Each function in float64, its error in U, and a bound on its slope around a point."""
+
+EVERYWHERE = -np.inf, np.inf
+
+DOMAINS: dict[str, tuple[float, float]] = {
+    "log": (0.0, np.inf),
+    "asin": (-1.0, 1.0),
+    "acos": (-1.0, 1.0),
+    "acosh": (1.0, np.inf),
+    "atanh": (-1.0, 1.0),
+}
+"""Between which numbers a function has a value and a slope, if that is not everywhere."""

@@ -31,7 +31,7 @@ from gradproof.core.errors import NotYet
 from gradproof.core.term import Relation
 from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.contract import Contract
-from gradproof.engines.kernels import KERNELS
+from gradproof.engines.kernels import DOMAINS, EVERYWHERE, KERNELS
 
 U = 2.0**-53
 """The unit roundoff of float64, in which the midpoints are computed."""
@@ -198,11 +198,11 @@ class Least(Arithmetic):
         m, r, e = value
         kernel, units, steepest = KERNELS[name]
         largest = float(self.contract.largest)
-        if name == "log" or not _reach(m, r) <= largest:
+        lowest, highest = DOMAINS.get(name, EVERYWHERE)
+        if name in DOMAINS or not _reach(m, r) <= largest:
             known = np.abs(m) + r <= largest
-            if name == "log":
-                known &= m > r
-            m, r = np.where(known, m, 1.0), np.where(known, r, np.inf)
+            known &= (m - r > lowest) & (m + r < highest)
+            m, r = np.where(known, m, min(1.0, highest / 2)), np.where(known, r, np.inf)
         middle = kernel(m)
         size = np.abs(middle)
         if _nothing(r):

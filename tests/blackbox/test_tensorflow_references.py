@@ -187,7 +187,7 @@ def test_convolutions_are_read(strides, padding):
 
 
 UNREAD = {
-    "Atan": lambda x: tf.atan(x),
+    "Lgamma": lambda x: tf.math.lgamma(x * x + 1),
     "RandomUniform": lambda x: x + 0 * tf.random.uniform(x.shape, dtype=x.dtype),
     "conversion to float32": lambda x: tf.cast(tf.cast(x, tf.float32), x.dtype),
     "TopKV2": lambda x: tf.math.top_k(x, 2).values,

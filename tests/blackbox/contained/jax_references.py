@@ -66,6 +66,14 @@ DECIDED = {
     ),
     "sin, cos, tan": (lambda x: jnp.sin(x) * jnp.cos(x) + jnp.tan(x), [(3, 4)]),
     "sinh, cosh, tanh": (lambda x: jnp.sinh(x) + jnp.cosh(x) * jnp.tanh(x), [(3, 4)]),
+    "atan, asin, acos": (
+        lambda x: jnp.arctan(x) + jnp.arcsin(x / 4) * jnp.arccos(x / 4),
+        [(3, 4)],
+    ),
+    "asinh, acosh, atanh": (
+        lambda x: jnp.arcsinh(x) + jnp.arccosh(x * x + 1.5) * jnp.arctanh(x / 4),
+        [(3, 4)],
+    ),
     "erf, erfc": (lambda x: lax.erf(x) + lax.erfc(x * x), [(3, 4)]),
     "sigmoid, logsigmoid, softplus": (
         lambda x: nn.sigmoid(x) * nn.log_sigmoid(x) + nn.softplus(x),
@@ -230,7 +238,6 @@ UNDECIDED = {
         "integers that depend on the inputs",
     ),
     "sort, topk, median": (lambda x: jnp.sort(x, 1), [(3, 4)], "sort"),
-    "atan, asin, acos": (lambda x: jnp.arctan(x), [(3, 4)], "atan"),
     "matrix inverse": (lambda x: jnp.linalg.inv(x), [(3, 3)], "lu"),
     "branches on data": (lambda x: lax.cond(x.sum() > 0, jnp.sin, jnp.cos, x), [(3, 4)], "cond"),
 }

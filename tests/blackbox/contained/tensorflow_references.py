@@ -62,6 +62,14 @@ DECIDED = {
         [(3, 4)],
     ),
     "sinh, cosh, tanh": (lambda x: tf.sinh(x) + tf.cosh(x) * tf.tanh(x), [(3, 4)]),
+    "atan, asin, acos": (
+        lambda x: tf.atan(x) + tf.asin(x / 4) * tf.acos(x / 4),
+        [(3, 4)],
+    ),
+    "asinh, acosh, atanh": (
+        lambda x: tf.asinh(x) + tf.acosh(x * x + 1.5) * tf.atanh(x / 4),
+        [(3, 4)],
+    ),
     "erf, erfc": (lambda x: tf.math.erf(x) + tf.math.erfc(x * x), [(3, 4)]),
     "sigmoid, logsigmoid, softplus": (
         lambda x: tf.sigmoid(x) * tf.math.log_sigmoid(x) + tf.nn.softplus(x),
@@ -241,7 +249,6 @@ DECIDED = {
 UNDECIDED = {
     "sort, topk, median": (lambda x: tf.math.top_k(x, 2).values, [(3, 4)], "TopKV2"),
     "argmax": (lambda x: tf.gather(x, tf.argmax(x, 1), axis=1), [(3, 4)], "ArgMax"),
-    "atan, asin, acos": (lambda x: tf.atan(x), [(3, 4)], "Atan"),
     "branches on data": (
         lambda x: tf.cond(tf.reduce_sum(x) > 0, lambda: tf.sin(x), lambda: x),
         [(3, 4)],

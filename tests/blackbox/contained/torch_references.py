@@ -50,6 +50,14 @@ DECIDED = {
     ),
     "sin, cos, tan": (lambda x: torch.sin(x) * torch.cos(x) + torch.tan(x), [(3, 4)]),
     "sinh, cosh, tanh": (lambda x: torch.sinh(x) + torch.cosh(x) * torch.tanh(x), [(3, 4)]),
+    "atan, asin, acos": (
+        lambda x: torch.atan(x) + torch.asin(x / 4) * torch.acos(x / 4),
+        [(3, 4)],
+    ),
+    "asinh, acosh, atanh": (
+        lambda x: torch.asinh(x) + torch.acosh(x * x + 1.5) * torch.atanh(x / 4),
+        [(3, 4)],
+    ),
     "erf, erfc": (lambda x: torch.erf(x) + torch.erfc(x * x), [(3, 4)]),
     "sigmoid, logsigmoid, softplus": (
         lambda x: torch.sigmoid(x) * functional.logsigmoid(x) + functional.softplus(x),
@@ -269,7 +277,6 @@ DECIDED = {
     ),
 }
 UNDECIDED = {
-    "atan, asin, acos": (lambda x: torch.atan(x), [(3, 4)], "atan"),
     "cumprod": (lambda x: torch.cumprod(x, 1), [(3, 4)], "aten.max.dim"),
     "fft": (lambda x: torch.fft.rfft(x).abs(), [(3, 4)], "fft"),
     "cholesky, slogdet": (lambda x: torch.linalg.slogdet(x)[1], [(3, 3)], "slogdet"),
