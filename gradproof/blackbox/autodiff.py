@@ -42,6 +42,14 @@ def of_autodiff(function: Callable[..., Any], name: str, case: Case) -> Referenc
                 name=name,
                 title=title,
             )
+            if program.precision != "float64":
+                words = told(
+                    "{name}, {title}'s autodiff in float64; bounds from the program that it "
+                    "writes, which computes in {dtype} inside",
+                    name=name,
+                    title=title,
+                    dtype=program.precision,
+                )
             written = ProgramReference(words, program, names, shapes)
             if confirmed(written, function, case):
                 return written

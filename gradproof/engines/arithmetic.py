@@ -102,6 +102,10 @@ class Arithmetic(ABC):
         roundings do not change; `None` where this arithmetic has no order."""
         return None
 
+    def to_float32(self, value: Value) -> Value:
+        """Numbers that an engine rounds to float32; a bound on engines widens here."""
+        return value
+
     def stepped(self, name: str, value: Value) -> Value | None:
         """``floor``, ``ceil``, ``trunc`` or ``round`` to the nearest whole number (of two that are
         as near, to the even one); `None` where this arithmetic has no order."""

@@ -302,9 +302,12 @@ def _solve(i: Interpreter, o: Operation, a: Real, b: Real) -> Any:
 def _cast(i: Interpreter, o: Operation, x: Any) -> Any:
     if isinstance(x, Places):
         return x
-    if o.attributes.get("dtype") in (None, "torch.float64"):
-        return _number(i, x) if o.attributes.get("dtype") else x
-    raise Unattempted(told("conversion to {attributes}", attributes=o.attributes["dtype"]))
+    kind = o.attributes.get("dtype")
+    if kind is None:
+        return x
+    if kind not in ("torch.float64", "torch.float32"):
+        raise Unattempted(told("conversion to {attributes}", attributes=kind))
+    return i.converted(_number(i, x), kind.removeprefix("torch."))
 
 
 def _rounded(i: Interpreter, o: Operation, x: Real) -> Real:

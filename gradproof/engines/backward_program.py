@@ -54,12 +54,14 @@ class BackwardProgram:
     """Forward and backward of one network, as an engine's own autodiff wrote them.
 
     ``inputs`` maps the network's tensors to the numbers of their values, ``gradients`` each
-    tensor to what holds its gradient.
+    tensor to what holds its gradient. ``precision`` is float32 where something in it is computed in
+    float32 though all tensors are float64's.
     """
 
     inputs: Mapping[str, int]
     operations: tuple[Operation, ...]
     gradients: Mapping[str, Operand]
+    precision: str = "float64"
 
 
 class Unattempted(Exception):

@@ -816,6 +816,16 @@ class Ball(Arithmetic):
         high = np.where(exact, m, np.nextafter(m + _up(width), np.inf))
         return places, _apart(low, high)
 
+    def to_float32(self, value: Value) -> Value:
+        """Off by half a unit in its last place, or the least subnormal, if it is no float32."""
+        m, r, e = value
+        with np.errstate(over="ignore"):
+            exact = (m == m.astype(np.float32)) & (r == 0) & (e == 0)
+        size = np.abs(m) + r + e
+        rounded = _up(e + _HALF * size + 2.0**-149)
+        fits = size <= np.finfo(np.float32).max
+        return m, r, np.where(exact, e, np.where(fits, rounded, np.inf))
+
     def stepped(self, name: str, value: Value) -> Value:
         """A function that rises in steps: between those of both ends. At a jump itself, of exact
         numbers too, an engine may be on either side."""

@@ -18,7 +18,7 @@ from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.jaxpr import JAXPR, products, quotient, rest
-from gradproof.engines.known import Gaps, Real, Truth
+from gradproof.engines.known import Real, Truth
 from gradproof.engines.places import joined, put, take
 from gradproof.engines.windows import (
     averages,
@@ -52,11 +52,9 @@ def _sum_of(i: Interpreter, o: Operation, *terms: Real) -> Real:
 
 def _cast(i: Interpreter, o: Operation, x: Any) -> Any:
     kind = o.attributes["DstT"]
-    if kind == "float64" and isinstance(x, Truth):
-        return i.convert(x)
-    if kind == "float64" and isinstance(x, Real | Gaps):
-        return x
-    raise Unattempted(told("conversion to {kind}", kind=kind))
+    if kind not in ("float64", "float32"):
+        raise Unattempted(told("conversion to {kind}", kind=kind))
+    return i.convert(x) if isinstance(x, Truth) else i.converted(x, kind)
 
 
 # --- sums and products ----------------------------------------------------------------------------

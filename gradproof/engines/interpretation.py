@@ -379,6 +379,20 @@ class Interpreter:
             raise Unattempted(told("operation {name}", name=name))
         return Real(self.arithmetic.elementary(name, x.value))
 
+    def converted(self, x: Known, kind: str) -> Known:
+        """The same numbers in another dtype: exactly themselves, but for what an engine rounds.
+
+        Raises:
+            Unattempted: the arithmetic does not count that, or they are no numbers.
+        """
+        if kind == "float64" and isinstance(x, Real | Gaps | float):
+            return x
+        if not self.arithmetic.ordered or not isinstance(x, Real | Gaps):
+            raise Unattempted(told("conversion to {kind}", kind=kind))
+        if isinstance(x, Gaps):
+            return replace(x, real=self.converted(x.real, kind))
+        return replace(x, value=self.arithmetic.to_float32(x.value))
+
     def stepped(self, name: str, x: Real) -> Real:
         """``floor``, ``ceil``, ``trunc`` or ``round``: its slope is 0 between its jumps.
 

@@ -226,6 +226,7 @@ class Flat:
         self.operations: list[Operation] = []
         self.numbers: Iterator[int] = count()
         self.constants: dict[int, np.ndarray] = {}
+        self.precision = "float64"
 
     def enter(self, jaxpr: Any, constants: Any, operands: Sequence[Any]) -> list[Operand]:
         """Writes out one jaxpr, and gives what it returns."""
@@ -264,7 +265,20 @@ class Flat:
         written = self._write(*_plain(equation, operands), shapes[0])
         if all(value is not None for value in values):
             (self.constants[written.number],) = _worked_out(equation, values)
+        else:
+            self._note(equation.outvars[0].aval.dtype)
         return [written]
+
+    def _note(self, dtype: Any) -> None:
+        """Notes a dtype in which something is computed.
+
+        Raises:
+            Unattempted: it has 16 bits.
+        """
+        if dtype == np.float32:
+            self.precision = "float32"
+        elif jnp.issubdtype(dtype, jnp.floating) and dtype != np.float64:
+            raise Unattempted(told("conversion to {kind}", kind=dtype.name))
 
     def _write(
         self, name: str, operands: Sequence[Any], attributes: Any, shape: tuple[int, ...]
@@ -607,7 +621,7 @@ class JaxEngine(Engine):
         found = dict(zip(names, results, strict=False))
         by_number = dict(zip(sorted(perturbations), results[len(names) :], strict=True))
         found |= {name: by_number[n] for name, n in operations.items() if name != loss}
-        return BackwardProgram(numbers, tuple(flat.operations), found)
+        return BackwardProgram(numbers, tuple(flat.operations), found, flat.precision)
 
     def returned(self, one: Any) -> Returned:
         return _returned(one)
@@ -708,6 +722,7 @@ class JaxEngine(Engine):
             tuple(flat.operations),
             {f"y[{k}]": results[k] for k in range(count)}
             | {f"x[{k}]": results[count + n] for n, k in enumerate(wanted)},
+            flat.precision,
         )
 
     def _perturbed(

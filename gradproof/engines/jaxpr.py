@@ -16,7 +16,7 @@ import numpy as np
 from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
-from gradproof.engines.known import Gaps, Real, Truth
+from gradproof.engines.known import Real, Truth
 from gradproof.engines.places import joined, put, take
 from gradproof.engines.windows import (
     convolved,
@@ -36,11 +36,9 @@ def _broadcast(i: Interpreter, o: Operation, x: Any) -> Any:
 
 def _convert(i: Interpreter, o: Operation, x: Any) -> Any:
     kind = o.attributes["new_dtype"]
-    if isinstance(x, Truth):
-        return i.convert(x) if kind == "float64" else _no(told("conversion to {kind}", kind=kind))
-    if isinstance(x, Real | Gaps | float) and kind == "float64":
-        return x
-    return _no(told("conversion to {kind}", kind=kind))
+    if kind not in ("float64", "float32"):
+        return _no(told("conversion to {kind}", kind=kind))
+    return i.convert(x) if isinstance(x, Truth) else i.converted(x, kind)
 
 
 def _no(what: str) -> Any:

@@ -426,6 +426,7 @@ class _Graph:
         }  # for shapes
         self.moving = {t.name for t in entered}
         self.unshaped: set[str] = set()
+        self.precision = "float64"
         for operation in graph.get_operations():
             if operation.op_def.is_stateful and operation.type not in _HARMLESS:
                 raise _no(operation)
@@ -505,7 +506,7 @@ class _Graph:
         """A float as the number it stands for; truth values as a comparison with zero."""
         if array.dtype == np.bool_:
             return Table(array)
-        if array.dtype != np.float64:
+        if array.dtype not in (np.float64, np.float32):
             raise Unattempted(told("operation {name} on integers", name=tensor.op.type))
         if array.size and np.isnan(array).all():  # it must not be chosen
             return float("nan")
@@ -514,7 +515,7 @@ class _Graph:
             return read_back(float(array.flat[0]))
         if np.any(np.isnan(array) | np.isposinf(array)):
             raise Unattempted(told("a table with an infinity"))
-        return Table(array)
+        return Table(array.astype(np.float64))
 
     def _write(
         self,
@@ -554,8 +555,10 @@ class _Graph:
         """
         if not _is_read(operation.type):
             raise _no(operation)
-        if result.dtype not in (tf.float64, tf.bool):
+        if result.dtype not in (tf.float64, tf.float32, tf.bool):
             raise Unattempted(told("conversion to {kind}", kind=result.dtype.name))
+        if result.dtype == tf.float32:
+            self.precision = "float32"
         self._shape(result)
 
     def _moved(self, operation: Any, spot: int, first: int) -> list[np.ndarray]:
@@ -566,15 +569,26 @@ class _Graph:
         """
         given = operation.inputs[spot]
         others = [t for k, t in enumerate(operation.inputs) if k != spot]
-        if given.dtype != tf.float64 or any(t.name in self.moving for t in others):
+        if any(t.name in self.moving for t in others):
             raise _no(operation)
-        lengths = self._shape(given)
-        numbered = first + np.arange(float(prod(lengths))).reshape(lengths)
-        fed = {given.name: numbered}
+        fed = {given.name: self._numbered(given, first)}
         if operation.type == "PadV2":  # what fills in is nobody's number
-            fed[operation.inputs[2].name] = np.zeros(())
+            fed[operation.inputs[2].name] = np.zeros((), given.dtype.as_numpy_dtype)
         made = self.session.run(list(operation.outputs), self.fed | fed)
         return [np.asarray(one).astype(np.int64) for one in made]
+
+    def _numbered(self, tensor: Any, first: int) -> np.ndarray:
+        """A tensor's elements numbered from `first` on, in its own dtype.
+
+        Raises:
+            Unattempted: they are no numbers, or there are more than the dtype has whole numbers.
+        """
+        lengths = self._shape(tensor)
+        most = {tf.float64: 2**53, tf.float32: 2**24}.get(tensor.dtype, 0)
+        if first + prod(lengths) > most:
+            raise _no(tensor.op)
+        numbers = np.arange(first, first + prod(lengths), dtype=tensor.dtype.as_numpy_dtype)
+        return numbers.reshape(lengths)
 
     def _single(self, operation: Any, shape: tuple[int, ...]) -> Numbered:
         kind = operation.type
@@ -612,9 +626,8 @@ class _Graph:
         tensors = [operation.inputs[spot] for spot in _JOINED[operation.type]]
         fed, first = {}, 0
         for tensor in tensors:
-            lengths = self._shape(tensor)
-            fed[tensor.name] = first + np.arange(float(prod(lengths))).reshape(lengths)
-            first += prod(lengths)
+            fed[tensor.name] = self._numbered(tensor, first)
+            first += prod(self._shape(tensor))
         if any(t.name in self.moving and t.name not in fed for t in operation.inputs):
             raise _no(operation)
         made = self.session.run(operation.outputs[0], self.fed | fed)
@@ -1028,6 +1041,7 @@ class TensorFlowEngine(Engine):
             tuple(reading.operations),
             {f"y[{k}]": results[k] for k in range(outputs)}
             | {f"x[{k}]": results[outputs + n] for n, k in enumerate(wanted)},
+            reading.precision,
         )
 
 

@@ -406,11 +406,12 @@ class TorchEngine(Engine):
         natives = [_tensor(array).requires_grad_() for array in inputs.floats.values()]
         with READING:
             module = make_fx(gradients)(*natives)
-        entered, written, operands = read_module(module)
+        entered, written, operands, precision = read_module(module)
         return BackwardProgram(
             dict(zip(names, entered, strict=True)),
             written,
             dict(zip(found, operands, strict=True)),
+            precision,
         )
 
     def returned(self, one: Any) -> Returned:
@@ -533,7 +534,7 @@ class TorchEngine(Engine):
 
         given = [plain[k].detach().clone().requires_grad_(k in wanted) for k in floats]
         upstream = [torch.tensor(g, dtype=torch.float64) for g in question.upstream]
-        entered, written, operands = written_down(pulled, [*given, *upstream])
+        entered, written, operands, precision = written_down(pulled, [*given, *upstream])
         count = len(outputs)
         return BackwardProgram(
             dict(
@@ -546,6 +547,7 @@ class TorchEngine(Engine):
             written,
             {f"y[{k}]": operands[k] for k in range(count)}
             | {f"x[{k}]": operands[count + n] for n, k in enumerate(wanted)},
+            precision,
         )
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -30,8 +30,16 @@ from gradproof.engines.backward_program import (
 READING = threading.RLock()
 """Held while `make_fx` writes a network down: it cannot do so in two threads at once."""
 
-Written = tuple[list[int], tuple[Operation, ...], list[Operand]]
-"""The numbers of what enters, the operations, and the results."""
+
+class Written(NamedTuple):
+    """The numbers of what enters, the operations, the results, and the coarsest dtype that floats
+    have in it."""
+
+    entered: list[int]
+    operations: tuple[Operation, ...]
+    results: list[Operand]
+    precision: str
+
 
 _READ: dict[str, tuple[int, ...]] = {
     "aten.ones_like": (),
@@ -232,7 +240,8 @@ def read_module(module: Any) -> Written:
             order.append(node)
     written = tuple(reading.operation(node) for node in reversed(order))
     entered = [numbers[node] for node in nodes if node.op == "placeholder"]
-    return entered, written, [reading.operand(result) for result in results]
+    operands = [reading.operand(result) for result in results]
+    return Written(entered, written, operands, reading.precision)
 
 
 @final
@@ -243,6 +252,7 @@ class _Reading:
         self.module, self.numbers, self.moving = module, numbers, moving
         self.depending = _depending(module)
         self.known: dict[Any, Any] = {}
+        self.precision = "float64"
 
     def operand(self, value: Any) -> Operand:
         if not isinstance(value, torch.fx.Node):
@@ -303,6 +313,10 @@ class _Reading:
         meta = _meta(result)
         if not isinstance(meta, torch.Tensor):
             raise Unattempted(told("operation {target}", target=node.target))
+        if meta.dtype == torch.float32:
+            self.precision = "float32"
+        elif meta.is_floating_point() and meta.dtype != torch.float64:
+            raise Unattempted(told("conversion to {attributes}", attributes=meta.dtype))
         shape, short = _shape_of(meta), _short(node)
         moved = short in _MOVED and not (short == "index_put" and node.args[3:4] == (True,))
         if moved and not self._by_order(node):

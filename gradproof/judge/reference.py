@@ -21,6 +21,7 @@ from gradproof.engines.arithmetic import Arithmetic, Value, structural
 from gradproof.engines.backward_program import BackwardProgram, Unattempted, work
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import Contract
+from gradproof.engines.contract import contract as contract_of
 from gradproof.engines.evaluate import evaluate, number_of
 from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.least import Least, is_for
@@ -268,6 +269,8 @@ class ProgramReference(Reference):
     def enclosure(
         self, data: Data, contract: Contract, *, coarse: bool = False, narrow: bool = False
     ) -> dict[str, Value]:
+        if contract.dtype == "float64":  # the function may compute where the reference does
+            contract = contract_of(contract.engine, self.program.precision)
         with np.errstate(all="ignore"):
             return self.over(data, Ball(contract, opaque=True, coarse=coarse, narrow=narrow))
 

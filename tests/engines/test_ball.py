@@ -347,3 +347,18 @@ def test_a_step_is_open_at_its_jumps_and_known_exactly(name, at, sure):
     (true,) = Arb().stepped(name, Arb().lift(np.array([at])))[0]
     assert true == float(middle[0]) and radius[0] == 0
     assert (error[0] == 0) == sure and ball.undecided == (not sure)
+
+
+def test_what_is_rounded_to_float32_is_inside_and_what_is_one_stays_exact():
+    random = np.random.default_rng(6)
+    x = random.standard_normal(2000) * np.exp2(random.uniform(-160, 120, 2000))
+    ball = Ball(CONTRACT)
+    with np.errstate(all="ignore"):
+        middle, radius, error = ball.to_float32((x, np.zeros(x.shape), np.zeros(x.shape)))
+        off = np.abs(x.astype(np.float32) - x)
+    assert np.all(middle == x) and not radius.any()
+    assert np.all(off <= error) and np.all(off[np.abs(x) > 2.0**-120] > 0)
+    held = x[np.abs(x) > 2.0**-120].astype(np.float32).astype(np.float64)
+    nothing = np.zeros(held.shape)
+    assert not ball.to_float32((held, nothing, nothing))[2].any()
+    assert ball.to_float32((np.array([1e39]), np.zeros(1), np.zeros(1)))[2] == np.inf

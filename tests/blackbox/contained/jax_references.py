@@ -149,6 +149,15 @@ DECIDED = {
     ),
     "dropout with a given mask": (lambda x: x * KEPT, [(3, 4)]),
     "lstm cell": (lstm, [(2, 3), (2, 4), (2, 4), (3, 16), (4, 16)]),
+    "attention": (nn.dot_product_attention, [(1, 3, 2, 4), (1, 5, 2, 4), (1, 5, 2, 4)]),
+    "causal attention": (
+        lambda q, k, v: nn.dot_product_attention(q, k, v, is_causal=True),
+        [(1, 4, 2, 4)] * 3,
+    ),
+    "attention with a mask": (
+        lambda q, k, v: nn.dot_product_attention(q, k, v, mask=MASK),
+        [(1, 4, 2, 4)] * 3,
+    ),
     "attention by hand, -inf above the diagonal": (
         lambda q, k, v: nn.softmax(jnp.where(MASK, q @ k.T / 2.0, -jnp.inf)) @ v,
         [(4, 4)] * 3,
@@ -223,6 +232,10 @@ DECIDED = {
     "masked_fill": (lambda x: jnp.where(MASK, x, 0.5), [(4, 4)]),
     "repeat, expand, tile": (lambda x: jnp.tile(x, (2, 2)) * jnp.repeat(x, 2, 1)[:1, :1], [(3, 4)]),
     "tril, triu, diagonal": (lambda x: jnp.tril(x) + jnp.diag(jnp.diagonal(x)), [(4, 4)]),
+    "conversion to float32": (
+        lambda x: nn.softmax(x.astype(jnp.float32)).astype(x.dtype),
+        [(3, 4)],
+    ),
     "loops of a given length": (recurrent, [(3, 4), (4,), (4, 4)]),
     "branches on constants": (lambda x: lax.cond(True, jnp.sin, jnp.cos, x), [(3, 4)]),
     "checkpoints, vmap": (
@@ -232,6 +245,11 @@ DECIDED = {
 }
 
 UNDECIDED = {
+    "conversion to 16 bits": (
+        lambda x: x.astype(jnp.bfloat16).astype(x.dtype),
+        [(3, 4)],
+        "bfloat16",
+    ),
     "argmax": (
         lambda x: jnp.take_along_axis(x, jnp.argmax(x, 1, keepdims=True), 1),
         [(3, 4)],

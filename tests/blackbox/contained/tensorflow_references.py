@@ -242,11 +242,20 @@ DECIDED = {
         lambda x, y: tf.linalg.solve(x + 4 * tf.eye(3, dtype=x.dtype), y) + tf.linalg.inv(x)[:, :2],
         [(3, 3), (3, 2)],
     ),
+    "conversion to float32": (
+        lambda x: tf.cast(tf.nn.softmax(tf.roll(tf.cast(x, tf.float32), 1, 1)), x.dtype),
+        [(3, 4)],
+    ),
     "checkpoints, vmap": (lambda x: tf.vectorized_map(tf.nn.softmax, x), [(3, 4)]),
     "loops of a given length": (unrolled, [(3, 4), (4,), (4, 4)]),
 }
 
 UNDECIDED = {
+    "conversion to 16 bits": (
+        lambda x: tf.cast(tf.cast(x, tf.bfloat16), x.dtype),
+        [(3, 4)],
+        "bfloat16",
+    ),
     "sort, topk, median": (lambda x: tf.math.top_k(x, 2).values, [(3, 4)], "TopKV2"),
     "argmax": (lambda x: tf.gather(x, tf.argmax(x, 1), axis=1), [(3, 4)], "ArgMax"),
     "branches on data": (

@@ -267,6 +267,10 @@ DECIDED = {
     ),
     "masked_fill": (lambda x: x.masked_fill(MASK, 0.5), [(4, 4)]),
     # other
+    "conversion to float32": (
+        lambda x, w: functional.rms_norm(x.float(), (4,), w.float(), 1e-5).to(x.dtype),
+        [(3, 4), (4,)],
+    ),
     "operations in place": (lambda x: x.clone().mul_(2).add_(1).relu_(), [(3, 4)]),
     "checkpoints, vmap": (
         lambda x: (
@@ -280,6 +284,6 @@ UNDECIDED = {
     "cumprod": (lambda x: torch.cumprod(x, 1), [(3, 4)], "aten.max.dim"),
     "fft": (lambda x: torch.fft.rfft(x).abs(), [(3, 4)], "fft"),
     "cholesky, slogdet": (lambda x: torch.linalg.slogdet(x)[1], [(3, 3)], "slogdet"),
-    "conversion to another dtype": (lambda x: x.float().to(x.dtype), [(3, 4)], "float32"),
+    "conversion to 16 bits": (lambda x: x.bfloat16().to(x.dtype), [(3, 4)], "bfloat16"),
     "branches on data": (lambda x: x if x.sum() > 9 else x.sin(), [(3, 4)], "a number"),
 }
