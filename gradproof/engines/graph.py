@@ -17,9 +17,10 @@ import numpy as np
 from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
-from gradproof.engines.jaxpr import JAXPR, products, quotient, rest
-from gradproof.engines.known import Real, Truth
+from gradproof.engines.jaxpr import JAXPR, arithmetic, products, quotient, rest
+from gradproof.engines.known import Places, Real, Truth
 from gradproof.engines.places import joined, put, take
+from gradproof.engines.whole import as_places, compared, exactly
 from gradproof.engines.windows import (
     averages,
     convolved,
@@ -52,6 +53,8 @@ def _sum_of(i: Interpreter, o: Operation, *terms: Real) -> Real:
 
 def _cast(i: Interpreter, o: Operation, x: Any) -> Any:
     kind = o.attributes["DstT"]
+    if isinstance(x, Places) and kind in ("int32", "int64"):
+        return x
     if kind not in ("float64", "float32"):
         raise Unattempted(told("conversion to {kind}", kind=kind))
     return i.convert(x) if isinstance(x, Truth) else i.converted(x, kind)
@@ -92,6 +95,15 @@ def _cumulative_product(i: Interpreter, o: Operation, x: Real) -> Real:
         found = [i.constant(ONE, found[0].shape), *found[:-1]]
     made = joined(i, found, axis)
     return i.take(made, turned) if backwards else made  # type: ignore[no-any-return]
+
+
+def _one_hot(i: Interpreter, o: Operation, x: Any) -> Any:
+    """1 where a number says, and 0 elsewhere, along a new axis."""
+    found = as_places(x)
+    axis, depth = o.attributes["axis"], o.shape[o.attributes["axis"]]
+    beside = i.reshape(found, (*found.shape[:axis], 1, *found.shape[axis:]))
+    steps = np.arange(depth).reshape(-1, *(1,) * (len(o.shape) - axis - 1))
+    return i.convert(compared(i, "==", beside, exactly(steps)))
 
 
 def _euclidean(i: Interpreter, o: Operation, x: Real) -> Real:
@@ -368,7 +380,7 @@ MIXED = frozenset(
     {
         "SelectV2", "Cast", "LogicalAnd", "LogicalOr", "LogicalNot", "IsFinite", "IsNan", "Equal",
         "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual", "Maximum", "Minimum", "Reshape",
-        "Transpose", "take",
+        "Transpose", "take", "AddV2", "Mul", "OneHot",
     }
 )
 # fmt: on
@@ -380,7 +392,6 @@ ALIKE = {
     "AddV2": "add",
     "BiasAdd": "add",
     "Sub": "sub",
-    "Mul": "mul",
     "Div": "div",
     "RealDiv": "div",
     "DivNoNan": "div",
@@ -461,6 +472,14 @@ GRAPH: Mapping[str, Meaning] = {
     "Min": _min,
     "EuclideanNorm": _euclidean,
     "Cumprod": _cumulative_product,
+    "Mul": arithmetic(np.multiply, lambda i, a, b: i.multiply(a, b)),
+    "OneHot": _one_hot,
+    "ArgMax": JAXPR["argmax"],
+    "ArgMin": JAXPR["argmin"],
+    "TopKV2": JAXPR["top_k"],
+    "TopKV2:1": JAXPR["top_k:1"],
+    "gather_at": JAXPR["gather_at"],
+    "add_at": JAXPR["add_at"],
     "Xlogy": _logarithm_times,
     "Xlog1py": _logarithm_times,
     "L2Loss": lambda i, o, x: i.multiply(

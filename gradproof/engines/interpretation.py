@@ -99,9 +99,13 @@ class Interpreter:
         return Truth(step, object(), fixed=holds[None])
 
     def table(self, array: np.ndarray) -> Known:
-        """Numbers or truth values that the program brings along; some numbers may be −∞."""
+        """Numbers, whole ones or truth values that the program brings along; some numbers may be
+        −∞."""
         if array.dtype == np.bool_:
             return self.fixed(array)
+        if array.dtype.kind in "iu":
+            whole = array.astype(np.int64)[None]
+            return Places(whole, np.ones(whole.shape, dtype=bool))
         gone = np.isneginf(array)
         lifted = self.arithmetic.table(np.where(gone, 0.0, array))
         real = Real(structural(lifted, lambda part: np.asarray(part)[None]))

@@ -214,6 +214,9 @@ _MOVING = frozenset(
 )
 """Operations whose every result is an element of one of their tensors."""
 
+_ORDERED = frozenset({"sort", "top_k", "argmax", "argmin"})
+"""Operations that put an axis in order."""
+
 _STEPS = frozenset({"floor", "ceil", "round", "sign"})
 """Operations on constants that round nothing."""
 
@@ -257,17 +260,89 @@ class Flat:
             if all(value is not None for value in values):
                 return list(map(_constant, _worked_out(equation, values)))
         shapes = [tuple(int(size) for size in v.aval.shape) for v in equation.outvars]
+        if name in _ORDERED:
+            return self._ordered(equation, operands, shapes)
+        if name in ("gather", "scatter-add") and self._value(operands[1]) is None:
+            return [self._at(equation, operands, shapes[0])]
         if name in _MOVING:
             return self._moved(equation, operands, shapes)
         if len(shapes) != 1:
             raise Unattempted(told("operation {name}", name=name))
         values = [self._value(operand) for operand in operands]
-        written = self._write(*_plain(equation, operands), shapes[0])
+        plain = _whole if self._counts(equation, operands) else _plain
+        written = self._write(*plain(equation, operands), shapes[0])
         if all(value is not None for value in values):
             (self.constants[written.number],) = _worked_out(equation, values)
         else:
             self._note(equation.outvars[0].aval.dtype)
         return [written]
+
+    def _counts(self, equation: Any, operands: list[Any]) -> bool:
+        """Whether an operation reads whole numbers that depend on what enters."""
+        return any(
+            v.aval.dtype.kind in "iu" and self._value(operand) is None
+            for v, operand in zip(equation.invars, operands, strict=True)
+        )
+
+    def _ordered(
+        self, equation: Any, operands: list[Any], shapes: list[tuple[int, ...]]
+    ) -> list[Any]:
+        """What puts the elements of an axis in order: these, and where they stand.
+
+        Raises:
+            Unattempted: it puts other things in order, or by several keys.
+        """
+        name, own = equation.primitive.name, equation.params
+        axis = own.get("dimension", own.get("axis"))
+        if name in ("argmax", "argmin"):
+            (axis,) = own["axes"] if len(own["axes"]) == 1 else (None,)
+        if axis is None or own.get("num_keys", 1) != 1:
+            raise Unattempted(told("operation {name}", name=name))
+        count = np.arange(equation.invars[0].aval.shape[axis])
+        for other in operands[1:]:
+            value = self._value(other)
+            moved = None if value is None else np.moveaxis(value, axis, -1)
+            if moved is None or not np.array_equal(moved, np.broadcast_to(count, moved.shape)):
+                raise Unattempted(told("operation {name}", name=f"{name} of several arrays"))
+        attributes = {"axis": int(axis), "k": int(own.get("k", len(count)))}
+        self._note(equation.invars[0].aval.dtype)
+        names = [name, *(f"{name}:1" for _ in shapes[1:])]
+        return [
+            self._write(one, operands[:1], attributes, shape)
+            for one, shape in zip(names, shapes, strict=True)
+        ]
+
+    def _at(self, equation: Any, operands: list[Any], shape: tuple[int, ...]) -> Numbered:
+        """A gather or a scatter at places that the order of numbers says: where they are if all
+        numbers are 0, and how far one more is."""
+        own, numbers = equation.params, equation.params["dimension_numbers"]
+        tensor, indices = (v.aval.shape for v in equation.invars[:2])
+        zeros = jnp.zeros(indices, equation.invars[1].aval.dtype)
+        counted = jnp.arange(float(np.prod(tensor))).reshape(tensor)
+        if equation.primitive.name == "gather":
+            axes, window = numbers.start_index_map, numbers.offset_dims
+            sizes, name = own["slice_sizes"], "gather_at"
+            made = equation.primitive.bind(counted, zeros, **own)
+        else:
+            axes, window = numbers.scatter_dims_to_operand_dims, numbers.update_window_dims
+            name, updates = "add_at", equation.invars[2].aval.shape
+            beside = {*numbers.inserted_window_dims, *map(int, numbers.operand_batching_dims)}
+            wide = iter(updates[axis] for axis in window)
+            sizes = [1 if k in beside else next(wide) for k in range(len(tensor))]
+
+            def scattered(new: Any) -> Any:
+                return equation.primitive.bind(jnp.zeros(tensor), zeros, new, **own)
+
+            _, pulled = jax.vjp(scattered, jnp.zeros(updates))
+            made = pulled(counted)[0]
+        base = np.asarray(made).astype(np.int64)
+        chosen = {
+            "base": base,
+            "strides": tuple(int(np.prod(tensor[axis + 1 :])) for axis in axes),
+            "lengths": tuple(int(tensor[axis] - sizes[axis] + 1) for axis in axes),
+            "kept": tuple(1 if k in window else n for k, n in enumerate(base.shape)),
+        }
+        return self._write(name, operands, chosen, shape)
 
     def _note(self, dtype: Any) -> None:
         """Notes a dtype in which something is computed.
@@ -474,6 +549,13 @@ def _plain(equation: Any, operands: list[Any]) -> tuple[str, list[Any], dict[str
         exact = [Fraction(int(o)) if isinstance(o, np.ndarray) else o for o in operands]
         return name, exact, attributes
     raise Unattempted(told("operation {name} on integers", name=name))
+
+
+def _whole(equation: Any, operands: list[Any]) -> tuple[str, list[Any], dict[str, Any]]:
+    """An operation on whole numbers, of which some depend on what enters."""
+    attributes = {key: _listed(value) for key, value in equation.params.items()}
+    given = [Table(one) if isinstance(one, np.ndarray) else one for one in operands]
+    return equation.primitive.name, given, attributes
 
 
 def _listed(value: Any) -> Any:

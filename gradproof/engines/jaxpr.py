@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.core.term import Relation
 from gradproof.core.told import told
 from gradproof.engines.backward_program import Operation, Unattempted
 from gradproof.engines.interpretation import Interpreter
-from gradproof.engines.known import Real, Truth
+from gradproof.engines.known import Gaps, Places, Real, Truth
 from gradproof.engines.places import joined, put, take
+from gradproof.engines.whole import added_at, as_places, combined, compared, read_at, started
+from gradproof.engines.whole import joined as joined_whole
 from gradproof.engines.windows import (
     convolved,
     largest_windows,
@@ -36,6 +39,8 @@ def _broadcast(i: Interpreter, o: Operation, x: Any) -> Any:
 
 def _convert(i: Interpreter, o: Operation, x: Any) -> Any:
     kind = o.attributes["new_dtype"]
+    if isinstance(x, Places) and kind in ("int32", "int64", "uint32", "uint64"):
+        return x
     if kind not in ("float64", "float32"):
         return _no(told("conversion to {kind}", kind=kind))
     return i.convert(x) if isinstance(x, Truth) else i.converted(x, kind)
@@ -102,7 +107,11 @@ def _pad(i: Interpreter, o: Operation, x: Real, fill: Any) -> Real:
     return i.placed(i.take(x, tuple(kept)), o.shape, tuple(key), fill.constant)
 
 
-def _concatenate(i: Interpreter, o: Operation, *parts: Real) -> Real:
+def _concatenate(i: Interpreter, o: Operation, *parts: Any) -> Any:
+    if any(isinstance(part, Places) for part in parts):
+        return joined_whole(parts, o.attributes["dimension"])
+    if not all(isinstance(part, Real) for part in parts):
+        return _no(told("operation {name} on what is not a finite number", name=o.name))
     return joined(i, parts, o.attributes["dimension"])
 
 
@@ -135,6 +144,67 @@ def _cumsum(i: Interpreter, o: Operation, x: Real) -> Real:
     table = Real(tuple(part[None] for part in lifted))
     summed = i.reshape(i.matmul(flat, table), rows.shape)
     return i.transpose(summed, np.argsort((*order, axis)).tolist())  # type: ignore[no-any-return]
+
+
+def arithmetic(compute: Callable[[Any, Any], Any], verb: Callable[..., Any]) -> Meaning:
+    """An operation on numbers that whole ones have too."""
+
+    def meaning(i: Interpreter, o: Operation, a: Any, b: Any) -> Any:
+        if isinstance(a, Places) or isinstance(b, Places):
+            return combined(compute, a, b)
+        if not (isinstance(a, Real | Gaps) and isinstance(b, Real | Gaps)):
+            return _no(told("operation {name} on what is not a finite number", name=o.name))
+        return verb(i, a, b)
+
+    return meaning
+
+
+def compare(relation: Relation, *, turned: bool = False) -> Meaning:
+    """A comparison of numbers, of whole ones too, in the other order where it is `turned`."""
+
+    def meaning(i: Interpreter, o: Operation, a: Any, b: Any) -> Truth:
+        left, right = (b, a) if turned else (a, b)
+        if isinstance(a, Places) or isinstance(b, Places):
+            return compared(i, relation, left, right)
+        return i.compare(relation, left, right)
+
+    return meaning
+
+
+def in_order(result: int, first: Callable[[Operation, int], slice]) -> Meaning:
+    """Elements of an axis in rising order (0), or where they stand (1); `first` says which."""
+
+    def meaning(i: Interpreter, o: Operation, x: Real) -> Any:
+        axis = o.attributes["axis"]
+        found = i.order(x, axis)[result]
+        key = first(o, x.shape[axis])
+        return i.reshape(i.take(found, (*(slice(None),) * axis, key)), o.shape)
+
+    return meaning
+
+
+def largest_first(o: Operation, length: int) -> slice:
+    """The ``k`` largest, in falling order."""
+    count = o.attributes["k"]
+    return slice(length - 1, length - 1 - count if length > count else None, -1)
+
+
+def _gathered_at(i: Interpreter, o: Operation, x: Any, indices: Any) -> Real:
+    if not isinstance(x, Real):
+        return _no(told("integers that depend on the inputs"))  # type: ignore[no-any-return]
+    flat, _ = started(as_places(indices), *_windows_at(o))
+    return read_at(i, x, flat)
+
+
+def _added_at(i: Interpreter, o: Operation, x: Any, indices: Any, updates: Any) -> Real:
+    if not isinstance(x, Real) or not isinstance(updates, Real):
+        return _no(told("integers that depend on the inputs"))  # type: ignore[no-any-return]
+    flat, reach = started(as_places(indices), *_windows_at(o))
+    return added_at(i, x, flat, updates, reach)
+
+
+def _windows_at(o: Operation) -> tuple[Any, ...]:
+    return tuple(o.attributes[name] for name in ("base", "strides", "lengths", "kept"))
 
 
 def _elementary(name: str) -> Meaning:
@@ -173,6 +243,13 @@ def _joined_truths(i: Interpreter, name: str, *truths: Any) -> Truth:
             return truths[0] if truths[1].known is False else truths[1]  # type: ignore[no-any-return]
         case _:
             return i.negated(i.both(*(i.negated(t) for t in truths)))
+
+
+def _reduce_or(i: Interpreter, o: Operation, x: Any) -> Truth:
+    """Whether one holds, of truth values that are known without the inputs."""
+    if not isinstance(x, Truth) or x.known is None:
+        return _no(told("operation {name}", name=o.name))  # type: ignore[no-any-return]
+    return i.known(x.known, o.shape)
 
 
 def _reduce_prod(i: Interpreter, o: Operation, x: Real) -> Any:
@@ -283,14 +360,15 @@ MIXED = frozenset(
     {
         "select_n", "convert_element_type", "and", "or", "not", "is_finite", "eq", "ne", "gt",
         "ge", "lt", "le", "max", "min", "reshape", "squeeze", "expand_dims", "broadcast_in_dim",
-        "transpose", "slice", "copy", "stop_gradient",
+        "transpose", "slice", "copy", "stop_gradient", "add", "concatenate", "gather_at", "add_at",
+        "reduce_or",
     }
 )
 # fmt: on
 """Operations that also take truth values or infinities."""
 
 JAXPR: Mapping[str, Meaning] = {
-    "add": lambda i, o, a, b: i.add(a, b),
+    "add": arithmetic(np.add, lambda i, a, b: i.add(a, b)),
     "add_any": lambda i, o, a, b: i.add(a, b),
     "sub": lambda i, o, a, b: i.subtract(a, b),
     "mul": lambda i, o, a, b: i.multiply(a, b),
@@ -325,15 +403,16 @@ JAXPR: Mapping[str, Meaning] = {
     "ceil": stepped("ceil"),
     "round": stepped("round"),
     "rem": rest("trunc"),
-    "gt": lambda i, o, a, b: i.compare(">", a, b),
-    "ge": lambda i, o, a, b: i.compare(">=", a, b),
-    "lt": lambda i, o, a, b: i.compare(">", b, a),
-    "le": lambda i, o, a, b: i.compare(">=", b, a),
-    "eq": lambda i, o, a, b: i.compare("==", a, b),
-    "ne": lambda i, o, a, b: i.negated(i.compare("==", a, b)),
+    "gt": compare(">"),
+    "ge": compare(">="),
+    "lt": compare(">", turned=True),
+    "le": compare(">=", turned=True),
+    "eq": compare("=="),
+    "ne": lambda i, o, a, b: i.negated(compare("==")(i, o, a, b)),
     "and": _logical("and"),
     "or": _logical("or"),
     "not": _logical("not"),
+    "reduce_or": _reduce_or,
     "is_finite": _is_finite,
     "select_n": _select,
     "convert_element_type": _convert,
@@ -356,6 +435,14 @@ JAXPR: Mapping[str, Meaning] = {
     "reduce_window_min": _window_min,
     "select_and_scatter_add": _to_winner,
     "conv_general_dilated": _convolution,
+    "sort": in_order(0, lambda o, length: slice(None)),
+    "sort:1": in_order(1, lambda o, length: slice(None)),
+    "top_k": in_order(0, largest_first),
+    "top_k:1": in_order(1, largest_first),
+    "argmax": in_order(1, lambda o, length: slice(length - 1, length)),
+    "argmin": in_order(1, lambda o, length: slice(0, 1)),
+    "gather_at": _gathered_at,
+    "add_at": _added_at,
     "slice": _slice,
     "rev": _reverse,
     "pad": _pad,
@@ -364,4 +451,4 @@ JAXPR: Mapping[str, Meaning] = {
     "put_add": put,
 }
 """What each operation means; ``take`` and ``put_add`` are gathers and scatters whose places do not
-depend on the data."""
+depend on the data, ``gather_at`` and ``add_at`` those whose places the order of numbers says."""

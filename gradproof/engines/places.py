@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from gradproof.engines.backward_program import Operation
 from gradproof.engines.interpretation import Interpreter
-from gradproof.engines.known import Real
+from gradproof.engines.known import Places, Real
 
 
-def take(i: Interpreter, o: Operation, *tensors: Real) -> Real:
+def take(i: Interpreter, o: Operation, *tensors: Real) -> Any:
     """Elements by their places in the flattened tensors, one after the other; −1 stands for the
     number that ``fill`` says, or zero."""
     places = np.asarray(o.attributes["places"]).reshape(-1)
+    if isinstance(tensors[0], Places):
+        whole = i.reshape(tensors[0], (prod(tensors[0].shape),))
+        return i.reshape(i.take(whole, (places,)), o.shape)
     flat: Real = joined(i, [i.reshape(x, (prod(x.shape),)) for x in tensors])
     if np.any(places < 0):
         fill = o.attributes.get("fill", Fraction(0))
         flat = i.placed(flat, (flat.shape[0] + 1,), (slice(1, None),), fill)
         places = places + 1
-    return i.reshape(i.take(flat, (places,)), o.shape)  # type: ignore[no-any-return]
+    return i.reshape(i.take(flat, (places,)), o.shape)
 
 
 def joined(i: Interpreter, parts: Sequence[Real], axis: int = 0) -> Real:

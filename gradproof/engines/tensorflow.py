@@ -345,6 +345,19 @@ _TURNED = {"MirrorPadGrad": "MirrorPad", "ResizeNearestNeighborGrad": "ResizeNea
 _ADDED = {"ScatterNd": 1, "UnsortedSegmentSum": 0, "SegmentSum": 0, "TensorScatterAdd": 2}
 """Operations that add each element of one input somewhere, and which input that is."""
 
+_INDICES = {"GatherV2": 1, "GatherNd": 1, "UnsortedSegmentSum": 1, "ScatterNd": 0}
+"""Operations that read or add where integers say, and which input these are."""
+
+# fmt: off
+_WHOLE = frozenset(
+    {
+        "ArgMax", "ArgMin", "TopKV2", "Reshape", "ExpandDims", "Squeeze", "Transpose", "AddV2",
+        "Mul", "Cast", "StridedSlice", "Slice", "Tile", "BroadcastTo", "ReverseV2",
+    }
+)
+# fmt: on
+"""Operations of which some results are whole numbers that are read."""
+
 _BESIDE = {
     "Reshape": 1,
     "ExpandDims": 1,
@@ -354,6 +367,8 @@ _BESIDE = {
     "Mean": 1,
     "Max": 1,
     "Min": 1,
+    "ArgMax": 1,
+    "ArgMin": 1,
     "Prod": 1,
     "EuclideanNorm": 1,
     "Cumsum": 1,
@@ -506,6 +521,8 @@ class _Graph:
         """A float as the number it stands for; truth values as a comparison with zero."""
         if array.dtype == np.bool_:
             return Table(array)
+        if array.dtype in (np.int32, np.int64):
+            return Table(array)
         if array.dtype not in (np.float64, np.float32):
             raise Unattempted(told("operation {name} on integers", name=tensor.op.type))
         if array.size and np.isnan(array).all():  # it must not be chosen
@@ -536,7 +553,11 @@ class _Graph:
             return
         for result in results:
             self._check(operation, result)
-        if kind in _TAKEN:
+        if kind == "TopKV2":
+            self._largest(operation)
+        elif kind in _INDICES and operation.inputs[_INDICES[kind]].name in self.moving:
+            self.known[results[0].name] = self._at(operation, self._shape(results[0]))
+        elif kind in _TAKEN:
             moved = self._moved(operation, _TAKEN[kind], 0)
             operand = self._operand(operation.inputs[_TAKEN[kind]])
             for result, places in zip(results, moved, strict=True):
@@ -555,7 +576,8 @@ class _Graph:
         """
         if not _is_read(operation.type):
             raise _no(operation)
-        if result.dtype not in (tf.float64, tf.float32, tf.bool):
+        counts = operation.type in _WHOLE and result.dtype in (tf.int32, tf.int64)
+        if result.dtype not in (tf.float64, tf.float32, tf.bool) and not counts:
             raise Unattempted(told("conversion to {kind}", kind=result.dtype.name))
         if result.dtype == tf.float32:
             self.precision = "float32"
@@ -584,7 +606,9 @@ class _Graph:
             Unattempted: they are no numbers, or there are more than the dtype has whole numbers.
         """
         lengths = self._shape(tensor)
-        most = {tf.float64: 2**53, tf.float32: 2**24}.get(tensor.dtype, 0)
+        most = {tf.float64: 2**53, tf.float32: 2**24, tf.int32: 2**31, tf.int64: 2**53}.get(
+            tensor.dtype, 0
+        )
         if first + prod(lengths) > most:
             raise _no(tensor.op)
         numbers = np.arange(first, first + prod(lengths), dtype=tensor.dtype.as_numpy_dtype)
@@ -603,6 +627,12 @@ class _Graph:
         if kind in _ADDED:
             return self._added(operation, shape)
         read = list(operation.inputs)[: _BESIDE.get(kind)]
+        if kind == "OneHot":
+            if [float(self._value(t)) for t in operation.inputs[2:]] != [1.0, 0.0]:
+                raise _no(operation)
+            axis = int(operation.get_attr("axis")) % len(shape)
+            one = [self._operand(operation.inputs[0])]
+            return self._write(kind, one, {"axis": axis}, shape)
         if kind == "ConcatV2" or kind in _SIZES:
             del read[_SIZES.get(kind, -1)]
         attributes = self._attributes(operation, shape)
@@ -670,6 +700,8 @@ class _Graph:
                 rank = len(inputs[0].shape)
                 axes = {int(axis) % rank for axis in np.ravel(self._value(inputs[1]))}
                 return {"axes": tuple(sorted(axes))}
+            case "ArgMax" | "ArgMin":
+                return {"axis": int(self._value(inputs[1])) % len(inputs[0].shape)}
             case "Transpose":
                 return {"order": tuple(map(int, self._value(inputs[1])))}
             case "MatMul":
@@ -738,6 +770,59 @@ class _Graph:
         else:
             target = Table(np.zeros(shape))
         return self._write("put_add", [target, update], chosen, shape)
+
+    def _largest(self, operation: Any) -> None:
+        """The largest of the last axis, and where they stand.
+
+        Raises:
+            Unattempted: they are in no order.
+        """
+        (given, count), outputs = operation.inputs, operation.outputs
+        if not operation.get_attr("sorted"):
+            raise _no(operation)
+        chosen = {"axis": len(given.shape) - 1, "k": int(self._value(count))}
+        operand = self._operand(given)
+        for name, result in zip(("TopKV2", "TopKV2:1"), outputs, strict=True):
+            shape = self._shape(result)
+            self.known[result.name] = self._write(name, [operand], chosen, shape)
+
+    def _at(self, operation: Any, shape: tuple[int, ...]) -> Numbered:
+        """A gather or a scatter at places that the order of numbers says: where they are if all
+        numbers are 0, and how far one more is along each of so many axes."""
+        kind, inputs = operation.type, list(operation.inputs)
+        indices = inputs[_INDICES[kind]]
+        lengths = self._shape(indices)
+        batch, axis, name = 0, 0, "gather_at"
+        match kind:
+            case "GatherV2":
+                tensor, made = self._shape(inputs[0]), shape
+                batch = int(operation.get_attr("batch_dims"))
+                axis = int(self._value(inputs[2])) % len(tensor)
+            case "GatherNd":
+                tensor, made = self._shape(inputs[0]), shape
+            case _:
+                name, tensor = "add_at", shape
+                made = self._shape(inputs[_ADDED[kind]])
+        single = kind in ("GatherV2", "UnsortedSegmentSum")
+        depth = 1 if single else lengths[-1]
+        rows = lengths if single else lengths[:-1]
+        counted = np.arange(prod(tensor)).reshape(tensor)
+        first = counted[(*(slice(None),) * axis, *(0,) * depth)]
+        behind = first.shape[axis:]
+        wide = first.reshape(*first.shape[:axis], *(1,) * (len(rows) - batch), *behind)
+        chosen = {
+            "base": np.broadcast_to(wide, made),
+            "strides": tuple(prod(tensor[axis + k + 1 :]) for k in range(depth)),
+            "lengths": tuple(tensor[axis : axis + depth]),
+            "kept": (*rows[:batch], *(1,) * (axis - batch), *rows[batch:], *(1,) * len(behind)),
+        }
+        numbers = self._operand(indices)
+        if single:
+            numbers = self._write("Reshape", [numbers], {}, (*lengths, 1))
+        if name == "gather_at":
+            return self._write(name, [self._operand(inputs[0]), numbers], chosen, shape)
+        operands = [Table(np.zeros(shape)), numbers, self._operand(inputs[_ADDED[kind]])]
+        return self._write(name, operands, chosen, shape)
 
     def _cross_entropy(self, operation: Any) -> None:
         """The loss of each row, and what its gradient is made of; labels are made one-hot."""

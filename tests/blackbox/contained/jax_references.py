@@ -117,6 +117,22 @@ DECIDED = {
     "max and min of all": (lambda x: jnp.sin(x).max() + jnp.cos(x).min(), [(3, 4)]),
     "max and min over an axis": (lambda x: jnp.sin(x).max(1) + jnp.cos(x).min(1), [(3, 4)]),
     "prod": (lambda x: jnp.prod(x, 1), [(3, 4)]),
+    "argmax": (
+        lambda x: (
+            jnp.take_along_axis(x, jnp.argmax(x, 1, keepdims=True), 1)
+            * x[np.arange(3), jnp.argmin(x, 1)]
+            * nn.one_hot(jnp.argmax(x, 1), 3)
+        ),
+        [(3, 4)],
+    ),
+    "sort, topk, median": (
+        lambda x: jnp.sort(x, 1)[:, :2] * lax.top_k(x, 2)[0] + jnp.median(x, 1, keepdims=True),
+        [(3, 5)],
+    ),
+    "argsort": (
+        lambda x, y: jnp.take_along_axis(y, jnp.argsort(x, 1), 1) + y[lax.top_k(x[0, :3], 3)[1]],
+        [(3, 4), (3, 4)],
+    ),
     "cumsum": (lambda x: jnp.cumsum(x, 1), [(3, 4)]),
     "cumprod": (lambda x: jnp.cumprod(x, 1), [(3, 4)]),
     "softmax, log_softmax, logsumexp": (
@@ -250,12 +266,6 @@ UNDECIDED = {
         [(3, 4)],
         "bfloat16",
     ),
-    "argmax": (
-        lambda x: jnp.take_along_axis(x, jnp.argmax(x, 1, keepdims=True), 1),
-        [(3, 4)],
-        "integers that depend on the inputs",
-    ),
-    "sort, topk, median": (lambda x: jnp.sort(x, 1), [(3, 4)], "sort"),
     "matrix inverse": (lambda x: jnp.linalg.inv(x), [(3, 3)], "lu"),
     "branches on data": (lambda x: lax.cond(x.sum() > 0, jnp.sin, jnp.cos, x), [(3, 4)], "cond"),
 }

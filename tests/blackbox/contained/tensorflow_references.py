@@ -90,6 +90,25 @@ DECIDED = {
     ),
     "remainder, fmod": (lambda x, y: x % y + x * (x // 0.7), [(3, 4), (3, 4)]),
     "sum, mean": (lambda x: tf.reduce_sum(x, 0) * tf.reduce_mean(x), [(3, 4)]),
+    "argmax": (
+        lambda x: (
+            tf.gather(x, tf.argmax(x, 1)[:, None], batch_dims=1)
+            * tf.gather(x, tf.argmin(x, 1), axis=1)
+            * tf.one_hot(tf.argmax(x, 1), 3, dtype=x.dtype)
+        ),
+        [(3, 4)],
+    ),
+    "sort, topk, median": (
+        lambda x: tf.sort(x, 1)[:, :2] * tf.math.top_k(x, 2).values + tf.sort(x, 1)[:, 2:3],
+        [(3, 5)],
+    ),
+    "argsort": (
+        lambda x, y: (
+            tf.gather(y, tf.argsort(x, 1), batch_dims=1)
+            + tf.gather_nd(y, tf.math.top_k(x, 1).indices[:2])[:1]
+        ),
+        [(3, 4), (3, 4)],
+    ),
     "prod": (lambda x: tf.reduce_prod(x, 1), [(3, 4)]),
     "cumsum": (
         lambda x: tf.cumsum(x, 1) * tf.cumsum(x, 1, exclusive=True, reverse=True),
@@ -256,8 +275,6 @@ UNDECIDED = {
         [(3, 4)],
         "bfloat16",
     ),
-    "sort, topk, median": (lambda x: tf.math.top_k(x, 2).values, [(3, 4)], "TopKV2"),
-    "argmax": (lambda x: tf.gather(x, tf.argmax(x, 1), axis=1), [(3, 4)], "ArgMax"),
     "branches on data": (
         lambda x: tf.cond(tf.reduce_sum(x) > 0, lambda: tf.sin(x), lambda: x),
         [(3, 4)],

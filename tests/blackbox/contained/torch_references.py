@@ -117,6 +117,7 @@ DECIDED = {
         lambda x: x.sort(1).values[:, :2] * x.topk(2, 1).values + x.median(1, True).values,
         [(3, 5)],
     ),
+    "argsort": (lambda x, y: y.gather(1, x.argsort(1)), [(3, 4), (3, 4)]),
     "prod": (lambda x: torch.prod(x, 1), [(3, 4)]),
     "cumsum": (lambda x: torch.cumsum(x, 1), [(3, 4)]),
     # softmax
