@@ -169,6 +169,9 @@ class Arb(Arithmetic):
         apart[..., :-1] &= (highest[..., :-1] < behind).astype(bool)
         return places, apart
 
+    def middles(self, value: Value) -> np.ndarray:
+        return midpoints(value[0])
+
     def stepped(self, name: str, value: Value) -> Value:
         def one(x: flint.arb) -> flint.arb:
             if not x.is_finite():

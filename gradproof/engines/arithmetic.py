@@ -102,6 +102,10 @@ class Arithmetic(ABC):
         roundings do not change; `None` where this arithmetic has no order."""
         return None
 
+    def middles(self, value: Value) -> np.ndarray | None:
+        """About what each number is; `None` where this arithmetic has no order."""
+        return None
+
     def to_float32(self, value: Value) -> Value:
         """Numbers that an engine rounds to float32; a bound on engines widens here."""
         return value

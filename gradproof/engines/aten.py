@@ -426,7 +426,7 @@ MIXED = frozenset(
 ALIKE = (
     "neg", "square", "sqrt", "rsqrt", "exp", "exp2", "log", "log1p", "expm1", "tanh", "sin", "cos",
     "tan", "sinh", "cosh", "erf", "erfc", "abs", "sign", "floor", "ceil", "atan",
-    "asin", "acos", "asinh", "acosh", "atanh",
+    "asin", "acos", "asinh", "acosh", "atanh", "atan2",
 )
 # fmt: on
 """Operators that mean what JAX's operation of the same name does."""

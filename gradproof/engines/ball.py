@@ -816,6 +816,9 @@ class Ball(Arithmetic):
         high = np.where(exact, m, np.nextafter(m + _up(width), np.inf))
         return places, _apart(low, high)
 
+    def middles(self, value: Value) -> np.ndarray:
+        return value[0]
+
     def to_float32(self, value: Value) -> Value:
         """Off by half a unit in its last place, or the least subnormal, if it is no float32."""
         m, r, e = value

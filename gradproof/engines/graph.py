@@ -411,6 +411,7 @@ ALIKE = {
     "Sinh": "sinh",
     "Cosh": "cosh",
     "Atan": "atan",
+    "Atan2": "atan2",
     "Asin": "asin",
     "Acos": "acos",
     "Asinh": "asinh",

@@ -383,6 +383,27 @@ class Interpreter:
             raise Unattempted(told("operation {name}", name=name))
         return Real(self.arithmetic.elementary(name, x.value))
 
+    def angle(self, y: Real, x: Real) -> Real:
+        """The angle of a point (x, y), from −π to π: by the quotient of the smaller of the two,
+        which is not known on the half of the x-axis where the angle jumps.
+
+        Raises:
+            Unattempted: the arithmetic has no order.
+        """
+        a = self.arithmetic
+        y, x = map(Real, self._aligned(y, x))
+        height, width = a.middles(y.value), a.middles(x.value)
+        if height is None or width is None:
+            raise Unattempted(told("operation {name}", name="atan2"))
+        flat = (width > 0) & (np.abs(height) <= width)
+        part = self.elementary(
+            "atan", self.divide(self._where(flat, y, x), self._where(flat, x, y))
+        )
+        half = self.irrational(Constant(Fraction(1, 2), 1, 2))
+        upright = self._where(height > 0, half, self.negate(half))
+        found = self._where(flat, part, self.subtract(upright, part))
+        return Real(a.slope(found.value))  # an engine may compute it in another way
+
     def converted(self, x: Known, kind: str) -> Known:
         """The same numbers in another dtype: exactly themselves, but for what an engine rounds.
 

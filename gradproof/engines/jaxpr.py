@@ -392,6 +392,7 @@ JAXPR: Mapping[str, Meaning] = {
     "sinh": lambda i, o, x: i.apply("sinh", x),
     "cosh": lambda i, o, x: i.apply("cosh", x, positive=True),
     **{name: _elementary(name) for name in ("atan", "asin", "acos", "asinh", "acosh", "atanh")},
+    "atan2": lambda i, o, y, x: i.angle(y, x),
     "erf": lambda i, o, x: i.apply("erf", x),
     "erfc": lambda i, o, x: i.subtract(i.constant(Fraction(1)), i.apply("erf", x)),
     "logistic": lambda i, o, x: i.apply("sigmoid", x, positive=True),

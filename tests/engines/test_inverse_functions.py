@@ -11,8 +11,10 @@ from gradproof.engines.arb import Arb, each, precision
 from gradproof.engines.ball import Ball
 from gradproof.engines.contract import CONTRACTS
 from gradproof.engines.dtype import in_dtype
+from gradproof.engines.interpretation import Interpreter
 from gradproof.engines.jax import settings
 from gradproof.engines.kernels import DOMAINS, EVERYWHERE
+from gradproof.engines.known import Real
 from gradproof.engines.least import Least
 
 NAMES = ("atan", "asin", "acos", "asinh", "acosh", "atanh")
@@ -110,3 +112,68 @@ def test_where_a_function_has_no_value_nothing_is_known(name):
     x = np.array([end for end in (low, high) if np.isfinite(end)] + [low - 1.0])
     ball = Ball(CONTRACTS["torch", "float32"], opaque=True)
     assert np.all(ball.elementary(name, ball.lift(x))[2] == np.inf)
+
+
+def points(width):
+    """All around, near the axes and the diagonals too, with balls that are so wide."""
+    random = np.random.default_rng(5)
+    turn = np.arange(8) * np.pi / 4
+    near = turn[:, None] + np.exp2(random.uniform(-30, 0, (8, 20))) * random.choice(
+        [-1, 1], (8, 20)
+    )
+    angle = np.concatenate([random.uniform(-np.pi, np.pi, 200), near.ravel()])
+    size = np.exp2(random.uniform(-8, 8, angle.size))
+    x, y = size * np.cos(angle), size * np.sin(angle)
+    off = [width * np.abs(part) * random.uniform(size=part.shape) for part in (x, y)]
+    nothing = np.zeros((1, *x.shape))
+    return [
+        Real((part[None], r[None], nothing)) for part, r in zip((y, x), reversed(off), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("width", [0.0, 2.0**-30, 2.0**-4])
+def test_an_angle_lies_in_its_ball(width):
+    y, x = points(width)
+    with np.errstate(all="ignore"):
+        ball = Interpreter(Ball(CONTRACTS["torch", "float64"]), splits=False).angle(y, x).value
+    middle, radius, error = (part[0] for part in ball)
+    assert np.isfinite(error).mean() > 0.9
+    with precision(160):
+        for side, other in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+            for m, r, py, ry, px, rx in zip(
+                middle,
+                radius,
+                y.value[0][0],
+                y.value[1][0],
+                x.value[0][0],
+                x.value[1][0],
+                strict=True,
+            ):
+                height = flint.arb(py) + side * flint.arb(ry)
+                there = flint.arb.atan2(height, flint.arb(px) + other * flint.arb(rx))
+                assert not np.isfinite(r) or abs(there - flint.arb(m)) <= flint.arb(r)
+
+
+@pytest.mark.parametrize("engine", RUNS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_angle_that_a_framework_computes_is_inside_its_bound(engine, dtype):
+    y, x = (part.value[0][0].astype(dtype).astype(np.float64) for part in points(0.0))
+    entered = [Real((p[None], np.zeros((1, *p.shape)), np.zeros((1, *p.shape)))) for p in (y, x)]
+    with np.errstate(all="ignore"):
+        angle = Interpreter(Ball(CONTRACTS[engine, dtype]), splits=False).angle(*entered).value
+    middle, radius, error = (part[0] for part in angle)
+    with settings():
+        found = {
+            "torch": lambda: torch.atan2(*(torch.tensor(p.astype(dtype)) for p in (y, x))),
+            "jax": lambda: jnp.arctan2(*(jnp.asarray(p.astype(dtype)) for p in (y, x))),
+            "tensorflow": lambda: tf.atan2(*(tf.constant(p.astype(dtype)) for p in (y, x))),
+        }[engine]()
+        assert np.all(np.abs(np.asarray(found, np.float64) - middle) <= radius + error)
+    assert np.median(error / np.abs(middle)) < 60 * float(CONTRACTS[engine, dtype].u_store)
+
+
+def test_where_an_angle_jumps_nothing_is_known():
+    ball = Ball(CONTRACTS["torch", "float32"], opaque=True)
+    y, x = (Real(ball.lift(np.array([part]))) for part in ([0.0, -0.0, 0.0], [-1.0, -2.0, 0.0]))
+    with np.errstate(all="ignore"):
+        assert not np.isfinite(Interpreter(ball, splits=False).angle(y, x).value[2]).any()

@@ -70,6 +70,7 @@ DECIDED = {
         lambda x: jnp.arctan(x) + jnp.arcsin(x / 4) * jnp.arccos(x / 4),
         [(3, 4)],
     ),
+    "atan2": (lambda x, y: jnp.arctan2(x, y), [(3, 4), (3, 4)]),
     "asinh, acosh, atanh": (
         lambda x: jnp.arcsinh(x) + jnp.arccosh(x * x + 1.5) * jnp.arctanh(x / 4),
         [(3, 4)],

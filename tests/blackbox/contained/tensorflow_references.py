@@ -66,6 +66,7 @@ DECIDED = {
         lambda x: tf.atan(x) + tf.asin(x / 4) * tf.acos(x / 4),
         [(3, 4)],
     ),
+    "atan2": (lambda x, y: tf.atan2(x, y), [(3, 4), (3, 4)]),
     "asinh, acosh, atanh": (
         lambda x: tf.asinh(x) + tf.acosh(x * x + 1.5) * tf.atanh(x / 4),
         [(3, 4)],

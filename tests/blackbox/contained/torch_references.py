@@ -54,6 +54,7 @@ DECIDED = {
         lambda x: torch.atan(x) + torch.asin(x / 4) * torch.acos(x / 4),
         [(3, 4)],
     ),
+    "atan2": (lambda x, y: torch.atan2(x, y), [(3, 4), (3, 4)]),
     "asinh, acosh, atanh": (
         lambda x: torch.asinh(x) + torch.acosh(x * x + 1.5) * torch.atanh(x / 4),
         [(3, 4)],
