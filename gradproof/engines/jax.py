@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
 from typing import Any, final
@@ -222,6 +223,14 @@ _STEPS = frozenset({"floor", "ceil", "round", "sign"})
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """A result that nothing may read."""
+
+    name: str
+
+
+@final
 class Flat:
     """A jaxpr written out as one list of operations; what depends on no tensor is worked out."""
 
@@ -254,6 +263,10 @@ class Flat:
             return self._called(parameters["branches"][int(operands[0])], operands[1:])
         if name == "scan":
             return self._scan(equation, operands)
+        if name == "lu":  # who solves is not read, only what is solved
+            return [_Unread(name)] * len(equation.outvars)
+        if name == "custom_linear_solve":
+            return [self._solved(equation, operands)]
         exact = name in _STEPS or equation.outvars[0].aval.dtype.kind != "f"
         if all(isinstance(one, np.ndarray) for one in operands) or exact:
             values = [self._value(operand) for operand in operands]
@@ -344,6 +357,34 @@ class Flat:
         }
         return self._write(name, operands, chosen, shape)
 
+    def _solved(self, equation: Any, operands: list[Any]) -> Numbered:
+        """The solution of a system of equations that a function of the unknowns states.
+
+        Raises:
+            Unattempted: it is no product with one matrix.
+        """
+        lengths, functions = equation.params["const_lengths"], equation.params["jaxprs"]
+        right = equation.invars[sum(lengths) :]
+        matrix, shape = equation.invars[0].aval, right[0].aval.shape
+        if lengths.matvec != 1 or len(right) != 1 or matrix.ndim != 2 or len(shape) not in (1, 2):
+            raise Unattempted(told("operation {name}", name="custom_linear_solve"))
+        random = np.random.default_rng(0)
+        a, b = (jnp.asarray(random.standard_normal(s)) for s in (matrix.shape, shape))
+        stated = functions.matvec
+        (product,) = _without_rules(stated.jaxpr, stated.consts, (a, b))
+        # A product is linear in both: one that is the same for random numbers is the same.
+        for rows in (False, True)[: len(shape)]:
+            for turned in (False, True):
+                full = a.T if turned else a
+                if full.shape[1] != shape[-1 if rows else 0]:
+                    continue
+                like = b @ full.T if rows else full @ b
+                if product.shape == like.shape and jnp.allclose(product, like, 1e-9, 1e-9):
+                    given = [operands[0], operands[sum(lengths)]]
+                    settings = {"rows": rows, "turned": turned}
+                    return self._write("linear_solve", given, settings, shape)
+        raise Unattempted(told("operation {name}", name="custom_linear_solve"))
+
     def _note(self, dtype: Any) -> None:
         """Notes a dtype in which something is computed.
 
@@ -358,6 +399,9 @@ class Flat:
     def _write(
         self, name: str, operands: Sequence[Any], attributes: Any, shape: tuple[int, ...]
     ) -> Numbered:
+        for operand in operands:
+            if isinstance(operand, _Unread):
+                raise Unattempted(told("operation {name}", name=operand.name))
         number = next(self.numbers)
         given = tuple(_truths(operand) for operand in operands)
         self.operations.append(Operation(name, given, attributes, number, shape))

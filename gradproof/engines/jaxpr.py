@@ -245,6 +245,16 @@ def _joined_truths(i: Interpreter, name: str, *truths: Any) -> Truth:
             return i.negated(i.both(*(i.negated(t) for t in truths)))
 
 
+def _linear_solve(i: Interpreter, o: Operation, a: Real, b: Real) -> Any:
+    """``A⁻¹b``, or for each of b's rows: a solver's error is that of the inverse at most, ``|A⁻¹| D
+    |A⁻¹b|``."""
+    inverse = i.inverse(i.transpose(a, (1, 0)) if o.attributes["turned"] else a)
+    if o.attributes["rows"]:
+        return i.matmul(b, i.transpose(inverse, (1, 0)))
+    single = len(b.shape) == 1
+    return i.reshape(i.matmul(inverse, i.reshape(b, (*b.shape, 1)) if single else b), o.shape)
+
+
 def _reduce_or(i: Interpreter, o: Operation, x: Any) -> Truth:
     """Whether one holds, of truth values that are known without the inputs."""
     if not isinstance(x, Truth) or x.known is None:
@@ -430,6 +440,7 @@ JAXPR: Mapping[str, Meaning] = {
     "reduce_min": lambda i, o, x: i.smallest(x, o.attributes["axes"]),
     "clamp": lambda i, o, low, x, high: i.minimum(i.maximum(x, low), high),
     "cumsum": _cumsum,
+    "linear_solve": _linear_solve,
     "reduce_prod": _reduce_prod,
     "reduce_window_sum": _window_sum,
     "reduce_window_max": _window_max,

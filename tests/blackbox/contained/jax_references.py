@@ -141,6 +141,14 @@ DECIDED = {
         [(3, 4)],
     ),
     "softmax by hand, x - max(x)": (lambda x, w: softmax_by_hand(x @ w), [(3, 4), (4, 5)]),
+    "matrix inverse": (
+        lambda x, y: (
+            jnp.linalg.inv(x)[:, :2]
+            + jnp.linalg.solve(x.T + 4 * jnp.eye(3), y)
+            + jnp.linalg.solve(x + 4 * jnp.eye(3), y[:, 0])[:, None]
+        ),
+        [(3, 3), (3, 2)],
+    ),
     "matmul, mv, dot": (lambda a, b, v: a @ b @ v + (v @ v), [(3, 4), (4, 2), (2,)]),
     "bmm, baddbmm": (lambda c, a, b: a @ b + 0.5 * c, [(2, 3, 2), (2, 3, 4), (2, 4, 2)]),
     "linear, addmm": (lambda x, w, b: x @ w.T + b, [(3, 4), (5, 4), (5,)]),
@@ -267,6 +275,6 @@ UNDECIDED = {
         [(3, 4)],
         "bfloat16",
     ),
-    "matrix inverse": (lambda x: jnp.linalg.inv(x), [(3, 3)], "lu"),
+    "cholesky, slogdet": (lambda x: jnp.linalg.slogdet(x)[1], [(3, 3)], "lu"),
     "branches on data": (lambda x: lax.cond(x.sum() > 0, jnp.sin, jnp.cos, x), [(3, 4)], "cond"),
 }
