@@ -377,6 +377,9 @@ MIXED = frozenset(
 # fmt: on
 """Operations that also take truth values or infinities."""
 
+FUSED: Mapping[str, str] = {"linear_solve": "A⁻¹b"}
+"""What a solver is taken as."""
+
 JAXPR: Mapping[str, Meaning] = {
     "add": arithmetic(np.add, lambda i, a, b: i.add(a, b)),
     "add_any": lambda i, o, a, b: i.add(a, b),

@@ -96,7 +96,8 @@ def _check(name: str, operands: Sequence[Known]) -> None:
 def assumptions(program: BackwardProgram) -> tuple[str, ...]:
     """What fused kernels of the program are taken as."""
     names = dict.fromkeys(packet(operation.name) for operation in program.operations)
-    return tuple(f"{name} = {aten.FUSED[name]}" for name in names if name in aten.FUSED)
+    fused = {**jaxpr.FUSED, **aten.FUSED}
+    return tuple(f"{name} = {fused[name]}" for name in names if name in fused)
 
 
 def _operand(operand: Operand, known: Mapping[int, Known], interpreter: Interpreter) -> Known:
