@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.blackbox.case import Case
+from gradproof.blackbox.free import is_free
 from gradproof.core.errors import GradproofError
 from gradproof.core.index import Index
 from gradproof.core.program import Tensor
@@ -89,8 +90,10 @@ def trials(case: Case, data: Data, resized: Resized | None) -> Iterator[Trial]:
         resized: the case at other sizes; `None` where the reference has no size symbols.
     """
     yield second_call(data)
-    yield from _layouts(case, data)
-    yield from _arriving(case, data)
+    stated = resized is not None
+    for trial in (*_layouts(case, data, stated=stated), *_arriving(case, data)):
+        # Given numbers may saturate what they meet, which a sum over the batch does not show.
+        yield replace(trial, gross=not stated and trial.data is not data)
     if len(case.wanted) > 1 and case.machine.name != "numpy":
         for name in case.gradients():
             yield Trial(told("with {name} frozen", name=name), data, frozen=name)
@@ -107,7 +110,7 @@ def second_call(data: Data) -> Trial:
 # --- how numbers lie, and what arrives ------------------------------------------------------------
 
 
-def _layouts(case: Case, data: Data) -> Iterator[Trial]:
+def _layouts(case: Case, data: Data, *, stated: bool) -> Iterator[Trial]:
     if case.machine.name not in STRIDED:
         return
     yield Trial(told("with inputs that are not contiguous"), data, {"layout": "strided"})
@@ -126,6 +129,7 @@ def _layouts(case: Case, data: Data) -> Iterator[Trial]:
         t.name: np.broadcast_to(a[:1], a.shape).copy()
         for t in case.inputs
         if t.name in case.wanted and t.law == "" and (a := data.inputs[t.name]).ndim > 1
+        if stated or is_free(a, coarse=case.dtype not in FINE)
     }
     if broadcast:
         whole = Data({**data.inputs, **broadcast}, data.upstream)
@@ -170,35 +174,35 @@ def _values(case: Case, data: Data) -> Iterator[Trial]:
     free = [t for t in case.inputs if t.law == "" and data.inputs[t.name].ndim]
     integers = [t for t in case.inputs if positions_of(t) is not None]
     floats = [t for t in free if t not in integers and t.name in case.wanted]
-    yield from _edited(_zero_in, data, floats, _with_zeros)
-    yield from _edited(_equal_in, data, floats, _with_ties)
-    yield from _edited(_same_in, data, integers, _repeated)
+    yield from edited(zero_in, data, floats, with_zeros)
+    yield from edited(equal_in, data, floats, with_ties)
+    yield from edited(same_in, data, integers, repeated)
     if case.dtype not in FINE:  # 16 bits overflow where 32 do not
         return
-    yield from _edited(_larger, data, floats, lambda a: a * a.dtype.type(LARGE), gross=True)
+    yield from edited(larger, data, floats, lambda a: a * a.dtype.type(LARGE), gross=True)
     edges: dict[str, Edit] = {
         "positive": lambda a: a * a.dtype.type(SMALL),
-        "nonnegative": _with_zeros,
+        "nonnegative": with_zeros,
         "probabilities": _most_likely,
     }
     for law, edit in edges.items():
         bound = [t for t in case.inputs if t.law == law and data.inputs[t.name].ndim]
-        yield from _edited(_at_the_edge, data, bound, edit, gross=True)
+        yield from edited(_at_the_edge, data, bound, edit, gross=True)
 
 
-def _zero_in(names: str) -> str:
+def zero_in(names: str) -> str:
     return told("with zeros in {names}", names=names)
 
 
-def _equal_in(names: str) -> str:
+def equal_in(names: str) -> str:
     return told("with equal elements in {names}", names=names)
 
 
-def _same_in(names: str) -> str:
+def same_in(names: str) -> str:
     return told("with the same integer throughout {names}", names=names)
 
 
-def _larger(names: str) -> str:
+def larger(names: str) -> str:
     return told("with {names} {factor} times larger", names=names, factor=LARGE)
 
 
@@ -206,7 +210,7 @@ def _at_the_edge(names: str) -> str:
     return told("with {names} at the edge of its domain", names=names)
 
 
-def _edited(
+def edited(
     words: Callable[[str], str],
     data: Data,
     tensors: Sequence[Tensor],
@@ -228,19 +232,19 @@ def _edited(
         yield replace(whole, smaller=alone) if alone else whole
 
 
-def _with_zeros(a: np.ndarray) -> np.ndarray:
+def with_zeros(a: np.ndarray) -> np.ndarray:
     """The first row, or element, zero."""
     new = a.copy()
     new[:1] = 0
     return new
 
 
-def _repeated(a: np.ndarray) -> np.ndarray:
+def repeated(a: np.ndarray) -> np.ndarray:
     """One integer throughout."""
     return np.full_like(a, a.flat[0]) if a.size else a
 
 
-def _with_ties(a: np.ndarray) -> np.ndarray:
+def with_ties(a: np.ndarray) -> np.ndarray:
     """Equal elements in the first row, and the second row equal to the last."""
     new = a.copy()
     if a.ndim > 1:

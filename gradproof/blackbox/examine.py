@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from gradproof.blackbox.manners import manners, overwritten
 from gradproof.blackbox.mistaken import Seen, name_mistakes, seen
 from gradproof.blackbox.nodes import Inside, first_wrong, nodes, right_inside
 from gradproof.blackbox.rows import PILED, piled_up, rows_of
+from gradproof.blackbox.unstated import unstated
 from gradproof.core.told import told, told_sentence
 from gradproof.engines.black_box import Answer, BoxFailed, Returned
 from gradproof.engines.contract import contract as contract_of
@@ -113,7 +115,10 @@ def examine(
     tried: list[str] = []
     if battery and answers and not case.caller.stuck:
         kinds = {row.name: row.kind for row in rows}
-        for words, found in conditions(case, answers[0], kinds, allow_ulps, resized, smaller):
+        others = conditions(case, answers[0], kinds, allow_ulps, resized, smaller)
+        if resized is None and smaller is None:
+            others = chain(others, unstated(case, answers[0], kinds, allow_ulps))
+        for words, found in others:
             tried.append(words)
             noticed.update((one, None) for one in found)
     if full and answers and not case.caller.stuck:

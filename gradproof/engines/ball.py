@@ -181,6 +181,10 @@ class Ball(Arithmetic):
 
     With `narrow` radii are less than what float64 itself may be off by, also where the contract is
     another dtype's.
+
+    With `either` a tie of exact operands is ½ ± ½, and not a truth value with an error of 1. So a
+    slope there is in the hull of zero, the slopes on both sides and their sum, which is all that a
+    function may take.
     """
 
     ordered = True
@@ -194,9 +198,11 @@ class Ball(Arithmetic):
         scaled: int = 0,
         remembers: bool = False,
         narrow: bool = False,
+        either: bool = False,
     ) -> None:
         self.contract = contract
         self.opaque = opaque
+        self.either = either
         self.scaled = scaled
         self.remembers = remembers
         self._lifts: dict[int, tuple[np.ndarray, Value]] = {}
@@ -770,7 +776,8 @@ class Ball(Arithmetic):
             return holds.astype(np.float64), unsure, unsure
         # The exact comparison is open only where the exact operands' enclosures meet.
         known = (np.abs(middle) > _up(r1 + r2)) | (r1 + r2 == 0)
-        return holds.astype(np.float64), np.where(known, 0.0, 1.0), unsure
+        found = holds.astype(np.float64), np.where(known, 0.0, 1.0), unsure
+        return _halved(found, exact & (middle == 0)) if self.either else found
 
     def largest(self, value: Value, axis: int) -> Value:
         """Off by no more than one of the elements that may be the largest.
@@ -805,7 +812,12 @@ class Ball(Arithmetic):
         most = 1.0 if self.opaque else np.inf
         self.undecided += int(np.sum(open_[1]))
         radius, error = (np.where(part, most, 0.0) for part in open_)
-        return (here.astype(np.float64), radius, error), ~rounded.any(axis=-1)
+        found = here.astype(np.float64), radius, error
+        if self.either:
+            # Where what may be the largest is so because of rounding, all stays open.
+            alike = np.all(~open_[1] | ((gap == 0) & (r + e == 0)), axis=-1, keepdims=True)
+            found = _halved(found, open_[1] & alike)
+        return found, ~rounded.any(axis=-1)
 
     def order(self, value: Value) -> tuple[np.ndarray, np.ndarray]:
         m, r, e = (np.broadcast_to(part, value[0].shape) for part in value)
@@ -953,6 +965,12 @@ class Ball(Arithmetic):
         sums = self.total(self.elementary("exp", self.add([value, shift])), (m.ndim - 1,))
         back = (top[..., 0], np.zeros_like(top[..., 0]), np.zeros_like(top[..., 0]))
         return self.add([self.elementary("log", sums), back])
+
+
+def _halved(found: tuple[np.ndarray, np.ndarray, np.ndarray], tied: np.ndarray) -> Value:
+    """Truth values that are ½ ± ½ where operands are tied."""
+    m, r, e = found
+    return np.where(tied, 0.5, m), np.where(tied, 0.5, r), np.where(tied, 0.0, e)
 
 
 def _apart(low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ backward pass takes when it is called with that name.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -598,11 +599,10 @@ def in_numpy(written: Written, wrong: str = "") -> Callable:
     return function
 
 
-def in_torch(written: Written, wrong: str = "") -> Callable:
-    """The function as a `torch.autograd.Function`."""
+def torch_functions() -> Functions:
     import torch
 
-    xp = Functions(
+    return Functions(
         exp=torch.exp,
         log=torch.log,
         tanh=torch.tanh,
@@ -620,6 +620,13 @@ def in_torch(written: Written, wrong: str = "") -> Callable:
         gather_set=lambda E, idx, g: torch.zeros_like(E).index_put((idx,), g),
     )
 
+
+def in_torch(written: Written, wrong: str = "") -> Callable:
+    """The function as a `torch.autograd.Function`."""
+    import torch
+
+    xp = torch_functions()
+
     class Own(torch.autograd.Function):
         @staticmethod
         def forward(ctx, *inputs):
@@ -634,12 +641,10 @@ def in_torch(written: Written, wrong: str = "") -> Callable:
     return Own.apply
 
 
-def in_jax(written: Written, wrong: str = "") -> Callable:
-    """The function with `jax.custom_vjp`."""
-    import jax
+def jax_functions() -> Functions:
     import jax.numpy as jnp
 
-    xp = Functions(
+    return Functions(
         exp=jnp.exp,
         log=jnp.log,
         tanh=jnp.tanh,
@@ -657,6 +662,13 @@ def in_jax(written: Written, wrong: str = "") -> Callable:
         gather_set=lambda E, idx, g: jnp.zeros_like(E).at[idx].set(g),
     )
 
+
+def in_jax(written: Written, wrong: str = "") -> Callable:
+    """The function with `jax.custom_vjp`."""
+    import jax
+
+    xp = jax_functions()
+
     @jax.custom_vjp
     def function(*inputs):
         return written.forward(xp, *inputs)[0]
@@ -668,12 +680,11 @@ def in_jax(written: Written, wrong: str = "") -> Callable:
     return function
 
 
-def in_tensorflow(written: Written, wrong: str = "") -> Callable:
-    """The function with `tf.custom_gradient`."""
+def tensorflow_functions() -> Functions:
     load("tensorflow")  # which keeps its messages back
     import tensorflow as tf
 
-    xp = Functions(
+    return Functions(
         exp=tf.exp,
         log=tf.math.log,
         tanh=tf.tanh,
@@ -691,6 +702,14 @@ def in_tensorflow(written: Written, wrong: str = "") -> Callable:
         gather_set=lambda E, idx, g: tf.tensor_scatter_nd_update(tf.zeros_like(E), idx[:, None], g),
     )
 
+
+def in_tensorflow(written: Written, wrong: str = "") -> Callable:
+    """The function with `tf.custom_gradient`."""
+    load("tensorflow")  # which keeps its messages back
+    import tensorflow as tf
+
+    xp = tensorflow_functions()
+
     @tf.custom_gradient
     def function(*inputs):
         value, saved = written.forward(xp, *inputs)
@@ -705,3 +724,24 @@ MAKERS: dict[str, Callable[..., Any]] = {
     "jax": in_jax,
     "tensorflow": in_tensorflow,
 }
+
+
+FUNCTIONS: dict[str, Callable[[], Functions]] = {
+    "numpy": lambda: NUMPY,
+    "torch": torch_functions,
+    "jax": jax_functions,
+    "tensorflow": tensorflow_functions,
+}
+
+
+def plain(written: Written, engine: str) -> Callable[..., Any]:
+    """The forward pass alone, which the framework's own autodiff differentiates."""
+    xp = FUNCTIONS[engine]()
+
+    def reference(*inputs, **named):
+        return written.forward(xp, *inputs, **named)[0]
+
+    first, *others = inspect.signature(written.forward).parameters.values()
+    assert first.name == "xp"
+    reference.__signature__ = inspect.Signature(others)
+    return reference

@@ -22,7 +22,7 @@ def written(reduction, ignored=-100, wrong=1.0):
         def forward(ctx, z, labels):
             p, kept = torch.softmax(z, 1), labels != ignored
             ctx.save_for_backward(p, labels, kept)
-            each = -torch.log(p[torch.arange(len(labels)), labels]) * kept
+            each = -torch.log_softmax(z, 1)[torch.arange(len(labels)), labels] * kept
             total = each.sum()
             return {"none": each, "sum": total, "mean": total / kept.sum()}[reduction]
 

@@ -362,3 +362,27 @@ def test_what_is_rounded_to_float32_is_inside_and_what_is_one_stays_exact():
     nothing = np.zeros(held.shape)
     assert not ball.to_float32((held, nothing, nothing))[2].any()
     assert ball.to_float32((np.array([1e39]), np.zeros(1), np.zeros(1)))[2] == np.inf
+
+
+def test_a_tie_of_exact_operands_is_either_where_that_is_asked_for():
+    either, opaque = Ball(CONTRACT, opaque=True, either=True), Ball(CONTRACT, opaque=True)
+    exact, zero = either.lift(np.array([-1.0, 0.0, 2.0])), either.lift(np.zeros(3))
+    for relation in (">", ">="):
+        m, r, e = either.compare(relation, exact, zero)
+        assert np.array_equal(m, [0, 0.5, 1]) and np.array_equal(r, [0, 0.5, 0]) and not e.any()
+        assert np.array_equal(opaque.compare(relation, exact, zero)[2], [0, 1, 0])
+    m, r, _ = either.compare("==", exact, zero)
+    assert np.array_equal(m, [0, 0.5, 0]) and np.array_equal(r, [0, 0.5, 0])
+    rounded = (exact[0], np.zeros(3), np.full(3, 2.0**-30))  # which one it is, rounding says
+    assert np.array_equal(either.compare(">", rounded, zero)[2], [0, 1, 0])
+
+
+def test_each_of_several_that_are_the_largest_is_it_by_a_half():
+    either = Ball(CONTRACT, opaque=True, either=True)
+    rows = np.array([[3.0, 1.0, 3.0], [1.0, 2.0, 0.0]])
+    (m, r, e), certain = either.winners(either.lift(rows))
+    assert np.array_equal(m, [[0.5, 0, 0.5], [0, 1, 0]]) and np.array_equal(certain, [False, True])
+    assert np.array_equal(r, [[0.5, 0, 0.5], [0, 0, 0]]) and not e.any()
+    rounded = (rows, np.zeros((2, 3)), np.full((2, 3), 2.0**-30))
+    (_, r, e), _ = either.winners(rounded)
+    assert np.array_equal(e[0], [1, 0, 1])

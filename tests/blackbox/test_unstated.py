@@ -1,0 +1,454 @@
+"""Beside a callable too, zeros, ties, repeated integers, large numbers and other numbers of rows
+are tried: mistakes that only these show are named, and right functions pass all of it."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+import gradproof as gp
+from gradproof.blackbox.build import build
+from gradproof.blackbox.free import is_free, is_ordered
+from gradproof.blackbox.unstated import _is_apart, sums_at, widened
+from gradproof.engines.black_box import Returned
+from gradproof.judge.box import judge_returned
+from gradproof.judge.reference import Data
+from tests.blackbox.handwritten import MAKERS, WRITTEN, plain
+from tests.blackbox.unstated import DATA, RIGHT, normed, normed_back, pooled, slopes, written
+
+TRIED = ("with zeros", "with equal", "with the same integer", "times larger", "rows", "one row")
+
+
+def normal(*shape, seed=7):
+    return torch.tensor(np.random.default_rng(seed).standard_normal(shape), dtype=torch.float32)
+
+
+def check(function, inputs, reference, **options):
+    options = {"diagnose": False, "draws": 1, **options}
+    report = gp.check(function, inputs, reference=reference, **options)
+    assert set(report.kinds) == {"agrees"}, str(report)
+    return report
+
+
+# --- mistakes that a draw does not show -----------------------------------------------------------
+
+
+def assigned(g, E, idx):
+    return torch.zeros_like(E).index_put((idx,), g), None
+
+
+def to_all(g, x):
+    return g[:, None] * (x == x.amax(1, keepdim=True)).to(g.dtype)
+
+
+def pooled_to_all(g, x):
+    pairs = x.unflatten(1, (-1, 2))
+    return (g[..., None] * (pairs == pairs.amax(-1, keepdim=True)).to(g.dtype)).flatten(1)
+
+
+def naive_softmax(x):
+    e = x.exp()
+    return e / e.sum(1, keepdim=True)
+
+
+def naive_softmax_back(g, x):
+    p = naive_softmax(x)
+    return p * (g - (p * g).sum(1, keepdim=True))
+
+
+def layer_norm(x):
+    v, m = torch.var_mean(x, 1, correction=0, keepdim=True)
+    return (x - m) / (v + 1e-5).sqrt()
+
+
+def layer_norm_back(g, x):
+    """With the derivative of the deviation, which there is none of where all is equal."""
+    v, m = torch.var_mean(x, 1, correction=0, keepdim=True)
+    s = (v + 1e-5).sqrt()
+    along = (g * (x - m)).mean(1, keepdim=True)
+    deviation = (x - m) / v.sqrt() * (v.sqrt() / s**3)
+    return (g - g.mean(1, keepdim=True)) / s - along * deviation
+
+
+def silu_back(g, x):
+    s = x.exp() / (1 + x.exp())
+    return g * (s + x * s * (1 - s))
+
+
+def cardinal_sine(x):
+    safe = torch.where(x == 0, torch.ones_like(x), x)
+    return torch.where(x == 0, torch.ones_like(x), torch.sin(safe) / safe)
+
+
+def cardinal_sine_back(g, x):
+    return torch.where(x == 0, torch.zeros_like(x), torch.ones_like(x)) * (
+        g * (x * torch.cos(x) - torch.sin(x)) / (x * x)
+    )
+
+
+def squeezed_back(g, x, w):
+    return g @ w.T, x.squeeze(0).T @ g if x.shape[0] > 1 else torch.zeros_like(w)
+
+
+def blocked_back(g, x, w):
+    return g @ w.T, x[:16].T @ g[:16]
+
+
+def product(x, w):
+    return x @ w
+
+
+IDX = torch.tensor([3, 0, 7, 5])
+X = normal(4, 6)
+WRONG = {
+    "an embedding that assigns": (
+        lambda E, idx: E[idx],
+        assigned,
+        lambda E, idx: E[idx],
+        (normal(9, 3), IDX),
+        "With the same integer throughout idx: ∂l/∂E is refuted",
+    ),
+    "relu, 2 at 0": (
+        torch.relu,
+        slopes(0.0, 2.0, 1.0),
+        lambda x: torch.relu(x),
+        (X,),
+        "With zeros in x: ∂l/∂x is refuted",
+    ),
+    "abs, NaN at 0": (
+        torch.abs,
+        lambda g, x: g * x / x.abs(),
+        lambda x: torch.abs(x),
+        (X,),
+        "With zeros in x: ∂l/∂x is refuted, 6 of 24 elements are NaN",
+    ),
+    "the largest, to all that tie": (
+        lambda x: x.amax(1),
+        to_all,
+        lambda x: x.amax(1),
+        (X,),
+        "With equal elements in x: ∂l/∂x is refuted, its elements that are tied sum to",
+    ),
+    "a pool, to all that tie": (
+        pooled,
+        pooled_to_all,
+        lambda x: pooled(x),
+        (X,),
+        "With equal elements in x: ∂l/∂x is refuted, its elements that are tied sum to",
+    ),
+    "a softmax that overflows": (
+        naive_softmax,
+        naive_softmax_back,
+        lambda x: torch.softmax(x, 1),
+        (X,),
+        "With x 128 times larger: value is refuted",
+    ),
+    "a deviation of equal numbers": (
+        layer_norm,
+        layer_norm_back,
+        lambda x: functional.layer_norm(x, (6,)),
+        (X,),
+        "With equal elements in x: ∂l/∂x is refuted, 6 of 24 elements are NaN",
+    ),
+    "a sigmoid that overflows": (
+        functional.silu,
+        silu_back,
+        lambda x: functional.silu(x),
+        (X,),
+        "With x 128 times larger: ∂l/∂x is refuted",
+    ),
+    "a logarithm of what overflows": (
+        lambda x: torch.log1p(torch.exp(x)),
+        lambda g, x: g * torch.sigmoid(x),
+        lambda x: torch.logaddexp(x, torch.zeros_like(x)),
+        (X,),
+        "With x 128 times larger: value is refuted",
+    ),
+    "0 times NaN": (
+        cardinal_sine,
+        cardinal_sine_back,
+        cardinal_sine,
+        (X,),
+        "With zeros in x: ∂l/∂x is refuted, 6 of 24 elements are NaN",
+    ),
+    "one row": (
+        product,
+        squeezed_back,
+        product,
+        (normal(5, 4), normal(4, 3)),
+        "With one row: ∂l/∂w is refuted, it is zero throughout",
+    ),
+    "the first block": (
+        product,
+        blocked_back,
+        product,
+        (normal(5, 4), normal(4, 3)),
+        "With 17 rows: ∂l/∂w is refuted",  # not 33, at which it was seen
+    ),
+}
+"""A forward pass, a wrong backward pass, a reference, data that hide it, and what is said."""
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_mistake_that_the_given_data_do_not_show_is_named_with_what_shows_it(name):
+    forward, backward, reference, inputs, said = WRONG[name]
+    report = check(written(forward, backward), inputs, reference)
+    assert any(fault.startswith(said) for fault in report.faults), str(report)
+
+
+def test_a_fault_is_shown_with_the_one_input_that_shows_it():
+    def backward(g, x, y):
+        return g * y, g * x * y / y
+
+    report = check(
+        written(lambda x, y: x * y, backward),
+        (normal(4, 6), normal(4, 6, seed=1)),
+        lambda x, y: x * y,
+    )
+    assert "with zeros in x, y" in report.tried
+    assert report.faults[0].startswith("With zeros in y: ∂l/∂y is refuted, 6 of 24"), report.faults
+
+
+# --- right functions ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_function_may_take_any_slope_at_a_kink_and_any_algorithm(name, dtype):
+    forward, backward, reference, data = RIGHT[name]
+    if dtype == torch.bfloat16 and name == "along unit vectors":
+        return  # rounded to 8 bits they have other lengths
+    given = data(np.random.default_rng(1))
+    inputs = [a.to(dtype) if a.is_floating_point() else a for a in given]
+    report = check(written(forward, backward), inputs, reference)
+    assert not report.faults and not report.observations, str(report)
+    if data is DATA:
+        assert {"with zeros in x", "with equal elements in x"} <= set(report.tried)
+
+
+SHAPES = {
+    "linear": [(5, 4), (4, 3), (3,)],
+    "layer_norm": [(5, 8), (8,), (8,)],
+    "swiglu": [(5, 4), (4, 6), (4, 6)],
+    "attention": [(5, 4), (6, 4), (6, 3)],
+    "conv": [(4, 7, 3), (3, 3, 2)],
+    "lstm": [(5, 3), (5, 4), (5, 4), (7, 16), (16,)],
+}
+
+
+@pytest.mark.parametrize(
+    ("engine", "dtype", "names"),
+    [
+        ("torch", "float32", SHAPES),
+        ("torch", "float64", ("layer_norm", "attention", "conv")),
+        ("torch", "bfloat16", ("linear", "layer_norm", "lstm")),
+        ("tensorflow", "float32", ("swiglu", "attention")),
+        ("jax", "float32", ("linear",)),
+        ("numpy", "float32", ("linear",)),
+    ],
+)
+def test_right_functions_beside_their_plain_forward_have_no_fault_in_any_trial(
+    engine, dtype, names
+):
+    for name in names:
+        random = np.random.default_rng(1)
+        inputs = [random.standard_normal(shape).astype(np.float32) for shape in SHAPES[name]]
+        function, reference = MAKERS[engine](WRITTEN[name]), plain(WRITTEN[name], engine)
+        report = gp.check(function, inputs, reference=reference, engine=engine, dtype=dtype, seed=1)
+        assert report.ok and not report.faults, (name, str(report))
+        assert any(words.startswith("with zeros in") for words in report.tried)
+
+
+# --- data that say nothing ------------------------------------------------------------------------
+
+
+def tried(report):
+    return [words for words in report.tried if any(said in words for said in TRIED)]
+
+
+def test_nothing_is_said_of_data_at_which_the_reference_is_not_finite():
+    function = written(lambda x: x.sum(1) / x.norm(dim=1), lambda g, x: float("nan") * x)
+    report = gp.check(function, (X,), reference=lambda x: x.sum(1) / x.norm(dim=1), diagnose=False)
+    assert not any("zeros" in words for words in report.tried) and not report.faults
+
+    def root(x):
+        return (x - 0.5).sqrt()
+
+    half = torch.linspace(0.6, 2.0, 24)[torch.randperm(24)].reshape(4, 6)
+    report = check(written(root, lambda g, x: g / (2 * root(x))), (half,), root)
+    assert "with equal elements in x" in tried(report)
+    assert not any("zeros" in words or "larger" in words for words in report.tried)
+
+
+def test_a_reference_that_overflows_itself_in_the_dtype_says_nothing():
+    report = check(written(naive_softmax, naive_softmax_back), (X,), naive_softmax)
+    assert not report.faults and "with x 128 times larger" not in tried(report)
+
+
+def test_a_reference_that_loses_its_digits_in_the_dtype_says_nothing():
+    def forward(x):
+        if x.dtype == torch.float64:
+            raise TypeError("float32 alone")
+        return normed(x, 1e-7)
+
+    for name, reference in {
+        "itself": lambda x: normed(x, 1e-7),
+        "another": lambda x: functional.layer_norm(x, (9,), eps=1e-7),
+    }.items():
+        function = written(forward, lambda g, x: normed_back(g, x, 1e-7))
+        report = gp.check(
+            function, (normal(4, 9, seed=2) + 3,), reference=reference, diagnose=False
+        )
+        said = [fault for fault in report.faults if "equal elements" in fault]
+        assert bool(said) == (name == "another"), str(report)
+
+
+def test_nothing_is_said_where_a_function_is_finite_and_the_reference_is_not():
+    def forward(x):
+        n = x.norm(dim=1, keepdim=True)
+        return x / n.clamp_min(1e-3)
+
+    def backward(g, x):
+        n, y = x.norm(dim=1, keepdim=True).clamp_min(1e-3), forward(x)
+        return (g - y * (g * y).sum(1, keepdim=True)) / n
+
+    report = check(written(forward, backward), (X,), lambda x: x / x.norm(dim=1, keepdim=True))
+    assert "with zeros in x" not in report.tried and "with equal elements in x" in report.tried
+
+
+def _case():
+    reference = plain(WRITTEN["linear"], "torch")
+    options = {"dtype": None, "seed": 0, "engine": None, "sizes": {}, "upstream": None, "wrt": None}
+    options |= {"accumulate": None, "timeout": None}
+    given = (normal(5, 4), normal(4, 3), normal(3))
+    return build(MAKERS["torch"](WRITTEN["linear"]), given, reference, **options)
+
+
+def test_where_bound_and_autodiff_or_both_sides_differ_nothing_is_certain():
+    right, nothing = np.array([1.0, 2.0]), np.zeros(2)
+    small = np.full(2, 1e-6)
+    assert not _is_apart((right, nothing, small), right)
+    assert _is_apart((right + 0.1, nothing, small), right)
+    assert _is_apart((right[:1], nothing[:1], small[:1]), right)
+
+    one, case = Returned(np.array([1.0, 5.0]), "float32"), _case()
+    for beside, kinds in (([right], "refuted"), ([np.array([1.0, 3.0])], "undecided")):
+        wide = widened(one, (right, nothing, small), right, beside, case, 0.25)
+        found = judge_returned(one, wide, None, case.contract)
+        assert (found.kind == "refuted") == (kinds == "refuted")
+
+
+def test_sums_over_tied_elements_that_are_nothing_but_rounding_are_no_fault():
+    zeros, sides = np.zeros(2), [np.array([1.0, -1.0]), np.array([0.0, 0.0])]
+    assert sums_at(Returned(np.array([0.5, -0.5 + 1e-7]), "float32"), zeros, sides) is None
+    assert sums_at(Returned(np.array([0.5, 0.5]), "float32"), zeros, sides) == (1.0, 0.0)
+
+
+def test_what_is_no_number_at_a_kink_is_a_note():
+    def norm(x):
+        return x.norm(dim=1)
+
+    report = check(written(norm, lambda g, x: (g / norm(x))[:, None] * x), (X,), norm)
+    (note,) = [one for one in report.observations if one.kind == "note"]
+    assert report.ok
+    assert note.text == (
+        "With zeros in x: 6 of 24 elements of ∂l/∂x are not finite, and the reference's are."
+    )
+
+
+def test_a_function_may_refuse_such_data_but_not_go_forward_and_not_back():
+    def forward(x):
+        if torch.any(x == 0):
+            raise ValueError("no zeros")
+        return x * x
+
+    report = check(written(forward, lambda g, x: 2 * g * x), (X,), lambda x: x * x)
+    (note,) = [one for one in report.observations if one.kind == "note"]
+    assert report.ok and note.text.startswith("With zeros in x: the forward pass raises")
+
+    def backward(g, x):
+        assert torch.all(x != 0)
+        return 2 * g * x
+
+    report = check(written(lambda x: x * x, backward), (X,), lambda x: x * x)
+    assert report.faults[0].startswith("With zeros in x: the backward pass raises")
+
+
+def test_sizes_that_a_function_does_not_take_are_not_spoken_of():
+    def forward(x, w):
+        if x.shape[0] % 5:
+            raise ValueError("rows come in fives")
+        return x @ w
+
+    function = written(forward, lambda g, x, w: (g @ w.T, x.T @ g))
+    report = check(function, (normal(5, 4), normal(4, 3)), product)
+    assert not report.observations and not any("row" in words for words in tried(report))
+
+
+def test_where_the_values_are_others_at_another_size_nothing_is_said_of_gradients():
+    def forward(x, w):
+        return x @ w if x.shape[0] > 1 else 0 * (x @ w)
+
+    def backward(g, x, w):
+        return (g @ w.T, x.T @ g) if x.shape[0] > 1 else (0 * x, 0 * w)
+
+    report = check(written(forward, backward), (normal(5, 4), normal(4, 3)), product)
+    assert not report.observations and "with one row" in report.tried
+
+
+def test_where_an_axis_of_the_weights_is_as_long_no_rows_are_taken():
+    function = written(lambda x, b: x * b, lambda g, x, b: (g * b, (g * x).sum(0)))
+    report = check(function, (normal(4, 4), normal(4, seed=1)), lambda x, b: x * b)
+    assert not report.observations and not any("row" in words for words in tried(report))
+
+
+def test_beside_a_reference_that_cannot_be_read_only_what_is_no_number_counts():
+    def wrong(at):
+        def backward(g, x):
+            return torch.where(x == 0, at, g / (1 + x * x))
+
+        return gp.check(
+            written(torch.atan, backward), (X,), reference=lambda x: torch.atan(x), diagnose=False
+        )
+
+    report = wrong(float("nan"))
+    assert "no bound" in report.reference
+    assert report.faults[0].startswith("With zeros in x: ∂l/∂x is refuted, 6 of 24 elements")
+    assert not wrong(7.0).faults
+
+
+# --- what arrays have in common -------------------------------------------------------------------
+
+
+def test_numbers_that_have_something_in_common_are_left_as_they_are():
+    random = np.random.default_rng(0)
+    a = random.standard_normal((5, 5))
+    p = np.exp(a) / np.exp(a).sum(1, keepdims=True)
+    bound = {
+        "symmetric": a + a.T,
+        "antisymmetric": a - a.T,
+        "triangular": np.tril(a),
+        "probabilities": p,
+        "their logarithms": np.log(p),
+        "unit vectors": a / np.linalg.norm(a, axis=1, keepdims=True),
+        "centred": a - a.mean(0),
+        "sorted": np.sort(a, 0),
+        "a mask": random.integers(0, 2, (5, 4)).astype(float),
+        "whole": np.round(10 * a),
+        "infinite": np.where(a > 1, -np.inf, a),
+        "constant": np.full((5, 4), 0.3),
+    }
+    for name, array in bound.items():
+        assert not is_free(array, coarse=False), name
+        assert name == "infinite" or not is_free(array.astype(np.float16), coarse=True), name
+    for seed in range(100):
+        assert is_free(np.random.default_rng(seed).standard_normal((5, 4)), coarse=bool(seed % 2))
+
+
+def test_integers_that_are_a_permutation_or_say_where_parts_begin_are_ordered():
+    data = Data({"x": np.ones((5, 3)), "E": np.ones((9, 2))}, ())
+    assert is_ordered(np.array([3, 0, 1, 4, 2]), data)
+    assert is_ordered(np.array([[2, 0, 1], [0, 2, 1]]), data)
+    assert is_ordered(np.array([0, 4, 6, 9]), data)
+    assert not is_ordered(np.array([3, 0, 1, 2]), data)  # nothing has four rows
+    assert not is_ordered(np.array([3, 0, 1, 4, 4]), data)
