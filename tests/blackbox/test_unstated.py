@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 import gradproof as gp
+from gradproof.blackbox import unstated
 from gradproof.blackbox.build import build
 from gradproof.blackbox.free import is_free, is_ordered
 from gradproof.blackbox.unstated import _is_apart, sums_at, widened
@@ -209,10 +210,22 @@ def test_a_fault_is_shown_with_the_one_input_that_shows_it():
     assert report.faults[0].startswith("With zeros in y: ∂l/∂y is refuted, 6 of 24"), report.faults
 
 
+@pytest.mark.parametrize("engine", ["torch", "tensorflow", "jax"])
+def test_an_embedding_that_assigns_is_found_in_every_framework(engine):
+    random = np.random.default_rng(7)
+    inputs = [random.standard_normal((7, 3)).astype(np.float32), np.array([3, 0, 6, 5, 1])]
+    written_there, reference = WRITTEN["embedding"], plain(WRITTEN["embedding"], engine)
+    wrong = check(MAKERS[engine](written_there, "assigned"), inputs, reference, engine=engine)
+    assert wrong.faults[0].startswith("With the same integer throughout idx: ∂l/∂E is refuted")
+    if engine == "torch":
+        right = check(MAKERS[engine](written_there), inputs, reference, engine=engine)
+        assert right.ok and "with the same integer throughout idx" in right.tried
+
+
 # --- right functions ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_right_function_may_take_any_slope_at_a_kink_and_any_algorithm(name, dtype):
     forward, backward, reference, data = RIGHT[name]
@@ -243,7 +256,6 @@ SHAPES = {
         ("torch", "float64", ("layer_norm", "attention", "conv")),
         ("torch", "bfloat16", ("linear", "layer_norm", "lstm")),
         ("tensorflow", "float32", ("swiglu", "attention")),
-        ("jax", "float32", ("linear",)),
         ("numpy", "float32", ("linear",)),
     ],
 )
@@ -257,6 +269,15 @@ def test_right_functions_beside_their_plain_forward_have_no_fault_in_any_trial(
         report = gp.check(function, inputs, reference=reference, engine=engine, dtype=dtype, seed=1)
         assert report.ok and not report.faults, (name, str(report))
         assert any(words.startswith("with zeros in") for words in report.tried)
+
+
+def test_gates_that_saturate_in_16_bits_and_not_in_float64_are_no_fault():
+    random = np.random.default_rng(12)
+    inputs = [random.standard_normal(shape).astype(np.float32) for shape in SHAPES["lstm"]]
+    reference = plain(WRITTEN["lstm"], "torch")
+    options = {"engine": "torch", "dtype": "bfloat16", "seed": 12}
+    report = gp.check(MAKERS["torch"](WRITTEN["lstm"]), inputs, reference=reference, **options)
+    assert not report.faults, str(report)
 
 
 # --- data that say nothing ------------------------------------------------------------------------
@@ -285,22 +306,41 @@ def test_a_reference_that_overflows_itself_in_the_dtype_says_nothing():
     assert not report.faults and "with x 128 times larger" not in tried(report)
 
 
-def test_a_reference_that_loses_its_digits_in_the_dtype_says_nothing():
-    def forward(x):
-        if x.dtype == torch.float64:
-            raise TypeError("float32 alone")
-        return normed(x, 1e-7)
+def in_one_pass(x):
+    return normed(x, 1e-7)
 
-    for name, reference in {
-        "itself": lambda x: normed(x, 1e-7),
-        "another": lambda x: functional.layer_norm(x, (9,), eps=1e-7),
-    }.items():
-        function = written(forward, lambda g, x: normed_back(g, x, 1e-7))
-        report = gp.check(
-            function, (normal(4, 9, seed=2) + 3,), reference=reference, diagnose=False
-        )
-        said = [fault for fault in report.faults if "equal elements" in fault]
-        assert bool(said) == (name == "another"), str(report)
+
+def in_two_passes(x):
+    return functional.layer_norm(x, (9,), eps=1e-7)
+
+
+def in_float32(x):
+    if x.dtype == torch.float64:
+        raise TypeError("float32 alone")
+    return normed(x, 1e-7)
+
+
+def of_equal_elements(forward, reference):
+    function = written(forward, lambda g, x: normed_back(g, x, 1e-7))
+    inputs = (normal(4, 9, seed=2) + 3,)
+    report = gp.check(function, inputs, reference=reference, diagnose=False)
+    assert "with equal elements in x" in report.tried or reference is in_one_pass
+    return [fault for fault in report.faults if "equal elements" in fault]
+
+
+def test_digits_that_are_lost_in_float32_alone_are_no_fault(monkeypatch):
+    assert not of_equal_elements(in_one_pass, in_two_passes)
+    assert of_equal_elements(in_float32, in_two_passes)  # nothing says that its formula is right
+    assert not of_equal_elements(in_float32, in_one_pass)
+    # Whatever the bound may be, the reference itself is no better.
+    monkeypatch.setattr(unstated, "enclosure_at", _narrow)
+    assert not of_equal_elements(in_float32, in_one_pass)
+    assert of_equal_elements(in_float32, in_two_passes)
+
+
+def _narrow(case, data):
+    right = unstated.right_at(case, data)
+    return {name: (a, np.zeros(a.shape), np.full(a.shape, 1e-6)) for name, a in right.items()}
 
 
 def test_nothing_is_said_where_a_function_is_finite_and_the_reference_is_not():
