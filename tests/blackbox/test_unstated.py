@@ -445,10 +445,10 @@ def test_where_an_axis_of_the_weights_is_as_long_no_rows_are_taken():
 def test_beside_a_reference_that_cannot_be_read_only_what_is_no_number_counts():
     def wrong(at):
         def backward(g, x):
-            return torch.where(x == 0, at, g / (1 + x * x))
+            return torch.where(x == 0, at, g * torch.special.i1(x))
 
         return gp.check(
-            written(torch.atan, backward), (X,), reference=lambda x: torch.atan(x), diagnose=False
+            written(torch.special.i0, backward), (X,), reference=lambda x: torch.special.i0(x), diagnose=False
         )
 
     report = wrong(float("nan"))
