@@ -54,6 +54,8 @@ def conditions(
     here = Tried(case, first, agreeing, allow_ulps)
     again = second_call(first.data)
     yield again.words, here.shown(again)
+    if case.caller.stuck:
+        return
     open_ = {name for name, kind in kinds.items() if kind == "undecided"}
     small = _small(smaller, here, open_) if smaller is not None else None
     if not isinstance(small, Shrunk):
@@ -156,38 +158,38 @@ def _battery(
     ahead: Mapping[str, Mapping[str, Value]],
     resized: Resized | None,
 ) -> Iterator[Told]:
-    """Every trial, and other numbers of axes."""
-    known = _together(here, waiting, ahead)
+    """Every trial, and other numbers of axes; what does not return is not called again."""
+    known = _together(here, waiting)
     for trial in waiting:
         found = known.get(trial.words)
         if found is None:
+            if here.case.caller.stuck:
+                continue
             found = here.shown(trial, ahead.get(trial.words))
         if any(one.kind == "fault" for one in found):
             found = here.smallest(trial) or found
         yield trial.words, found
+    if here.case.caller.stuck:
+        return
     for led in led_by(here.case, resized):
         yield led.words, here.refuted(led)
 
 
-def _together(
-    here: Tried, waiting: Sequence[Trial], ahead: Mapping[str, Mapping[str, Value]]
-) -> dict[str, list[Observation]]:
+def _together(here: Tried, waiting: Sequence[Trial]) -> dict[str, list[Observation]]:
     """What trials that are joined show: nothing, if the call in which they are shows nothing, and
     else what each shows alone, or what they show together alone."""
     known: dict[str, list[Observation]] = {}
     alone: set[str] = set()
     for one in joined(waiting, here.first.data):
-        carrier = one.parts[0]
-        found = here.shown(one.whole, ahead.get(carrier.words))
-        if not found:
-            known |= {trial.words: known.get(trial.words, []) for trial in one.parts}
-            continue
-        for trial in one.parts:
-            if trial.words not in alone and not here.case.caller.stuck:
-                alone.add(trial.words)
-                known[trial.words] = here.shown(trial, ahead.get(trial.words))
-        if not any(known.get(trial.words) for trial in one.parts):
-            known[carrier.words] = found
+        found = here.shown(one.whole)
+        known |= {trial.words: [] for trial in one.parts}
+        for trial in one.parts if found else ():
+            if not here.case.caller.stuck:
+                known[trial.words] = here.shown(trial)
+        if not any(known[trial.words] for trial in one.parts):
+            known[one.parts[0].words] = found
+        if here.case.caller.stuck:
+            break
     return known
 
 
