@@ -9,8 +9,9 @@ from gradproof.core.program import Program
 from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.tape import Tape, record_program
 
-MOST_TAPES = 16
-"""Of so many kinds of evaluation of one program the tapes are kept."""
+MOST_TAPES = 64
+"""Of so many kinds of evaluation of one program the tapes are kept: a check has six or seven of each
+dtype."""
 
 
 @final

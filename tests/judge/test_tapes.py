@@ -145,3 +145,15 @@ def test_a_copy_and_a_pickle_know_no_tapes(recorded):
         recorded.clear()
         replace(reference, tapes=again).enclosure(data, FINE)
         assert len(recorded) == 1
+
+
+def test_checks_in_turn_record_nothing_again(recorded):
+    written = WRITTEN["linear"]
+    counts = []
+    for _ in range(3):
+        recorded.clear()
+        for engine, dtype in (("numpy", "float32"), ("numpy", "float64"), ("torch", "float32")):
+            function = MAKERS[engine](written)
+            assert gp.check(function, reference=written.paper, engine=engine, dtype=dtype).ok
+        counts.append(len(recorded))
+    assert counts[1:] == [0, 0]
