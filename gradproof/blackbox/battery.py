@@ -65,9 +65,10 @@ class Trial:
 
     ``repeats`` says that it is the first call again; ``frozen`` names an input whose gradient is
     not asked for; ``case`` is the check at other sizes. Where ``gross`` is true rounding errors may
-    be large, and only what is no number or far off counts. ``may_refuse`` says that the function
-    need not take such data. ``smaller`` are trials of the same kind,
-    the smallest first, that are tried when this one shows a fault.
+    be large, and only what is no number or far off counts. What is ``drawn`` has numbers as generic
+    as those of the first call. ``may_refuse`` says that the function need not take such data.
+    ``smaller`` are trials of the same kind, the smallest first, that are tried when this one shows
+    a fault.
     """
 
     words: str
@@ -77,6 +78,7 @@ class Trial:
     repeats: bool = False
     case: Case | None = None
     gross: bool = False
+    drawn: bool = False
     may_refuse: bool = False
     smaller: Callable[[], Iterator[Trial]] = lambda: iter(())
 
@@ -105,6 +107,11 @@ def trials(case: Case, data: Data, resized: Resized | None) -> Iterator[Trial]:
 def second_call(data: Data) -> Trial:
     """The first call again."""
     return Trial(told("called a second time"), data, repeats=True)
+
+
+def other_numbers(data: Data) -> Trial:
+    """Another draw of all numbers."""
+    return Trial(told("with other numbers"), data, drawn=True)
 
 
 # --- how numbers lie, and what arrives ------------------------------------------------------------

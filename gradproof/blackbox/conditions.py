@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradproof.blackbox.battery import Resized, Smaller, Trial, second_call, trials
+from gradproof.blackbox.battery import (
+    Resized,
+    Smaller,
+    Trial,
+    other_numbers,
+    second_call,
+    trials,
+)
 from gradproof.blackbox.case import Case
 from gradproof.blackbox.heard import (
     EXACTLY,
@@ -90,19 +97,17 @@ def _small(smaller: Smaller, large: Tried, undecided: set[str]) -> Shrunk | Told
         return None
     case, ups = made.case, large.allow_ulps
     try:
-        # One upstream gradient was tried at its own sizes.
-        answered = [(data, case.ask(data)) for data in map(case.data, range(DRAWS - 1))]
+        first = case.data(0)
+        answer = case.ask(first)
     except BoxFailed:
         return None
-    several = [data for data, _ in answered]
-    waiting = [t for t in trials(case, several[0], made.resized) if not t.repeats]
-    others = [trial for trial in waiting if _differs(trial, several[0])]
-    wholes = enclosures(case, [*several, *(trial.data for trial in others)])
-    draws = [judged_by(case, *one, whole) for one, whole in zip(answered, wholes, strict=False)]
-    judged = [draws[0], *(one for one in draws[1:] if not _is_whole_inside(case, one))]
-    plain = len(judged) == 1 and not ups
-    agreeing = _agreeing_plainly(case, judged[0]) if plain else set()
-    rows = () if agreeing else rows_of(case, judged, ups)
+    another = other_numbers(case.data(1))
+    waiting = [another, *(t for t in trials(case, first, made.resized) if not t.repeats)]
+    others = [trial for trial in waiting if _differs(trial, first)]
+    wholes = enclosures(case, [first, *(trial.data for trial in others)])
+    heard = judged_by(case, first, answer, wholes[0])
+    agreeing = _agreeing_plainly(case, heard) if not ups else set()
+    rows = () if agreeing else rows_of(case, [heard], ups)
     agreeing |= {row.name for row in rows if row.kind == "agrees"}
     if any(row.kind == "refuted" for row in rows) or not large.agreeing <= agreeing:
         seen_there = [r.symbol for r in rows if r.kind == "refuted" and r.name in undecided]
@@ -114,9 +119,9 @@ def _small(smaller: Smaller, large: Tried, undecided: set[str]) -> Shrunk | Told
             symbols=told_row(seen_there),
         )
         return made.words, [Observation("note", told_sentence(text))]
-    pairs = zip(others, wholes[len(several) :], strict=True)
+    pairs = zip(others, wholes[1:], strict=True)
     ahead = {trial.words: whole for trial, whole in pairs}
-    return Shrunk(Tried(case, draws[0], agreeing, ups, made.words), waiting, ahead, made.resized)
+    return Shrunk(Tried(case, heard, agreeing, ups, made.words), waiting, ahead, made.resized)
 
 
 def _agreeing_plainly(case: Case, one: Heard) -> set[str]:
@@ -127,15 +132,6 @@ def _agreeing_plainly(case: Case, one: Heard) -> set[str]:
         return set()
     pairs = [(found[name], one.enclosure[name]) for name in known]
     return set(known) if agree_plainly(pairs, case.contract) else set()
-
-
-def _is_whole_inside(case: Case, one: Heard) -> bool:
-    """Whether all tensors of an answer are inside their bounds, so that none is refuted."""
-    found = returned(case, one.answer)
-    asked = {n: whole for n, whole in one.enclosure.items() if n in case.wanted or n in found}
-    return asked.keys() <= found.keys() and all(
-        are_inside([(found[name], whole) for name, whole in asked.items()])
-    )
 
 
 def _differs(trial: Trial, data: Data) -> bool:
@@ -159,7 +155,7 @@ def _battery(
     resized: Resized | None,
 ) -> Iterator[Told]:
     """Every trial, and other numbers of axes; what does not return is not called again."""
-    known = _together(here, waiting)
+    known = _together(here, waiting, ahead)
     for trial in waiting:
         found = known.get(trial.words)
         if found is None:
@@ -175,19 +171,22 @@ def _battery(
         yield led.words, here.refuted(led)
 
 
-def _together(here: Tried, waiting: Sequence[Trial]) -> dict[str, list[Observation]]:
+def _together(
+    here: Tried, waiting: Sequence[Trial], ahead: Mapping[str, Mapping[str, Value]]
+) -> dict[str, list[Observation]]:
     """What trials that are joined show: nothing, if the call in which they are shows nothing, and
     else what each shows alone, or what they show together alone."""
     known: dict[str, list[Observation]] = {}
-    alone: set[str] = set()
     for one in joined(waiting, here.first.data):
-        found = here.shown(one.whole)
+        whole = ahead.get(one.whole.words)
+        found = here.shown(one.whole, whole)
         known |= {trial.words: [] for trial in one.parts}
         for trial in one.parts if found else ():
             if not here.case.caller.stuck:
-                known[trial.words] = here.shown(trial)
+                known[trial.words] = here.shown(trial, ahead.get(trial.words))
         if not any(known[trial.words] for trial in one.parts):
-            known[one.parts[0].words] = found
+            again = found and not here.case.caller.stuck and here.shown(one.named(), whole)
+            known[one.parts[0].words] = again or found
         if here.case.caller.stuck:
             break
     return known

@@ -10,8 +10,8 @@ from gradproof.engines.arithmetic import Arithmetic, Value
 from gradproof.engines.tape import Tape, record_program
 
 MOST_TAPES = 64
-"""Of so many kinds of evaluation of one program the tapes are kept: a check has six or seven of each
-dtype."""
+"""Of so many kinds of evaluation of one program the tapes are kept: a check has six or seven of
+each dtype."""
 
 
 @final

@@ -448,7 +448,10 @@ def test_beside_a_reference_that_cannot_be_read_only_what_is_no_number_counts():
             return torch.where(x == 0, at, g * torch.special.i1(x))
 
         return gp.check(
-            written(torch.special.i0, backward), (X,), reference=lambda x: torch.special.i0(x), diagnose=False
+            written(torch.special.i0, backward),
+            (X,),
+            reference=lambda x: torch.special.i0(x),
+            diagnose=False,
         )
 
     report = wrong(float("nan"))
