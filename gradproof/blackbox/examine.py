@@ -56,6 +56,7 @@ def examine(
     again: tuple[str, ...],
     resized: Resized | None = None,
     smaller: Smaller | None = None,
+    own: bool = False,
 ) -> CheckReport:
     """The report on a case.
 
@@ -72,6 +73,7 @@ def examine(
         again: the lines that repeat the check.
         resized: the case at other sizes, for the battery.
         smaller: makes a large case small, for the battery; `None` where it is not large.
+        own: whether the reference is the function's own forward pass, read at the first data.
     """
     if full:
         check_size(case)
@@ -117,7 +119,7 @@ def examine(
         kinds = {row.name: row.kind for row in rows}
         others = conditions(case, answers[0], kinds, allow_ulps, resized, smaller)
         if resized is None and smaller is None:
-            others = chain(others, unstated(case, answers[0], kinds, allow_ulps))
+            others = chain(others, unstated(case, answers[0], kinds, allow_ulps, own=own))
         for words, found in others:
             tried.append(words)
             noticed.update((one, None) for one in found)

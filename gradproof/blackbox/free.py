@@ -16,6 +16,9 @@ FEW = 2
 SAMPLE = 2**12
 """Numbers that say how many different ones there are."""
 
+LINES = 16
+"""Lines of an array that are looked at before all of them."""
+
 SPARE = 64
 """Of so many numbers one may be zero by chance, in 16 bits."""
 
@@ -38,14 +41,27 @@ def is_free(array: np.ndarray, *, coarse: bool) -> bool:
     if whole or masked or len(np.unique(a.ravel()[:SAMPLE])) <= FEW:
         return False
     room = 2.0**-6 if coarse else 2.0**-10
-    if a.ndim > 1 and a.shape[-1] == a.shape[-2]:
-        turned, most = np.swapaxes(a, -1, -2), room * np.abs(a).max()
-        if np.all(np.abs(a - turned) <= most) or np.all(np.abs(a + turned) <= most):
+    corner = a[..., :LINES, :LINES] if a.ndim > 1 else a
+    if a.ndim > 1 and a.shape[-1] == a.shape[-2] and _is_symmetric(corner, room):
+        if _is_symmetric(a, room):
             return False
     return not any(_is_bound(a, axis, room) for axis in range(a.ndim))
 
 
+def _is_symmetric(a: np.ndarray, room: float) -> bool:
+    """Whether matrices are their own transposes, or the negative of them."""
+    turned, most = np.swapaxes(a, -1, -2), room * np.abs(a).max()
+    return bool(np.all(np.abs(a - turned) <= most) or np.all(np.abs(a + turned) <= most))
+
+
 def _is_bound(a: np.ndarray, axis: int, room: float) -> bool:
+    """Whether what lies along an axis has something in common; mostly a few lines tell that it has
+    not."""
+    few = a[tuple(slice(None if k == axis else LINES) for k in range(a.ndim))]
+    return _has_common(few, axis, room) and _has_common(a, axis, room)
+
+
+def _has_common(a: np.ndarray, axis: int, room: float) -> bool:
     """Whether what lies along an axis sums to 0 or 1, as numbers or exponentials, has the length
     1, or is sorted."""
     count = a.shape[axis]

@@ -94,6 +94,7 @@ def check_own(
         wrt=wrt,
         seed=seed,
         look=lambda case: _read_whole(case, seed),
+        own=True,
         **options,
     )
     words = report.reference.replace("alone", "the function's own forward pass", 1)

@@ -54,7 +54,7 @@ SUM = 0.125
 
 
 def unstated(
-    case: Case, first: Heard, kinds: Mapping[str, str], allow_ulps: float
+    case: Case, first: Heard, kinds: Mapping[str, str], allow_ulps: float, *, own: bool
 ) -> Iterator[Told]:
     """What was tried beside a callable, and what it showed.
 
@@ -63,10 +63,12 @@ def unstated(
         first: its answer at the given data.
         kinds: the verdicts so far, by the tensors' names.
         allow_ulps: units in the last place that are permitted in any case.
+        own: whether the callable is the function's own forward pass, read at the given data: it may
+            be another at others.
     """
     known = not isinstance(case.reference, Unbounded)
     names = {name for name, kind in kinds.items() if kind == "agrees" or not known}
-    here = Beside(case, names, allow_ulps)
+    here = Beside(case, names, allow_ulps, own)
     for trial in trials_given(case, first.data):
         found = here.shown(trial)
         if found is None:  # perhaps one of the changed inputs alone leaves the domain
@@ -90,6 +92,7 @@ class Beside:
     case: Case
     names: set[str]
     allow_ulps: float
+    own: bool
 
     def shown(self, trial: Trial) -> list[Observation] | None:
         """What a function does at other data; `None` where these say nothing about it."""
@@ -97,7 +100,6 @@ class Beside:
         right = right_at(case, data)
         if right is None:
             return None
-        resized = trial.case is not None
         try:
             answer = case.ask(data)
         except BoxFailed as problem:
@@ -108,8 +110,8 @@ class Beside:
         if not off:
             return []
         values = [name for name in off if name not in case.wanted]
-        if resized and values:
-            return []  # a function of its own, at sizes that nobody asked for
+        if values and (self.own or trial.case is not None):
+            return []  # another function, at sizes or data that nobody asked for
         return self._judged(trial, right, found, off)
 
     def _failed(

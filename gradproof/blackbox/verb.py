@@ -143,8 +143,10 @@ def check_case(
     power: bool = False,
     order: int = 1,
     look: Callable[[Case], None] = look_at_nothing,
+    own: bool = False,
 ) -> CheckReport:
-    """`check`, where `look` sees the case before anything is judged."""
+    """`check`, where `look` sees the case before anything is judged, and the reference may be the
+    function's `own` forward pass as it was read at the given data."""
     reference = untyped(reference)
     if draws is not None and draws < 1:
         raise DataError(told("draws must be at least 1, not {draws}.", draws=draws))
@@ -235,6 +237,7 @@ def check_case(
         again=again,
         resized=(lambda sizes: rebuilt(sizes, case.dtype, seed or 0)) if annotated else None,
         smaller=smaller if large else None,
+        own=own,
     )
     if second is not None:
         report = replace(report, second=_differentiated(second, report, diagnose))

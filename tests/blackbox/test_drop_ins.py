@@ -181,3 +181,44 @@ def test_what_is_not_there_is_said():
         gradcheck(torch.tanh, (x,), check_forward_ad=True)
     with pytest.raises(gp.DataError, match="modes"):
         check_grads(jax.numpy.tanh, (np.ones(3, np.float32),), 1, ("sideways",))
+
+
+def is_usual(x):
+    numbers = x.detach().numpy()
+    return bool(np.all(numbers != 0)) and bool(np.abs(numbers).max() < 50)
+
+
+class Guarded(torch.autograd.Function):
+    """A square, and another function of large numbers, and of zeros."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x if is_usual(x) else x + 1
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * g * x if is_usual(x) else g
+
+
+def test_a_forward_that_is_another_function_at_zeros_is_not_held_against_what_was_read():
+    x = torch.randn(4, 6, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    assert gradcheck(Guarded.apply, (x,))
+
+
+def test_a_backward_that_is_wrong_only_at_zeros_raises():
+    class Quotient(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return 2 * g * (x * x) / x
+
+    x = torch.randn(4, 6, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    with pytest.raises(AssertionError, match="With zeros in x"):
+        gradcheck(Quotient.apply, (x,))

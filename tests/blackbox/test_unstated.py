@@ -197,6 +197,14 @@ def test_a_mistake_that_the_given_data_do_not_show_is_named_with_what_shows_it(n
     assert any(fault.startswith(said) for fault in report.faults), str(report)
 
 
+@pytest.mark.parametrize("name", ["abs, NaN at 0", "a sigmoid that overflows", "one row"])
+def test_so_it_is_in_bfloat16(name):
+    forward, backward, reference, inputs, said = WRONG[name]
+    coarse = [a.bfloat16() for a in inputs]
+    report = check(written(forward, backward), coarse, reference)
+    assert any(fault.startswith(said) for fault in report.faults), str(report)
+
+
 def test_a_fault_is_shown_with_the_one_input_that_shows_it():
     def backward(g, x, y):
         return g * y, g * x * y / y
