@@ -41,10 +41,9 @@ def is_free(array: np.ndarray, *, coarse: bool) -> bool:
     if whole or masked or len(np.unique(a.ravel()[:SAMPLE])) <= FEW:
         return False
     room = 2.0**-6 if coarse else 2.0**-10
-    corner = a[..., :LINES, :LINES] if a.ndim > 1 else a
-    if a.ndim > 1 and a.shape[-1] == a.shape[-2] and _is_symmetric(corner, room):
-        if _is_symmetric(a, room):
-            return False
+    square = a.ndim > 1 and a.shape[-1] == a.shape[-2]
+    if square and _is_symmetric(a[..., :LINES, :LINES], room) and _is_symmetric(a, room):
+        return False
     return not any(_is_bound(a, axis, room) for axis in range(a.ndim))
 
 

@@ -87,7 +87,8 @@ def unstated(
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What is checked, and the tensors of which something may be said."""
+    """What is checked, and the tensors of which something may be said; ``own`` as for
+    `unstated`."""
 
     case: Case
     names: set[str]
@@ -122,7 +123,7 @@ class Beside:
         got = [None if one.array is None else one.array.shape for one in problem.values]
         if trial.case is not None and got != shapes:
             return None
-        if _own(case, trial.data) is None:
+        if _in_dtype(case, trial.data) is None:
             return None
         text = told("{trial}: {problem}", trial=trial.words, problem=problem.args[0])
         return [Observation("fault" if problem.values else "note", told_sentence(text))]
@@ -136,7 +137,7 @@ class Beside:
     ) -> list[Observation] | None:
         """What of the tensors that are far `off` is wrong for certain."""
         case, data = trial.case or self.case, trial.data
-        own = _own(case, data)
+        own = _in_dtype(case, data)
         around = gradients_beside(case, data)
         if own is None or around is None:
             return None
@@ -215,7 +216,7 @@ def gradients_beside(case: Case, data: Data) -> list[dict[str, np.ndarray]] | No
     return found
 
 
-def _own(case: Case, data: Data) -> dict[str, Returned] | None:
+def _in_dtype(case: Case, data: Data) -> dict[str, Returned] | None:
     """What the callable itself has in the dtype of the check; `None` where that is not finite."""
     if case.machine.name == "numpy":
         arrays = right_at(case, data)

@@ -79,7 +79,8 @@ def check(
         may_overwrite: inputs that the function is known to overwrite.
         timeout: seconds after which a call counts as one that does not return.
         battery: whether it is also called twice, with inputs and upstream gradients that lie
-            otherwise in memory, and with each input frozen in turn; what is large is called twice,
+            otherwise in memory, with each input frozen in turn, and with zeros, ties, repeated
+            integers, large numbers and other sizes; what is large beside a paper is called twice,
             and tried in the other conditions at small sizes, if it is right there.
         diagnose: whether the known mistake is looked for that gives a refuted gradient's numbers.
         full: whether the whole Jacobian is looked at, column by column: each element of each output
