@@ -18,9 +18,9 @@ KINDS = {"torch": torch_references, "jax": jax_references, "tensorflow": tensorf
 TITLES = {"torch": "PyTorch", "jax": "JAX", "tensorflow": "TensorFlow"}
 
 
-def report_on(engine, of, shapes, judged=None, dtype=np.float64):
+def report_on(engine, of, shapes, judged=None):
     draw = np.random.default_rng(0).standard_normal
-    given = [draw(shape).astype(dtype) for shape in shapes]
+    given = [draw(shape).astype(np.float64) for shape in shapes]
     return gp.check(
         judged or of,
         dict(zip(_names(of, len(given)), given, strict=True)),
@@ -67,7 +67,7 @@ REFUTED = [
 @pytest.mark.parametrize("factor", [1.01, -1.0])
 def test_a_gradient_that_is_off_by_a_factor_is_refuted(engine, name, factor):
     of, shapes = KINDS[engine].DECIDED[name]
-    report = report_on(engine, of, shapes, SCALED[engine](of, factor), np.float32)
+    report = report_on(engine, of, shapes, SCALED[engine](of, factor))
     assert set(report.kinds[1:]) == {"refuted"}, str(report)
 
 

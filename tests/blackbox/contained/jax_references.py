@@ -174,7 +174,7 @@ DECIDED = {
     ),
     "dropout with a given mask": (lambda x: x * KEPT, [(3, 4)]),
     "lstm cell": (lstm, [(2, 3), (2, 4), (2, 4), (3, 16), (4, 16)]),
-    "attention": (nn.dot_product_attention, [(1, 3, 2, 4), (1, 5, 2, 4), (1, 5, 2, 4)]),
+    "attention": (nn.dot_product_attention, [(1, 4, 2, 4)] * 3),
     "causal attention": (
         lambda q, k, v: nn.dot_product_attention(q, k, v, is_causal=True),
         [(1, 4, 2, 4)] * 3,
