@@ -286,8 +286,8 @@ class Flat:
         written = self._write(*plain(equation, operands), shapes[0])
         if all(value is not None for value in values):
             (self.constants[written.number],) = _worked_out(equation, values)
-        else:
-            self._note(equation.outvars[0].aval.dtype)
+        elif name != "convert_element_type" or equation.invars[0].aval.dtype != np.bool_:
+            self._note(equation.outvars[0].aval.dtype)  # a mask rounds nothing
         return [written]
 
     def _counts(self, equation: Any, operands: list[Any]) -> bool:

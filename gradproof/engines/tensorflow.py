@@ -579,7 +579,8 @@ class _Graph:
         counts = operation.type in _WHOLE and result.dtype in (tf.int32, tf.int64)
         if result.dtype not in (tf.float64, tf.float32, tf.bool) and not counts:
             raise Unattempted(told("conversion to {kind}", kind=result.dtype.name))
-        if result.dtype == tf.float32:
+        mask = operation.type == "Cast" and operation.inputs[0].dtype == tf.bool
+        if result.dtype == tf.float32 and not mask:
             self.precision = "float32"
         self._shape(result)
 
@@ -1112,7 +1113,7 @@ class TensorFlowEngine(Engine):
                 written = tf.function(pulled, autograph=False).get_concrete_function(
                     *(tf.TensorSpec(shape, tf.float64) for shape in shapes)
                 )
-            except (AttributeError, ValueError, tf.errors.OpError) as problem:
+            except (AttributeError, LookupError, ValueError, tf.errors.OpError) as problem:
                 raise Unattempted(
                     told("what raises {kind} in a graph", kind=type(problem).__name__)
                 ) from problem

@@ -214,6 +214,11 @@ def _is_floating(node: Any) -> bool:
     return isinstance(meta, torch.Tensor) and meta.is_floating_point()
 
 
+def _is_mask(node: Any) -> bool:
+    """Whether truth values are made numbers, which rounds nothing."""
+    return _short(node) == "_to_copy" and _meta(node.args[0]).dtype == torch.bool
+
+
 def _meta(node: Any) -> Any:
     return node.meta.get("val", node.meta.get("tensor_meta"))
 
@@ -314,7 +319,7 @@ class _Reading:
         if not isinstance(meta, torch.Tensor):
             raise Unattempted(told("operation {target}", target=node.target))
         if meta.dtype == torch.float32:
-            self.precision = "float32"
+            self.precision = self.precision if _is_mask(node) else "float32"
         elif meta.is_floating_point() and meta.dtype != torch.float64:
             raise Unattempted(told("conversion to {attributes}", attributes=meta.dtype))
         shape, short = _shape_of(meta), _short(node)

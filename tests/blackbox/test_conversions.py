@@ -61,6 +61,14 @@ def test_a_function_that_computes_in_16_bits_is_refuted_in_float32():
     assert kinds(rms_norm(torch.bfloat16), "float32") == ("refuted",) * 3
 
 
+def test_a_mask_that_is_made_numbers_rounds_nothing():
+    def masked(x):
+        return x * (x > 0).float()
+
+    report = gp.check(masked, {"x": N(4)}, reference=masked, engine="torch", **QUICK)
+    assert set(report.kinds) == {"agrees"} and "inside" not in report.reference
+
+
 def test_where_rounding_to_float32_could_change_an_order_nothing_is_decided():
     def gated(x, w):
         return w * (x.float() > x.mean().float())

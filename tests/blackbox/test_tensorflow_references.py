@@ -208,3 +208,11 @@ def test_what_is_not_read_decides_nothing_and_is_named(name):
     report = gp.check(of, (x,), reference=of, battery=False, diagnose=False, draws=1)
     assert set(report.kinds) == {"undecided"}, str(report)
     assert name in report.reference, report.reference
+
+
+def test_a_reference_without_a_gradient_is_an_error_of_the_caller():
+    def reference(x):
+        return tf.truncatemod(x, tf.constant(0.7, x.dtype))
+
+    with pytest.raises(gp.DataError, match="no entry for: TruncateMod"):
+        gp.check(reference, (tf.constant(N((2, 3))),), reference=reference)
