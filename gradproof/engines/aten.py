@@ -41,6 +41,8 @@ FUSED: Mapping[str, str] = {
     "aten.avg_pool2d": told("means under a window"),
     "aten.avg_pool2d_backward": told("the transpose of means under a window"),
     "aten.linalg_inv_ex": "A⁻¹",
+    "aten._linalg_slogdet:1": "log |det A|",
+    "aten.linalg_lu_solve": "A⁻ᵀb",
     "aten.silu": "x·σ(x)",
     "aten.silu_backward": "g·σ(x)·(1 + x·(1−σ(x)))",
     "aten.gelu": told("x·Φ(x), or its form by tanh"),
@@ -299,6 +301,16 @@ def _solve(i: Interpreter, o: Operation, a: Real, b: Real) -> Any:
     return i.matmul(inverse, b) if o.attributes["left"] else i.matmul(b, inverse)
 
 
+def _solved_by_factors(i: Interpreter, o: Operation, a: Real, b: Real) -> Any:
+    """``A⁻ᵀb``, by the factors of A that a determinant has left: those of its transpose where A
+    lies row by row, and else with ``adjoint``."""
+    if not o.attributes["left"]:
+        raise Unattempted(told("operation {name}", name=o.name))
+    rank = len(a.shape)
+    turned = i.transpose(a, (*range(rank - 2), rank - 1, rank - 2))
+    return i.matmul(i.inverse(turned), b)
+
+
 def _cast(i: Interpreter, o: Operation, x: Any) -> Any:
     if isinstance(x, Places):
         return x
@@ -515,6 +527,9 @@ ATEN: Mapping[str, Meaning] = {
     "aten.baddbmm": _linear,
     "aten.linalg_inv_ex": lambda i, o, a: i.inverse(a),
     "aten._linalg_solve_ex": _solve,
+    "aten._linalg_slogdet:1": lambda i, o, a: i.reshape(i.logdet(a), o.shape),
+    "aten._linalg_slogdet:2": _same,
+    "aten.linalg_lu_solve": _solved_by_factors,
     **WINDOWS,
     "aten.t": _transpose,
     "aten.transpose.int": _transpose,

@@ -490,6 +490,7 @@ GRAPH: Mapping[str, Meaning] = {
     "BatchMatMulV2": _matmul,
     "Einsum": _einsum,
     "MatrixInverse": _inverse,
+    "LogMatrixDeterminant:1": lambda i, o, a: i.logdet(a),
     "MatrixSolve": _solved,
     "Conv2D": _convolution,
     "Conv2DBackpropFilter": _convolution_of_kernel,

@@ -327,6 +327,10 @@ class Interpreter:
         """The inverses of the matrices in the last two axes."""
         return Real(self.arithmetic.inverse(x.value))
 
+    def logdet(self, x: Real) -> Real:
+        """``log |det|`` of the matrices in the last two axes."""
+        return Real(self.arithmetic.logdet(x.value))
+
     def matmul(self, a: Real, b: Real) -> Real:
         """The matrix product over the last two axes; the others have the same lengths."""
         return Real(self.arithmetic.matmul(a.value, b.value))

@@ -417,7 +417,8 @@ def _no(operation: Any) -> Unattempted:
 def _is_read(kind: str) -> bool:
     """Whether an operation has a meaning here."""
     own = {*_TAKEN, *_SET, *_ADDED, *_TURNED, *_JOINED, f"Sparse{_CROSS}", "TensorScatterUpdate"}
-    return _SPELLED.get(kind, kind) in GRAPH or kind in own
+    spelled = _SPELLED.get(kind, kind)
+    return spelled in GRAPH or f"{spelled}:1" in GRAPH or kind in own
 
 
 def _is_known(shape: Any) -> bool:
@@ -555,6 +556,9 @@ class _Graph:
             self._check(operation, result)
         if kind == "TopKV2":
             self._largest(operation)
+        elif kind == "LogMatrixDeterminant":  # its sign is not read
+            given, result = self._operand(operation.inputs[0]), results[1]
+            self.known[result.name] = self._write(f"{kind}:1", [given], {}, self._shape(result))
         elif kind in _INDICES and operation.inputs[_INDICES[kind]].name in self.moving:
             self.known[results[0].name] = self._at(operation, self._shape(results[0]))
         elif kind in _TAKEN:

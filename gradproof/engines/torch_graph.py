@@ -49,6 +49,7 @@ _READ: dict[str, tuple[int, ...]] = {
     "aten.full_like": (1,),
     "aten.new_full": (1,),
     "aten.max_pool2d_with_indices_backward": (0, 1),
+    "aten.linalg_lu_solve": (0, 2),
 }
 """Of which operands the elements count; of others it is the shape, or what is worked out again."""
 
@@ -214,6 +215,16 @@ def _is_floating(node: Any) -> bool:
     return isinstance(meta, torch.Tensor) and meta.is_floating_point()
 
 
+def _solves(node: Any) -> bool:
+    return _is_call(node) and _short(node) == "linalg_lu_solve"
+
+
+def _is_factored(node: Any) -> bool:
+    """Whether it has the factors of a matrix whose determinant was asked for."""
+    call, part = _call(node)
+    return _is_call(call) and (_short(call), part) == ("_linalg_slogdet", 2)
+
+
 def _is_mask(node: Any) -> bool:
     """Whether truth values are made numbers, which rounds nothing."""
     return _short(node) == "_to_copy" and _meta(node.args[0]).dtype == torch.bool
@@ -323,6 +334,11 @@ class _Reading:
         elif meta.is_floating_point() and meta.dtype != torch.float64:
             raise Unattempted(told("conversion to {attributes}", attributes=meta.dtype))
         shape, short = _shape_of(meta), _short(node)
+        # The factors are read as the matrix that has them, and by what solves with them alone.
+        if (short, part) == ("_linalg_slogdet", 2) and not all(map(_solves, result.users)):
+            raise Unattempted(told("operation {target}", target=node.target))
+        if _solves(node) and not _is_factored(node.args[0]):
+            raise Unattempted(told("operation {target}", target=node.target))
         moved = short in _MOVED and not (short == "index_put" and node.args[3:4] == (True,))
         if moved and not self._by_order(node):
             return self._moved(node, part, self.numbers[result], shape)

@@ -61,7 +61,6 @@ REFUSED = {
         for engine in ("jax", "torch")
     },
     ("log_det", "jax"): "operation lu",
-    ("log_det", "torch"): "operation aten._linalg_slogdet:2",
 }
 """What is not attempted, and why: the degree grows with every step of a recurrence, the gradient of
 the largest number under a window needs an order, and a determinant is made of factors."""

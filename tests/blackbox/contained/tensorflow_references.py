@@ -266,11 +266,17 @@ DECIDED = {
         lambda x: tf.cast(tf.nn.softmax(tf.roll(tf.cast(x, tf.float32), 1, 1)), x.dtype),
         [(3, 4)],
     ),
+    "slogdet": (lambda x: tf.linalg.slogdet(tf.stack([x, x * x]))[1], [(3, 3)]),
     "checkpoints, vmap": (lambda x: tf.vectorized_map(tf.nn.softmax, x), [(3, 4)]),
     "loops of a given length": (unrolled, [(3, 4), (4,), (4, 4)]),
 }
 
 UNDECIDED = {
+    "cholesky": (
+        lambda x: tf.linalg.cholesky(x @ tf.transpose(x)),
+        [(3, 3)],
+        "Cholesky",
+    ),
     "conversion to 16 bits": (
         lambda x: tf.cast(tf.cast(x, tf.bfloat16), x.dtype),
         [(3, 4)],

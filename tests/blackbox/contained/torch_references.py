@@ -148,6 +148,10 @@ DECIDED = {
         [(3,), (4,)],
     ),
     "matrix inverse": (lambda x: torch.linalg.inv(x + 4 * torch.eye(3, dtype=x.dtype)), [(3, 3)]),
+    "slogdet": (
+        lambda x: torch.linalg.slogdet(x)[1] + torch.linalg.slogdet(x.T @ x)[1] * x.sum(),
+        [(3, 3)],
+    ),
     # layers
     "layer_norm": (lambda x, w, b: functional.layer_norm(x, (4,), w, b), [(3, 4), (4,), (4,)]),
     "rms_norm": (lambda x, w: functional.rms_norm(x, (4,), w, 1e-5), [(3, 4), (4,)]),
@@ -285,7 +289,7 @@ DECIDED = {
 UNDECIDED = {
     "cumprod": (lambda x: torch.cumprod(x, 1), [(3, 4)], "aten.max.dim"),
     "fft": (lambda x: torch.fft.rfft(x).abs(), [(3, 4)], "fft"),
-    "cholesky, slogdet": (lambda x: torch.linalg.slogdet(x)[1], [(3, 3)], "slogdet"),
+    "cholesky": (lambda x: torch.linalg.cholesky(x @ x.T), [(3, 3)], "cholesky"),
     "conversion to 16 bits": (lambda x: x.bfloat16().to(x.dtype), [(3, 4)], "bfloat16"),
     "branches on data": (lambda x: x if x.sum() > 9 else x.sin(), [(3, 4)], "a number"),
 }
