@@ -15,6 +15,8 @@ from gradproof.blackbox.case import Case
 from gradproof.blackbox.heard import EXACTLY, Heard, returned
 from gradproof.engines.arithmetic import Value
 from gradproof.engines.black_box import BoxFailed
+from gradproof.engines.dtype import in_dtype
+from gradproof.judge.layers import OTHER_ALGORITHM
 from gradproof.judge.reference import Data
 
 MOVED = 2.0**-18
@@ -22,6 +24,19 @@ MOVED = 2.0**-18
 
 STEADY = 2.0**-4
 """The share of an error that may be another one then. Of rounding errors it is about √2."""
+
+
+OTHER, MORE = 2.0**-1, 8.0
+"""The share of an error from which on it is another one, and how much more it must be where the
+true values are others too, as a share of them: an error of a formula moves as these do."""
+
+MOVES = (MOVED, MOVED, 2.0**-14, 2.0**-10, 2.0**-9, 2.0**-8)
+"""Moves of the inputs, of which one at least must show that an error is another one. Of ``1 − s``
+beside 1 only a larger one changes the rounding."""
+
+LOST = {"float32": 2.0**-16, "float64": 2.0**-41}
+"""How far rounding may be off, as a share of a tensor's largest element. What computes in a coarser
+dtype inside is farther off."""
 
 
 def is_steady(name: str, case: Case, heard: Heard, enclosure: Value) -> bool:
@@ -33,24 +48,69 @@ def is_steady(name: str, case: Case, heard: Heard, enclosure: Value) -> bool:
         heard: the answer in float64.
         enclosure: of the exact tensor at its data.
     """
-    random = np.random.default_rng(0)
+    before = _error(name, case, heard, enclosure)
+    there = _nearby(case, heard, 0, MOVED, EXACTLY)
+    if before is None or there is None or name not in there.enclosure:
+        return False
+    after = _error(name, case, there, there.enclosure[name])
+    if after is None:
+        return False
+    return bool(np.linalg.norm(after - before) <= STEADY * np.linalg.norm(before))
+
+
+def is_rounding(name: str, case: Case, heard: Heard) -> bool:
+    """Whether what is outside of its bound is so by rounding: it is off by little, and at inputs
+    nearby by other amounts. An algorithm may lose digits that
+    the reference's equations keep, as ``s(1 − s)`` does where a sigmoid saturates.
+
+    Args:
+        name: the tensor, of float32 or float64.
+        case: what is checked.
+        heard: the answer.
+    """
+    if name not in heard.enclosure or case.dtype not in LOST:
+        return False
+    m, r, e = (np.asarray(part, dtype=np.float64) for part in heard.enclosure[name])
+    array = returned(case, heard.answer)[name].array
+    if array is None or array.shape != m.shape or not np.all(np.isfinite(array)):
+        return False
+    error = array.astype(np.float64) - m
+    outside = np.abs(error) > r + OTHER_ALGORITHM * e
+    if not np.any(outside) or not np.abs(error).max() <= LOST[case.dtype] * np.abs(m).max():
+        return False
+    before = error[outside]
+    size = np.linalg.norm(before)
+    changed = 0.0
+    for number, move in enumerate(MOVES):
+        there = _nearby(case, heard, number, move, case.dtype)
+        found = None if there is None else returned(case, there.answer)[name].array
+        if there is None or found is None or name not in there.enclosure:
+            return False
+        m2, r2 = (np.asarray(part, dtype=np.float64) for part in there.enclosure[name][:2])
+        after = (found.astype(np.float64) - m2)[outside]
+        blurred = np.linalg.norm(r[outside]) + np.linalg.norm(np.broadcast_to(r2, m.shape)[outside])
+        apart = (np.linalg.norm(after - before) - blurred) / size
+        moved = np.linalg.norm((m2 - m)[outside]) / (np.linalg.norm(m[outside]) or 1.0)
+        changed = max(changed, float(apart - MORE * moved))
+    return changed >= OTHER
+
+
+def _nearby(case: Case, heard: Heard, seed: int, most: float, dtype: str) -> Heard | None:
+    """The answer to the same inputs in a dtype, each moved by a share of itself."""
+    random = np.random.default_rng(seed)
     inputs = {
-        n: a * (1 + MOVED * random.uniform(-1.0, 1.0, a.shape)) if a.dtype.kind == "f" else a
+        n: in_dtype(a * (1 + most * random.uniform(-1.0, 1.0, a.shape)), dtype)
+        if a.dtype.kind == "f"
+        else a
         for n, a in heard.data.inputs.items()
     }
     data = Data(inputs, heard.data.upstream)
     try:
-        answer = case.ask(data, dtype=EXACTLY)
+        answer = case.ask(data, dtype=dtype)
     except BoxFailed:
-        return False
-    there = case.reference.enclosure(data, case.contract).get(name)
-    if there is None:
-        return False
-    before = _error(name, case, heard, enclosure)
-    after = _error(name, case, replace(heard, data=data, answer=answer), there)
-    if before is None or after is None:
-        return False
-    return bool(np.linalg.norm(after - before) <= STEADY * np.linalg.norm(before))
+        return None
+    enclosure = case.reference.enclosure(data, case.contract)
+    return replace(heard, data=data, answer=answer, enclosure=enclosure, least={})
 
 
 def _error(name: str, case: Case, heard: Heard, enclosure: Value) -> np.ndarray | None:

@@ -199,6 +199,10 @@ def _details(report: CheckReport, lang: str) -> Iterator[str]:
         if row.kind != "agrees" and row.finding.because != say(NOTHING, lang):
             yield ""
             yield from _detail(row, lang)
+    for row in report.rows:
+        if row.kind == "agrees" and row.finding.share > 1:
+            yield ""
+            yield from (f"· {row.symbol}: {line}" for line in row.why)
     closer = [row for row in report.rows if row.kind == "agrees" and row.finding.hiding]
     if closer:
         yield ""
