@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -143,8 +144,11 @@ def _traced(
 def _run(recording: Recording, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     recording.namer.root = sys._getframe()
     recording.namer.kind = Traced
-    with reported(function), canvases(recording.blank):
-        return function(**arguments)
+    with ExitStack() as unless_it_returns, reported(function), canvases(recording.blank):
+        unless_it_returns.callback(recording.namer.release)
+        result = function(**arguments)
+        unless_it_returns.pop_all()
+        return result
 
 
 def record(
