@@ -66,9 +66,9 @@ class Trial:
     ``repeats`` says that it is the first call again; ``frozen`` names an input whose gradient is
     not asked for; ``case`` is the check at other sizes. Where ``gross`` is true rounding errors may
     be large, and only what is no number or far off counts. What is ``drawn`` has numbers as generic
-    as those of the first call. ``may_refuse`` says that the function need not take such data.
-    ``smaller`` are trials of the same kind, the smallest first, that are tried when this one shows
-    a fault.
+    as those of the first call. ``may_refuse`` says that the function need not take such data, and
+    ``changes_integers`` that these stand at other places. ``smaller`` are trials of the same kind,
+    the smallest first, that are tried when this one shows a fault.
     """
 
     words: str
@@ -80,6 +80,7 @@ class Trial:
     gross: bool = False
     drawn: bool = False
     may_refuse: bool = False
+    changes_integers: bool = False
     smaller: Callable[[], Iterator[Trial]] = lambda: iter(())
 
 

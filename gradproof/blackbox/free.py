@@ -90,8 +90,9 @@ def is_bound_along(array: np.ndarray, axis: int) -> bool:
 
 
 def is_ordered(a: np.ndarray, data: Data) -> bool:
-    """Whether integers are a permutation of what some input has along an axis, or say where parts
-    of another input begin: then one cannot be replaced alone."""
+    """Whether integers are a permutation of what some input has along an axis, rise or fall
+    throughout, are all different though by chance some would be equal, or say where parts of
+    another input begin: then one cannot be replaced alone."""
     if a.dtype.kind not in "iu" or a.ndim == 0 or a.size < 2:
         return False
     lengths = {n for one in data.inputs.values() if one.dtype.kind == "f" for n in one.shape}
@@ -100,4 +101,23 @@ def is_ordered(a: np.ndarray, data: Data) -> bool:
         whole = np.array_equal(ordered, np.broadcast_to(np.arange(count), ordered.shape))
         if whole and count in lengths:
             return True
-    return a.ndim == 1 and a[0] == 0 and bool(np.all(np.diff(a.astype(np.int64)) >= 0))
+    if _are_different(a.reshape(1, -1)) or any(
+        _are_different(np.moveaxis(a, axis, -1).reshape(-1, a.shape[axis]))
+        for axis in range(a.ndim)
+    ):
+        return True
+    steps = np.diff(a.astype(np.int64), axis=-1)
+    if steps.size >= PAIRS and bool(np.all(steps > 0) or np.all(steps < 0)):
+        return True
+    return a.ndim == 1 and a[0] == 0 and bool(np.all(steps >= 0))
+
+
+def _are_different(lines: np.ndarray) -> bool:
+    """Whether no line has an integer twice, of which the chance would be small: as of the rows that
+    are kept, each once."""
+    ordered = np.sort(lines, axis=1).astype(np.int64)
+    if np.any(ordered[:, 0] < 0) or np.any(ordered[:, 1:] == ordered[:, :-1]):
+        return False
+    most = int(ordered.max()) + 1
+    chance = np.prod(1 - np.arange(lines.shape[1]) / most) ** float(len(lines))
+    return bool(chance < 1 / SPARE)

@@ -64,8 +64,8 @@ def trials_given(case: Case, data: Data) -> Iterator[Trial]:
 
 
 def _loud(g: np.ndarray) -> np.ndarray:
-    """An upstream gradient of which no element is too small to be noticed."""
-    return np.copysign(np.maximum(np.abs(g), g.dtype.type(0.5)), g)
+    """An upstream gradient of which no element is too small to be noticed beside the others."""
+    return np.copysign(np.clip(np.abs(g), g.dtype.type(0.5), g.dtype.type(1)), g)
 
 
 # --- other numbers --------------------------------------------------------------------------------
@@ -81,10 +81,31 @@ def _numbers(case: Case, data: Data) -> Iterator[Trial]:
     signed = [t for t in free if has_both_signs(data.inputs[t.name])]
     integers = [t for t in case.inputs if _is_repeatable(data.inputs[t.name], data)]
     yield from edited(zero_in, data, signed, with_zeros, gross=True)
-    yield from edited(equal_in, data, free, with_ties, gross=True)
-    yield from edited(same_in, data, integers, _one_throughout, gross=True)
+    if len(signed) > 1 and case.machine.name not in COMPILED:
+        for one in signed:  # a product of two zeros hides what either does
+            yield from edited(zero_in, data, [one], with_zeros, gross=True)
+    yield from edited(equal_in, data, free, _with_extremes_tied, gross=True)
+    for trial in edited(same_in, data, integers, _one_throughout, gross=True):
+        yield _of_integers(trial)
     if case.dtype != "float16":  # which overflows where others do not
         yield from edited(larger, data, signed, lambda a: a * a.dtype.type(LARGE), gross=True)
+
+
+def _with_extremes_tied(a: np.ndarray) -> np.ndarray:
+    """Ties in the first row, and the rows with the largest and the least number twice."""
+    new = with_ties(a)
+    rows = new.reshape(len(new), -1)
+    extremes = int(rows.max(1).argmax()), int(rows.min(1).argmin())
+    others = (k for k in range(1, len(new)) if k not in extremes)
+    for row, other in zip(extremes, others, strict=False):
+        new[other] = new[row]
+    return new
+
+
+def _of_integers(trial: Trial) -> Trial:
+    """The trial, and its smaller ones, as those of other integers."""
+    smaller = trial.smaller
+    return replace(trial, changes_integers=True, smaller=lambda: map(_of_integers, smaller()))
 
 
 def _is_repeatable(a: np.ndarray, data: Data) -> bool:

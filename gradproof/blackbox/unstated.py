@@ -69,11 +69,16 @@ def unstated(
     known = not isinstance(case.reference, Unbounded)
     names = {name for name, kind in kinds.items() if kind == "agrees" or not known}
     here = Beside(case, names, allow_ulps, own)
+    tried: set[str] = set()
     for trial in trials_given(case, first.data):
+        if trial.words in tried:
+            continue
+        tried.add(trial.words)
         found = here.shown(trial)
         if found is None:  # perhaps one of the changed inputs alone leaves the domain
             for one in trial.smaller() if trial.case is None else ():
                 alone = here.shown(one)
+                tried.add(one.words)
                 if alone is not None:
                     yield one.words, alone
             continue
@@ -111,8 +116,8 @@ class Beside:
         if not off:
             return []
         values = [name for name in off if name not in case.wanted]
-        if values and (self.own or trial.case is not None):
-            return []  # another function, at sizes or data that nobody asked for
+        if values and (self.own or trial.case is not None or trial.changes_integers):
+            return []  # another function, at sizes, places or data that nobody asked for
         return self._judged(trial, right, found, off)
 
     def _failed(

@@ -15,7 +15,16 @@ from gradproof.engines.black_box import Returned
 from gradproof.judge.box import judge_returned
 from gradproof.judge.reference import Data
 from tests.blackbox.handwritten import MAKERS, WRITTEN, plain
-from tests.blackbox.unstated import DATA, RIGHT, normed, normed_back, pooled, slopes, written
+from tests.blackbox.unstated import (
+    DATA,
+    RIGHT,
+    moved_back,
+    normed,
+    normed_back,
+    pooled,
+    slopes,
+    written,
+)
 
 TRIED = ("with zeros", "with equal", "with the same integer", "times larger", "rows", "one row")
 
@@ -45,6 +54,18 @@ def to_all(g, x):
 def pooled_to_all(g, x):
     pairs = x.unflatten(1, (-1, 2))
     return (g[..., None] * (pairs == pairs.amax(-1, keepdim=True)).to(g.dtype)).flatten(1)
+
+
+def to_all_of_all(g, x):
+    return g * (x == x.max()).to(g.dtype)
+
+
+def largest_magnitude_to_all(g, x):
+    return g * x.sign() * (x.abs() == x.abs().max())
+
+
+def where_nothing_is_zero(g, x, y):
+    return torch.where(x == 0, torch.zeros_like(x), g * y), g * x
 
 
 def naive_softmax(x):
@@ -129,6 +150,34 @@ WRONG = {
         lambda x: x.amax(1),
         (X,),
         "With equal elements in x: ∂l/∂x is refuted, its elements that are tied sum to",
+    ),
+    "the largest of a line, to all, where little arrives": (
+        lambda x: x.amax(2),
+        lambda g, x: g[..., None] * (x == x.amax(2, keepdim=True)),
+        lambda x: x.amax(2),
+        (normal(3, 5, 4, seed=3),),
+        "With equal elements in x: ∂l/∂x is refuted, its elements that are tied sum to",
+    ),
+    "the largest of all, to all that tie": (
+        lambda x: x.max(),
+        to_all_of_all,
+        lambda x: x.max(),
+        (X,),
+        "With equal elements in x: ∂l/∂x is refuted, its elements that are tied sum to",
+    ),
+    "the largest magnitude of all, to all that tie": (
+        lambda x: x.abs().max(),
+        largest_magnitude_to_all,
+        lambda x: x.abs().max(),
+        (-X,),
+        "With equal elements in x: ∂l/∂x is refuted, its elements that are tied sum to",
+    ),
+    "a product, where one factor is zero": (
+        lambda x, y: x * y,
+        where_nothing_is_zero,
+        lambda x, y: x * y,
+        (normal(4, 6), normal(4, 6, seed=1)),
+        "With zeros in x: ∂l/∂x is refuted",
     ),
     "a pool, to all that tie": (
         pooled,
@@ -444,6 +493,20 @@ def test_where_the_values_are_others_at_another_size_nothing_is_said_of_gradient
     assert not report.observations and "with one row" in report.tried
 
 
+def test_where_the_values_are_others_at_equal_places_nothing_is_said_of_them():
+    """Places that are each once may be assigned: whether a row is, or is added, is the same."""
+
+    def assigned_rows(x, place):
+        return torch.zeros(8, 2, dtype=x.dtype).index_put((place,), x)
+
+    def added(x, place):
+        return torch.zeros(8, 2, dtype=x.dtype).index_add(0, place, x)
+
+    function = written(assigned_rows, lambda g, x, place: (g[place], None))
+    report = check(function, (normal(3, 2), torch.tensor([5, 1, 7])), added)
+    assert not report.observations and "with the same integer throughout place" in report.tried
+
+
 def test_where_an_axis_of_the_weights_is_as_long_no_rows_are_taken():
     function = written(lambda x, b: x * b, lambda g, x, b: (g * b, (g * x).sum(0)))
     report = check(function, (normal(4, 4), normal(4, seed=1)), lambda x, b: x * b)
@@ -503,3 +566,29 @@ def test_integers_that_are_a_permutation_or_say_where_parts_begin_are_ordered():
     assert is_ordered(np.array([0, 4, 6, 9]), data)
     assert not is_ordered(np.array([3, 0, 1, 2]), data)  # nothing has four rows
     assert not is_ordered(np.array([3, 0, 1, 4, 4]), data)
+
+
+def test_integers_that_rise_or_are_all_different_by_more_than_chance_are_ordered():
+    data = Data({"x": np.ones((50, 3))}, ())
+    random = np.random.default_rng(0)
+    kept = random.permutation(50)[:25]
+    assert is_ordered(kept, data) and is_ordered(kept.reshape(5, 5), data)
+    assert not is_ordered(np.append(kept, kept[0]), data)
+    assert is_ordered(np.stack([random.permutation(9)[:5] for _ in range(8)]), data)  # per row
+    assert is_ordered(np.array([2, 5, 7, 40]), data) and is_ordered(np.array([9, 7, 3, 1]), data)
+    assert not is_ordered(np.array([2, 5, 5, 40]), data)
+    assert not is_ordered(random.permutation(50)[:5], data)  # of so few there is nothing to say
+    assert not is_ordered(np.array([-1, 5, 2, 40]), data)
+
+
+def test_rows_that_are_kept_each_once_may_be_assigned():
+    kept = torch.tensor(np.random.default_rng(2).permutation(32)[:16])
+
+    def taken(x, order):
+        return x[order]
+
+    report = check(written(taken, moved_back), (normal(32, 3), kept), taken)
+    assert report.ok and not report.observations, str(report)
+    repeated = torch.tensor(np.random.default_rng(2).integers(0, 500, 16))
+    report = check(written(taken, moved_back), (normal(500, 3), repeated), taken)
+    assert report.faults[0].startswith("With the same integer throughout order"), str(report)
