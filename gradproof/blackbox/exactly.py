@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 
 from gradproof.blackbox.case import Case
+from gradproof.blackbox.free import is_bound_but_for_rounding
 from gradproof.blackbox.heard import EXACTLY, Heard, finding, returned
 from gradproof.blackbox.steady import is_rounding, is_steady
 from gradproof.core.told import told
@@ -227,8 +228,27 @@ def with_exact(row: CheckRow, case: Case, exactly: Exactly) -> CheckRow:
             because=exact.because,
             dtype=case.dtype,
         )
+        bound = _bound(case, exactly)
+        if bound:
+            because = told(
+                "{because}, and what lies along an axis of {names} sums to 0 or 1, or has the "
+                "length 1, only but for rounding to {dtype}: a function that uses it is as far off",
+                because=because,
+                names=", ".join(bound),
+                dtype=case.dtype,
+            )
+            return replace(row, finding=replace(f, kind="undecided", because=because))
         return replace(row, finding=replace(exact, because=because))
     return row
+
+
+def _bound(case: Case, exactly: Exactly) -> list[str]:
+    """The inputs of 16 bits of which a right function may use what their rounding has broken."""
+    if case.dtype in FINE:
+        return []
+    data = exactly.heard[0].data.inputs
+    floats = (t.name for t in case.inputs if data[t.name].dtype.kind == "f")
+    return [name for name in floats if is_bound_but_for_rounding(data[name])]
 
 
 def _as_far(row: CheckRow, fine: Finding) -> CheckRow:

@@ -25,6 +25,12 @@ SPARE = 64
 PAIRS = 3
 """Neighbours from which on it is no chance that they all rise."""
 
+COARSE = 2.0**-6
+"""How far off sums and lengths are in 16 bits, at most."""
+
+EXACT = 2.0**-30
+"""The same in float64, of numbers that were rounded to nothing less."""
+
 
 def is_free(array: np.ndarray, *, coarse: bool) -> bool:
     """Whether nothing is seen that the numbers of an array have in common but their sign.
@@ -40,7 +46,7 @@ def is_free(array: np.ndarray, *, coarse: bool) -> bool:
     masked = np.count_nonzero(a == 0) > max(1, a.size // SPARE)
     if whole or masked or len(np.unique(a.ravel()[:SAMPLE])) <= FEW:
         return False
-    room = 2.0**-6 if coarse else 2.0**-10
+    room = COARSE if coarse else 2.0**-10
     square = a.ndim > 1 and a.shape[-1] == a.shape[-2]
     if square and _is_symmetric(a[..., :LINES, :LINES], room) and _is_symmetric(a, room):
         return False
@@ -76,6 +82,20 @@ def _has_common(a: np.ndarray, axis: int, room: float) -> bool:
             return True
     steps = np.diff(a, axis=axis)
     return steps.size >= PAIRS and bool(np.all(steps >= 0) or np.all(steps <= 0))
+
+
+def is_bound_but_for_rounding(array: np.ndarray) -> bool:
+    """Whether lines along an axis sum to 0 or 1, or have the length 1, no better than numbers of 16
+    bits do: a right function may use that they do, and is off by as much."""
+    a = np.asarray(array, dtype=np.float64)
+    if a.size == 0 or not np.all(np.isfinite(a)):
+        return False
+    return any(
+        a.size >= 2 * a.shape[axis]  # of a single line it may be chance
+        and _is_bound(a, axis, COARSE)
+        and not _is_bound(a, axis, EXACT)
+        for axis in range(a.ndim)
+    )
 
 
 def has_both_signs(array: np.ndarray) -> bool:
