@@ -69,6 +69,15 @@ def _is_bound(a: np.ndarray, axis: int, room: float) -> bool:
 def _has_common(a: np.ndarray, axis: int, room: float) -> bool:
     """Whether what lies along an axis sums to 0 or 1, as numbers or exponentials, has the length
     1, or is sorted."""
+    if _is_scaled(a, axis, room):
+        return True
+    steps = np.diff(a, axis=axis)
+    return steps.size >= PAIRS and bool(np.all(steps >= 0) or np.all(steps <= 0))
+
+
+def _is_scaled(a: np.ndarray, axis: int, room: float) -> bool:
+    """Whether what lies along an axis sums to 0 or 1, as numbers or exponentials, or has the length
+    1."""
     count = a.shape[axis]
     if count < 2:
         return False
@@ -78,10 +87,7 @@ def _has_common(a: np.ndarray, axis: int, room: float) -> bool:
     if np.all(np.abs((a * a).sum(axis) - 1) <= 2 * room):
         return True
     with np.errstate(over="ignore"):
-        if np.all(a <= room) and np.all(np.abs(np.exp(a).sum(axis) - 1) <= count * room):
-            return True
-    steps = np.diff(a, axis=axis)
-    return steps.size >= PAIRS and bool(np.all(steps >= 0) or np.all(steps <= 0))
+        return bool(np.all(a <= room) and np.all(np.abs(np.exp(a).sum(axis) - 1) <= count * room))
 
 
 def is_bound_but_for_rounding(array: np.ndarray) -> bool:
@@ -91,9 +97,9 @@ def is_bound_but_for_rounding(array: np.ndarray) -> bool:
     if a.size == 0 or not np.all(np.isfinite(a)):
         return False
     return any(
-        a.size >= 2 * a.shape[axis]  # of a single line it may be chance
-        and _is_bound(a, axis, COARSE)
-        and not _is_bound(a, axis, EXACT)
+        (a.size >= 2 * a.shape[axis] or np.all(a >= 0))  # of a single line it may be chance
+        and _is_scaled(a, axis, COARSE)
+        and not _is_scaled(a, axis, EXACT)
         for axis in range(a.ndim)
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -85,8 +86,16 @@ def _numbers(case: Case, data: Data) -> Iterator[Trial]:
         for one in signed:  # a product of two zeros hides what either does
             yield from edited(zero_in, data, [one], with_zeros, gross=True)
     yield from edited(equal_in, data, free, _with_extremes_tied, gross=True)
-    for trial in edited(same_in, data, integers, _one_throughout, gross=True):
+    kept = {t.name: _different_along(data.inputs[t.name]) for t in integers}
+    alike = [t for t in integers if not kept[t.name]]
+    for trial in edited(same_in, data, alike, _one_throughout, gross=True):
         yield _of_integers(trial)
+    for one in integers:  # as the ends of an edge, and the places of the largest in a row
+        for axis in kept[one.name]:
+            words = partial(_same_along, axis=axis)
+            edit = partial(_one_line, axis=axis)
+            for trial in edited(words, data, [one], edit, gross=True):
+                yield _of_integers(trial)
     if case.dtype != "float16":  # which overflows where others do not
         yield from edited(larger, data, signed, lambda a: a * a.dtype.type(LARGE), gross=True)
 
@@ -111,6 +120,29 @@ def _of_integers(trial: Trial) -> Trial:
 def _is_repeatable(a: np.ndarray, data: Data) -> bool:
     """Whether an input has integers of which each may be another one."""
     return a.dtype.kind in "iu" and a.ndim > 0 and a.size > 1 and not is_ordered(a, data)
+
+
+def _different_along(a: np.ndarray) -> tuple[int, ...]:
+    """The axes along which no line has an integer twice, of an array of several lines: what lies
+    along them may have to be different."""
+    if a.ndim < 2:
+        return ()
+    steps = {axis: np.diff(np.sort(a, axis), axis=axis) for axis in range(a.ndim)}
+    return tuple(axis for axis, step in steps.items() if step.size and np.all(step > 0))
+
+
+def _same_along(names: str, axis: int) -> str:
+    return told(
+        "with the same integers along each line of axis {axis} in {names}", axis=axis, names=names
+    )
+
+
+def _one_line(a: np.ndarray, axis: int) -> np.ndarray:
+    """The first line along an axis in the place of all; negative integers stay."""
+    first = np.moveaxis(a, axis, 0).reshape(a.shape[axis], -1)[:, 0]
+    shape = [1] * a.ndim
+    shape[axis] = -1
+    return np.where(a < 0, a, first.reshape(shape)).astype(a.dtype)
 
 
 def _one_throughout(a: np.ndarray) -> np.ndarray:

@@ -118,6 +118,8 @@ class Beside:
         values = [name for name in off if name not in case.wanted]
         if values and (self.own or trial.case is not None or trial.changes_integers):
             return []  # another function, at sizes, places or data that nobody asked for
+        if trial.changes_integers and not all(is_finite(found[name]) for name in off):
+            return []  # what is no number there is outside of a domain: two points become one
         return self._judged(trial, right, found, off)
 
     def _failed(

@@ -597,7 +597,8 @@ def test_what_only_rounding_breaks_is_seen():
         assert is_bound_but_for_rounding(array.astype(np.float16))
         assert not is_bound_but_for_rounding(array)
     assert not is_bound_but_for_rounding(np.eye(4)[[1, 0, 3, 2, 2]])
-    assert not is_bound_but_for_rounding(p[0].astype(np.float16))
+    assert is_bound_but_for_rounding(np.array([0.1, 0.2, 0.3, 0.4], dtype=np.float16))
+    assert not is_bound_but_for_rounding(u[0].astype(np.float16))
     for seed in range(100):
         drawn = np.random.default_rng(seed).standard_normal((5, 4)).astype(np.float16)
         assert not is_bound_but_for_rounding(drawn)
@@ -614,6 +615,32 @@ def test_integers_that_rise_or_are_all_different_by_more_than_chance_are_ordered
     assert not is_ordered(np.array([2, 5, 5, 40]), data)
     assert not is_ordered(random.permutation(50)[:5], data)  # of so few there is nothing to say
     assert not is_ordered(np.array([-1, 5, 2, 40]), data)
+
+
+def of_edges(x, ends):
+    return (x[ends[0]] - x[ends[1]]).norm(dim=1)
+
+
+def of_edges_back(put):
+    def backward(g, x, ends):
+        d = x[ends[0]] - x[ends[1]]
+        u = g[:, None] * d / d.norm(dim=1, keepdim=True)
+        return put(put(torch.zeros_like(x), ends[0], u), ends[1], -u), None
+
+    return backward
+
+
+def test_the_two_ends_of_an_edge_stay_different_and_edges_become_equal():
+    ends = torch.tensor([[0, 1, 2, 6], [1, 2, 0, 3]])
+    inputs = (normal(7, 3), ends)
+    right = written(of_edges, of_edges_back(lambda x, i, u: x.index_add(0, i, u)))
+    report = gp.check(right, inputs, reference=of_edges, draws=1, diagnose=False)
+    words = "with the same integers along each line of axis 0 in ends"
+    assert not report.faults and words in report.tried, str(report)
+    assigning = lambda x, i, u: x.index_put((i,), x[i] + u)  # noqa: E731
+    wrong = written(of_edges, of_edges_back(assigning))
+    report = gp.check(wrong, inputs, reference=of_edges, draws=1, diagnose=False)
+    assert any(fault.startswith("W" + words[1:]) for fault in report.faults), str(report)
 
 
 def test_rows_that_are_kept_each_once_may_be_assigned():
