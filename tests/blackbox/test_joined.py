@@ -220,3 +220,19 @@ def test_what_hangs_in_a_joined_call_is_told_once_and_the_report_still_comes(whe
     (only,) = report.observations
     assert only.kind == "fault" and only.text.endswith(": it does not return within 0.3 s.")
     assert "it does not return" in str(report)
+
+
+def test_what_hangs_when_it_is_called_again_is_not_called_any_more():
+    right, calls = layer(relu), []
+
+    def function(x, W):
+        calls.append(x)
+        if len(calls) == 4:
+            while True:
+                time.sleep(0.001)
+        return right(x, W)
+
+    report = checked(function, relu_paper, timeout=0.3)
+    (only,) = report.observations
+    assert only.text == "Called a second time: it does not return within 0.3 s."
+    assert report.tried == ("called a second time",) and len(calls) == 4
