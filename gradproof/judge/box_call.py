@@ -12,6 +12,9 @@ from gradproof.core.told import told
 from gradproof.engines.black_box import Answer, BoxFailed, Question
 from gradproof.engines.engine import Engine
 
+MOMENT = 0.5
+"""Seconds in which a stopped thread may leave a framework: a process that ends meanwhile aborts."""
+
 
 @dataclass(slots=True, eq=False)
 class Caller:
@@ -48,6 +51,7 @@ class Caller:
         if thread.is_alive():
             self.stuck = True
             _stop(thread)
+            thread.join(MOMENT)
             raise BoxFailed(told("it does not return within {seconds:g} s", seconds=self.timeout))
         if problems:
             raise problems[0]

@@ -1,5 +1,6 @@
 """What a black box may do wrong beside its numbers: each gets a verdict, and the rest comes."""
 
+import threading
 import time
 
 import numpy as np
@@ -160,6 +161,18 @@ def test_a_function_that_does_not_return_is_given_up_and_stopped():
     assert report.faults == ("It does not return within 0.5 s.",) and report.exit_code == 1
     time.sleep(0.2)
     assert time.monotonic() - running[-1] > 0.1, "its thread is still running"
+
+
+def test_what_is_given_up_has_left_the_framework_when_the_report_comes():
+    """A process that ends while a thread is inside PyTorch's backward pass aborts."""
+    before = set(threading.enumerate())
+
+    def hangs(x, W, g):
+        while True:
+            time.sleep(0.1)
+
+    assert checked(hangs, timeout=0.3).faults == ("It does not return within 0.3 s.",)
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_function_that_returns_in_time_is_judged():
