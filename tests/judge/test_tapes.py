@@ -147,6 +147,17 @@ def test_a_copy_and_a_pickle_know_no_tapes(recorded):
         assert len(recorded) == 1
 
 
+def test_what_cannot_be_taped_is_recorded_once_and_evaluated_then(recorded):
+    def picked(E: "v d", i: "n, index v", j: "n, index v"):
+        return np.tanh(E[i] + E[j])
+
+    case = case_of(picked)
+    found = [case.reference.enclosure(case.data(k), FINE) for k in range(3)]
+    assert len(recorded) == 1 and not same(found[0], found[1])
+    for k, one in enumerate(found):
+        assert same(one, fresh(case.reference).enclosure(case.data(k), FINE))
+
+
 def test_checks_in_turn_record_nothing_again(recorded):
     written = WRITTEN["linear"]
     counts = []
