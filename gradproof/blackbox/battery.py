@@ -65,8 +65,7 @@ class Trial:
 
     ``repeats`` says that it is the first call again; ``frozen`` names an input whose gradient is
     not asked for; ``case`` is the check at other sizes. Where ``gross`` is true rounding errors may
-    be large, and only what is no number or far off counts. What is ``drawn`` has numbers as generic
-    as those of the first call. ``may_refuse`` says that the function need not take such data, and
+    be large, and only what is no number or far off counts. ``may_refuse`` says that the function need not take such data, and
     ``changes_integers`` that these stand at other places. ``smaller`` are trials of the same kind,
     the smallest first, that are tried when this one shows a fault.
     """
@@ -78,7 +77,6 @@ class Trial:
     repeats: bool = False
     case: Case | None = None
     gross: bool = False
-    drawn: bool = False
     may_refuse: bool = False
     changes_integers: bool = False
     smaller: Callable[[], Iterator[Trial]] = lambda: iter(())
@@ -112,7 +110,7 @@ def second_call(data: Data) -> Trial:
 
 def other_numbers(data: Data) -> Trial:
     """Another draw of all numbers."""
-    return Trial(told("with other numbers"), data, drawn=True)
+    return Trial(told("with other numbers"), data)
 
 
 # --- how numbers lie, and what arrives ------------------------------------------------------------

@@ -29,7 +29,6 @@ from gradproof.blackbox.heard import (
     returned,
     symbol,
 )
-from gradproof.blackbox.joined import joined
 from gradproof.blackbox.leading import Led, led_by
 from gradproof.blackbox.manners import is_same
 from gradproof.blackbox.rows import rows_of
@@ -154,14 +153,17 @@ def _battery(
     ahead: Mapping[str, Mapping[str, Value]],
     resized: Resized | None,
 ) -> Iterator[Told]:
-    """Every trial, and other numbers of axes; what does not return is not called again."""
-    known = _together(here, waiting, ahead)
+    """Every trial, each in a call of its own, and other numbers of axes; what does not return is
+    not called again.
+
+    Two trials in one call would hide each other: where elements are zero a gradient may have no
+    derivative, and with an upstream gradient that is not contiguous a function may well go another
+    way, in which it is right.
+    """
     for trial in waiting:
-        found = known.get(trial.words)
-        if found is None:
-            if here.case.caller.stuck:
-                continue
-            found = here.shown(trial, ahead.get(trial.words))
+        if here.case.caller.stuck:
+            return
+        found = here.shown(trial, ahead.get(trial.words))
         if any(one.kind == "fault" for one in found):
             found = here.smallest(trial) or found
         yield trial.words, found
@@ -169,27 +171,6 @@ def _battery(
         return
     for led in led_by(here.case, resized):
         yield led.words, here.refuted(led)
-
-
-def _together(
-    here: Tried, waiting: Sequence[Trial], ahead: Mapping[str, Mapping[str, Value]]
-) -> dict[str, list[Observation]]:
-    """What trials that are joined show: nothing, if the call in which they are shows nothing, and
-    else what each shows alone, or what they show together alone."""
-    known: dict[str, list[Observation]] = {}
-    for one in joined(waiting, here.first.data):
-        whole = ahead.get(one.whole.words)
-        found = here.shown(one.whole, whole)
-        known |= {trial.words: [] for trial in one.parts}
-        for trial in one.parts if found else ():
-            if not here.case.caller.stuck:
-                known[trial.words] = here.shown(trial, ahead.get(trial.words))
-        if not any(known[trial.words] for trial in one.parts):
-            again = found and not here.case.caller.stuck and here.shown(one.named(), whole)
-            known[one.parts[0].words] = again or found
-        if here.case.caller.stuck:
-            break
-    return known
 
 
 @dataclass(frozen=True, slots=True)
