@@ -65,9 +65,9 @@ class Trial:
 
     ``repeats`` says that it is the first call again; ``frozen`` names an input whose gradient is
     not asked for; ``case`` is the check at other sizes. Where ``gross`` is true rounding errors may
-    be large, and only what is no number or far off counts. ``may_refuse`` says that the function need not take such data, and
-    ``changes_integers`` that these stand at other places. ``smaller`` are trials of the same kind,
-    the smallest first, that are tried when this one shows a fault.
+    be large, and only what is no number or far off counts. ``may_refuse`` says that the function
+    need not take such data, and ``changes_integers`` that these stand at other places. ``smaller``
+    are trials of the same kind, the smallest first, that are tried when this one shows a fault.
     """
 
     words: str
