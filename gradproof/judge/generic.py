@@ -355,7 +355,12 @@ def _checked(tensor: Tensor, value: Any, dtype: str) -> np.ndarray:
                 index=list(index),
                 array=array[index],
             ),
-            advice=told("Give finite data."),
+            advice=told(
+                "Give finite data; a mask of -inf can be a constant in both functions, as in  "
+                "lambda x: f(x, mask)"
+            )
+            if np.isneginf(array[index])
+            else told("Give finite data."),
         )
     raise DataError(
         told("{tensor} has numbers too large for {dtype}.", tensor=tensor.name, dtype=dtype),

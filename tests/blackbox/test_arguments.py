@@ -281,3 +281,19 @@ def test_shapes_as_annotations_stay_shapes():
 
     report = gp.check(layer, reference=paper, engine="numpy", battery=False)
     assert report.ok and "a paper" in report.reference
+
+
+def test_a_mask_of_minus_infinity_is_told_where_it_belongs():
+    torch = pytest.importorskip("torch")
+    scores, mask = torch.randn(4, 4), torch.triu(torch.full((4, 4), -torch.inf), 1)
+
+    def attended(scores, mask):
+        return torch.softmax(scores + mask, -1)
+
+    with pytest.raises(DataError, match=r"mask\[0, 1\] is -inf: .* lambda x: f\(x, mask\)"):
+        gp.check(attended, (scores, mask), reference=attended, wrt=("scores",))
+    assert gp.check(
+        lambda scores: attended(scores, mask),
+        (scores,),
+        reference=lambda scores: attended(scores, mask),
+    ).ok
