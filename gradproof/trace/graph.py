@@ -411,7 +411,7 @@ def _operand(recording: Recording, value: Any) -> Node:
         boolean = np.asarray(value).dtype.kind == "b"
         return recording.node("number", (), (), term=term, boolean=boolean)
     # A copy: what is done to the array afterwards did not take part.
-    array = np.array(value)
+    array = np.asarray(value).copy()
     if array.dtype == object or array.dtype.kind not in "fiub":
         raise NotYet(
             told("{kind} cannot be used in arithmetic here.", kind=type(value).__name__),
