@@ -86,13 +86,13 @@ def _zeros(shape: tuple[int, ...]) -> np.ndarray:
     return np.broadcast_to(_ZERO, shape)
 
 
-def _up(x: np.ndarray) -> np.ndarray:
+def up(x: np.ndarray) -> np.ndarray:
     """A little more than a nonnegative float64: it covers 16 roundings, and underflow."""
     return np.asarray(x * _ROOM_ALONE + _TINY_ALONE)
 
 
-def _raised(x: np.ndarray) -> np.ndarray:
-    """`_up` of an array that is used up."""
+def raised(x: np.ndarray) -> np.ndarray:
+    """`up` of an array that is used up."""
     x = np.asarray(x)
     x *= _ROOM_ALONE
     x += _TINY_ALONE
@@ -240,7 +240,7 @@ class Ball(Arithmetic):
             return self._lifts[id(array)][1]
         m, r, e = self._lifted(array)
         if self.scaled:
-            e = _up(e + 2 * self.scaled * self.u * (np.abs(m) + r + e))
+            e = up(e + 2 * self.scaled * self.u * (np.abs(m) + r + e))
         value = m, r, e
         if keeps:
             self._lifts[id(array)] = array, value
@@ -258,12 +258,12 @@ class Ball(Arithmetic):
         return (
             exact,
             nothing,
-            np.where(small & (size > 0), _up(size) if flushed else self.unit, 0.0),
+            np.where(small & (size > 0), up(size) if flushed else self.unit, 0.0),
         )
 
     def number(self, value: Fraction) -> Value:
         middle = float(value)
-        radius = 0.0 if Fraction(middle) == value else float(_up(np.float64(U * abs(middle))))
+        radius = 0.0 if Fraction(middle) == value else float(up(np.float64(U * abs(middle))))
         # A power of two is exact in every dtype; others are rounded, and were perhaps made of
         # two or three numbers that the derivation multiplied together.
         dyadic = value == 0 or (
@@ -272,7 +272,7 @@ class Ball(Arithmetic):
             and self.tiny <= abs(middle) <= self.largest_number
         )
         wide = 3 * self.u * abs(middle) + self.lost_in_product
-        error = 0.0 if dyadic else float(_up(np.float64(wide)))
+        error = 0.0 if dyadic else float(up(np.float64(wide)))
         return np.asarray(middle), np.asarray(radius), np.asarray(error)
 
     def table(self, array: np.ndarray) -> Value:
@@ -281,12 +281,12 @@ class Ball(Arithmetic):
         size = np.abs(m)
         fits = (size >= self.tiny) & (size <= self.largest_number)
         dyadic = (size == 0) | (fits & (np.frexp(size)[0] == 0.5))
-        wide = _up(3 * self.u * size + self.lost_in_product)
-        return m, r, np.where(dyadic, e, _up(e + wide))
+        wide = up(3 * self.u * size + self.lost_in_product)
+        return m, r, np.where(dyadic, e, up(e + wide))
 
     def pi(self) -> Value:
         middle = np.asarray(np.pi)  # float64's nearest to π, as its own literal says
-        return middle, _up(U * middle), _up(3 * self.u * middle)
+        return middle, up(U * middle), up(3 * self.u * middle)
 
     def add(self, values: Sequence[Value]) -> Value:
         middle, radius, inherited = values[0]
@@ -297,7 +297,7 @@ class Ball(Arithmetic):
             radius = np.asarray(size * _UNIT)
             if not _nothing(before):
                 radius = _plus(radius, before)
-            radius = _raised(radius)
+            radius = raised(radius)
             inherited = _sum(inherited, e)
         if len(values) == 2:
             size = _sum(_plus(size, radius), inherited)
@@ -309,7 +309,7 @@ class Ball(Arithmetic):
             error = _plus(error, np.asarray(inherited + lost))
         elif lost:
             error += lost
-        return middle, radius, _raised(error)
+        return middle, radius, raised(error)
 
     def repeat(self, value: Value, count: int) -> Value:
         m, r, e = value
@@ -317,7 +317,7 @@ class Ball(Arithmetic):
         size = np.abs(m) + r + e
         # a sum, or a product
         error = count * (e + (count * self.summing + 2 * self.u) * size + self.lost_in_product)
-        return middle, _up(count * r + U * np.abs(middle)), _up(error)
+        return middle, up(count * r + U * np.abs(middle)), up(error)
 
     def multiply(self, left: Value, right: Value) -> Value:
         return self._multiplied(left, right)[0]
@@ -356,7 +356,7 @@ class Ball(Arithmetic):
         if one:
             error = np.zeros(middle.shape)
             error = error if inherited is None else _plus(error, inherited)
-            return (middle, _raised(radius), _raised(error)), _EVERYWHERE, (b1, b2)
+            return (middle, raised(radius), raised(error)), _EVERYWHERE, (b1, b2)
         error = np.asarray(b1 * b2)
         error *= self._twice
         error += self._lost
@@ -370,7 +370,7 @@ class Ball(Arithmetic):
             error = np.where(one, _ZERO if inherited is None else inherited, error)
         else:
             one = None
-        return (middle, _raised(radius), _raised(error)), one, (b1, b2)
+        return (middle, raised(radius), raised(error)), one, (b1, b2)
 
     def _multiplied_numbers(
         self, left: Value, right: Value, middle: np.ndarray
@@ -442,7 +442,7 @@ class Ball(Arithmetic):
     def _widened(self, value: Value) -> Value:
         """Products and roots, where the engine may have called its own power instead."""
         m, r, e = value
-        return m, r, _up(e + self.contract.units("other") * self.u * (np.abs(m) + r) + self.tiny)
+        return m, r, up(e + self.contract.units("other") * self.u * (np.abs(m) + r) + self.tiny)
 
     def _any_power(self, base: Value, exponent: Fraction) -> Value:
         """``x^q`` of a positive x; its slope ``q·x^(q−1)`` is monotone, so an end is steepest."""
@@ -486,9 +486,9 @@ class Ball(Arithmetic):
         # The slopes are a few roundings of float64, and so is the distance to zero.
         steep_exact = np.abs(slope(np.where(bad, 1.0, low_exact * (1 - 2.0**-48)))) * _ROOM
         steep = np.abs(slope(np.where(bad, 1.0, low))) * _ROOM
-        radius = _up(_up(steep_exact * r) + 2 * U * np.abs(middle))
-        grown = _up(steep * e)
-        error = _up(grown + units * self.u * (np.abs(middle) + radius + grown) + self.tiny)
+        radius = up(up(steep_exact * r) + 2 * U * np.abs(middle))
+        grown = up(steep * e)
+        error = up(grown + units * self.u * (np.abs(middle) + radius + grown) + self.tiny)
         if positive:  # the root of nothing is nothing
             none = (m == 0) & (r == 0) & (e == 0)
             bad &= ~none
@@ -519,17 +519,17 @@ class Ball(Arithmetic):
             error = error + self.u * size
         if self.summing < self.u:  # the sum itself is stored
             error = error + self.u * (np.abs(middle) + radius + error)
-        error = _up((error + count * self.lost_in_sum) * room)
+        error = up((error + count * self.lost_in_sum) * room)
         if error.shape != middle.shape:
             error = np.broadcast_to(error, middle.shape)
-        return middle, _up(radius * room), error
+        return middle, up(radius * room), error
 
     def scattered(
         self, value: Value, additions: np.ndarray, rounded: int, size: np.ndarray
     ) -> Value:
         m, r, e = value
         grown = size * ((1 + self.u) ** rounded * _ROOM)
-        return m, r, _up(e + self.u * (additions + rounded) * grown)
+        return m, r, up(e + self.u * (additions + rounded) * grown)
 
     def matmul(self, left: Value, right: Value) -> Value:
         (m1, r1, e1), (m2, r2, e2) = left, right
@@ -547,7 +547,7 @@ class Ball(Arithmetic):
                 if own <= self.narrow:
                     return middle, error * (max(share, own) * _ROOM), error
                 size = np.abs(m1) @ np.abs(m2) * ((roundings + 2) * U * room)
-                return middle, _up(error * share + size + (count + 1) * TINY), error
+                return middle, up(error * share + size + (count + 1) * TINY), error
         sizes = self._sizes(m1, m2)
         if points and faultless and self.accumulate == self.u >= _HALF:
             error = _line(sizes, count * self.u * room * _ROOM, lost)
@@ -676,11 +676,11 @@ class Ball(Arithmetic):
         if _nothing(r) and _nothing(e) and domain == EVERYWHERE:
             middle = kernel(m)
             size = np.asarray(np.abs(middle))
-            radius = _raised(np.asarray(kernel_units * U) * size)
+            radius = raised(np.asarray(kernel_units * U) * size)
             size += radius
             size *= np.asarray(self.contract.units(name) * self.u)
             size += self._tiny
-            return middle, radius, _raised(size)
+            return middle, radius, raised(size)
         size = np.abs(m) + r
         size += e
         bad = ~(size <= self.largest_number)
@@ -693,12 +693,12 @@ class Ball(Arithmetic):
             m = np.where(bad, min(1.0, highest / 2), m)
             r, e = np.where(bad, 0.0, r), np.where(bad, 0.0, e)
         middle = kernel(m)
-        radius = _up(steepest(m, _up(r)) * r)
-        radius = _up(radius + kernel_units * U * np.abs(middle))
-        grown = _up(steepest(m, _up(r + e)) * e)
+        radius = up(steepest(m, up(r)) * r)
+        radius = up(radius + kernel_units * U * np.abs(middle))
+        grown = up(steepest(m, up(r + e)) * e)
         size = np.abs(middle) + radius
         size += grown
-        error = _up(grown + self.contract.units(name) * self.u * size + self.tiny)
+        error = up(grown + self.contract.units(name) * self.u * size + self.tiny)
         if not some:
             return middle, radius, error
         self.undecided += int(np.sum(bad))
@@ -733,7 +733,7 @@ class Ball(Arithmetic):
         middle, apart = pick(m1, m2), np.abs(m1 - m2)
         first = middle == m1
         parts = [
-            np.where(apart <= _up(w1 + w2), np.maximum(p1, p2), np.where(first, p1, p2))
+            np.where(apart <= up(w1 + w2), np.maximum(p1, p2), np.where(first, p1, p2))
             for p1, p2, w1, w2 in ((r1, r2, r1, r2), (e1, e2, r1 + e1, r2 + e2))
         ]
         return middle, *parts
@@ -746,7 +746,7 @@ class Ball(Arithmetic):
         wider *= np.asarray(self.contract.units("other") * self.u)
         wider = wider + e
         wider += self._tiny
-        wider = _raised(wider)
+        wider = raised(wider)
         exact = np.asarray((m == 0) | (m == 1))
         if not any_of(exact):
             return m, r, wider
@@ -760,7 +760,7 @@ class Ball(Arithmetic):
     def compare(self, relation: Relation, left: Value, right: Value) -> Value:
         (m1, r1, e1), (m2, r2, e2) = left, right
         middle, gap = m1 - m2, r1 + r2 + e1 + e2
-        apart = np.abs(middle) > _up(gap)
+        apart = np.abs(middle) > up(gap)
         exact = gap == 0
         if relation == "==":
             holds = middle == 0
@@ -775,7 +775,7 @@ class Ball(Arithmetic):
         if not self.opaque:
             return holds.astype(np.float64), unsure, unsure
         # The exact comparison is open only where the exact operands' enclosures meet.
-        known = (np.abs(middle) > _up(r1 + r2)) | (r1 + r2 == 0)
+        known = (np.abs(middle) > up(r1 + r2)) | (r1 + r2 == 0)
         found = holds.astype(np.float64), np.where(known, 0.0, 1.0), unsure
         return _halved(found, exact & (middle == 0)) if self.either else found
 
@@ -794,7 +794,7 @@ class Ball(Arithmetic):
                 parts.append(np.zeros(place.shape).squeeze(axis))
                 continue
             wide, full = (np.broadcast_to(one, m.shape) for one in (width, part))
-            open_ = top - m <= _up(wide + np.take_along_axis(wide, place, axis))
+            open_ = top - m <= up(wide + np.take_along_axis(wide, place, axis))
             parts.append(np.max(full, axis=axis, where=open_, initial=0.0))
         return top.squeeze(axis), *parts
 
@@ -806,7 +806,7 @@ class Ball(Arithmetic):
         here = np.arange(m.shape[-1]) == top
         gap = np.take_along_axis(m, top, -1) - m
         exactly, rounded = (
-            (gap <= _up(width + np.take_along_axis(width, top, -1))) & ~here for width in (r, r + e)
+            (gap <= up(width + np.take_along_axis(width, top, -1))) & ~here for width in (r, r + e)
         )
         open_ = [near | (here & near.any(axis=-1, keepdims=True)) for near in (exactly, rounded)]
         most = 1.0 if self.opaque else np.inf
@@ -824,8 +824,8 @@ class Ball(Arithmetic):
         places = np.argsort(m, axis=-1, kind="stable")
         m, width = (np.take_along_axis(part, places, -1) for part in (m, r + e))
         exact = width == 0
-        low = np.where(exact, m, np.nextafter(m - _up(width), -np.inf))
-        high = np.where(exact, m, np.nextafter(m + _up(width), np.inf))
+        low = np.where(exact, m, np.nextafter(m - up(width), -np.inf))
+        high = np.where(exact, m, np.nextafter(m + up(width), np.inf))
         return places, _apart(low, high)
 
     def middles(self, value: Value) -> np.ndarray:
@@ -837,7 +837,7 @@ class Ball(Arithmetic):
         with np.errstate(over="ignore"):
             exact = (m == m.astype(np.float32)) & (r == 0) & (e == 0)
         size = np.abs(m) + r + e
-        rounded = _up(e + _HALF * size + 2.0**-149)
+        rounded = up(e + _HALF * size + 2.0**-149)
         fits = size <= np.finfo(np.float32).max
         return m, r, np.where(exact, e, np.where(fits, rounded, np.inf))
 
@@ -849,8 +849,8 @@ class Ball(Arithmetic):
         middle = step(m)
         (low, high), (lowest, highest) = (
             (
-                step(np.nextafter(m - _up(width), -np.inf)),
-                step(np.nextafter(m + _up(width), np.inf)),
+                step(np.nextafter(m - up(width), -np.inf)),
+                step(np.nextafter(m + up(width), np.inf)),
             )
             for width in (r, r + JUMPS * e)
         )
@@ -997,7 +997,7 @@ def _inverse_by_arb(m: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarra
             return np.zeros(m.shape), np.full(m.shape, np.inf)
         middle = np.array([float(x.mid()) for x in entries], dtype=np.float64).reshape(m.shape)
         width = np.array([float(x.rad()) for x in entries], dtype=np.float64).reshape(m.shape)
-    return middle, _up(width + U * np.abs(middle))
+    return middle, up(width + U * np.abs(middle))
 
 
 def _factored(m: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -30,14 +30,9 @@ import numpy as np
 from gradproof.core.errors import NotYet
 from gradproof.core.term import Relation
 from gradproof.engines.arithmetic import Arithmetic, Value
+from gradproof.engines.ball import U, raised, up
 from gradproof.engines.contract import Contract
 from gradproof.engines.kernels import DOMAINS, EVERYWHERE, KERNELS
-
-U = 2.0**-53
-"""The unit roundoff of float64, in which the midpoints are computed."""
-
-TINY = 2.0**-1060
-"""More than every underflow of one operation here."""
 
 FEWEST, STEP = 8, 16
 """Terms of which no fewer are taken, and of how many longer sums take one."""
@@ -98,7 +93,7 @@ class Least(Arithmetic):
         for m, r, e in values[1:]:
             middle = middle + m
             size = np.abs(middle)
-            radius = _up(size * U + _sum(radius, r))
+            radius = up(size * U + _sum(radius, r))
             error = _sum(error, e)
         size *= self.u
         error = _sum(size, error)  # as it is, where all of the sum is zero
@@ -109,7 +104,7 @@ class Least(Arithmetic):
     def repeat(self, value: Value, count: int) -> Value:
         m, r, e = value
         middle = m * count
-        return middle, _up(count * r + U * np.abs(middle)), count * e
+        return middle, up(count * r + U * np.abs(middle)), count * e
 
     def multiply(self, left: Value, right: Value) -> Value:
         (m1, r1, e1), (m2, r2, e2) = left, right
@@ -128,7 +123,7 @@ class Least(Arithmetic):
             error = a1 * e2
         if not _nothing(e1):
             error = _sum(e1 * a2, error)
-        return middle, _raised(radius), error
+        return middle, raised(radius), error
 
     def power(self, base: Value, exponent: Fraction) -> Value:
         m, r, e = base
@@ -136,12 +131,12 @@ class Least(Arithmetic):
             low = np.abs(m) - r
             middle = 1 / np.where(low > 0, m, 1.0)
             size = np.abs(middle)
-            radius = _up(r * size / np.where(low > 0, low, 1.0) + U * size)
+            radius = up(r * size / np.where(low > 0, low, 1.0) + U * size)
             return middle, np.where(low > 0, radius, np.inf), e * size * size
         if exponent == Fraction(1, 2):
             middle = np.sqrt(np.maximum(m, 0.0))
             under = np.where(middle > 0, middle, 1.0)
-            radius = _up(np.where(m > r, r / under, np.where(r == 0, 0.0, np.inf)) + U * middle)
+            radius = up(np.where(m > r, r / under, np.where(r == 0, 0.0, np.inf)) + U * middle)
             return middle, np.where(m >= r, radius, np.inf), 0.5 * e / under
         if exponent.denominator == 1 and 2 <= exponent <= 16:
             return self.product([base] * int(exponent))
@@ -159,7 +154,7 @@ class Least(Arithmetic):
         radius = (count * U) * size
         if not _nothing(r):
             radius = radius + np.sum(r, axis=axes)
-        radius = _up(radius * (1 + 2 * (count + 8) * U))
+        radius = up(radius * (1 + 2 * (count + 8) * U))
         error = size * (max(count - 1, 0) * self.u)
         if not _nothing(e):
             error = error + np.sum(e, axis=axes, dtype=np.float64)
@@ -177,7 +172,7 @@ class Least(Arithmetic):
         other = b + wide
         if middle.size >= WIDE and other.min() > 0:
             wide, own, other = (p.max(axis=-1, keepdims=True) for p in (wide, own, other))
-        radius = _up((a * (wide + own) + norms(r1, -1) * other) * (1 + 2.0**-40))
+        radius = up((a * (wide + own) + norms(r1, -1) * other) * (1 + 2.0**-40))
         few = slice(None, None, max(1, min(STEP, count // FEWEST)))
         first, second = np.abs(m1[..., few]), np.abs(m2[..., few, :])
         scaled = second * (count * self.u)
@@ -206,12 +201,12 @@ class Least(Arithmetic):
         middle = kernel(m)
         size = np.abs(middle)
         if _nothing(r):
-            radius = _raised(size * (units * U))
+            radius = raised(size * (units * U))
         else:
             top = FLATTEST.get(name)
-            radius = np.asarray(r * (steepest(m, _up(r)) if top is None else top))
+            radius = np.asarray(r * (steepest(m, up(r)) if top is None else top))
             radius += size * (units * U)
-            radius = _raised(_raised(radius))
+            radius = raised(raised(radius))
         error = size * (self.contract.units(name) * self.u)
         if not _nothing(e):
             error += _slope(name, m, middle) * e
@@ -240,7 +235,7 @@ class Least(Arithmetic):
         (m1, r1, _), (m2, r2, _) = left, right
         middle, gap = m1 - m2, r1 + r2
         holds = {"==": middle == 0, ">": middle > 0}.get(relation, middle >= 0)
-        known = (np.abs(middle) > _up(gap)) | (gap == 0)
+        known = (np.abs(middle) > up(gap)) | (gap == 0)
         number = holds.astype(np.float64)
         return number, np.where(known, 0.0, 1.0), np.broadcast_to(_ZERO, number.shape)
 
@@ -248,7 +243,7 @@ class Least(Arithmetic):
         m, r, e = value
         top = m.max(axis=axis)
         candidates = np.broadcast_to(e, m.shape)
-        open_ = np.expand_dims(top, axis) - m <= _up(2 * r.max(axis=axis, keepdims=True))
+        open_ = np.expand_dims(top, axis) - m <= up(2 * r.max(axis=axis, keepdims=True))
         least = np.min(candidates, axis=axis, where=open_, initial=np.inf)
         return top, r.max(axis=axis), least
 
@@ -287,7 +282,7 @@ def _extreme(name: str, left: Value, right: Value) -> Value:
     pick = np.maximum if name == "maximum" else np.minimum
     middle, radius = pick(m1, m2), np.maximum(r1, r2)
     error = np.where(middle == m1, e1, e2)
-    open_ = np.abs(m1 - m2) <= _up(r1 + r2)
+    open_ = np.abs(m1 - m2) <= up(r1 + r2)
     return middle, radius, np.where(open_, np.minimum(e1, e2), error)
 
 
@@ -327,20 +322,6 @@ def norms(part: np.ndarray, axis: int) -> np.ndarray:
             low = ~(found > LOW)
             found = np.where(low, np.abs(rows).sum(axis=-1) * (1 + 2.0**-40), found)
     return np.asarray(found[..., None] if axis == -1 else found[..., None, :])
-
-
-def _up(x: np.ndarray) -> np.ndarray:
-    """A little more than a nonnegative float64: it covers 16 roundings, and underflow."""
-    x = np.asarray(x * (1 + 2.0**-48))
-    x += TINY
-    return x
-
-
-def _raised(x: np.ndarray) -> np.ndarray:
-    """`_up` of an array that is used up."""
-    x *= 1 + 2.0**-48
-    x += TINY
-    return x
 
 
 def _sum(left: np.ndarray, right: np.ndarray) -> np.ndarray:

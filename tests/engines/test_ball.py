@@ -313,7 +313,7 @@ def test_an_operand_that_overflows_has_no_bound():
 
 
 def test_the_least_of_float64_rounds_up():
-    assert ball_room._up(np.zeros(3)).min() > 0
+    assert ball_room.up(np.zeros(3)).min() > 0
 
 
 def test_whole_numbers_such_as_indices_are_exact():
