@@ -34,7 +34,6 @@ function unless terms cancel. One that has fewer is asked in float64 though its 
 WRONG = 3.0
 """Digits of which fewer are no constant that was rounded to float32, unless terms cancel."""
 
-
 ROUNDING = told(
     "It is outside of the bound of the reference's equations by rounding alone: it is off by "
     "less than 2⁻¹⁶ of its largest element, and with all inputs moved a little by other "

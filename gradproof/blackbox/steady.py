@@ -25,7 +25,6 @@ MOVED = 2.0**-18
 STEADY = 2.0**-4
 """The share of an error that may be another one then. Of rounding errors it is about √2."""
 
-
 OTHER, MORE = 2.0**-1, 8.0
 """The share of an error from which on it is another one, and how much more it must be where the
 true values are others too, as a share of them: an error of a formula moves as these do."""
@@ -60,8 +59,8 @@ def is_steady(name: str, case: Case, heard: Heard, enclosure: Value) -> bool:
 
 def is_rounding(name: str, case: Case, heard: Heard) -> bool:
     """Whether what is outside of its bound is so by rounding: it is off by little, and at inputs
-    nearby by other amounts. An algorithm may lose digits that
-    the reference's equations keep, as ``s(1 − s)`` does where a sigmoid saturates.
+    nearby by other amounts. An algorithm may lose digits that the reference's equations keep, as
+    ``s(1 − s)`` does where a sigmoid saturates.
 
     Args:
         name: the tensor, of float32 or float64.
@@ -71,28 +70,27 @@ def is_rounding(name: str, case: Case, heard: Heard) -> bool:
     if name not in heard.enclosure or case.dtype not in LOST:
         return False
     m, r, e = (np.asarray(part, dtype=np.float64) for part in heard.enclosure[name])
-    array = returned(case, heard.answer)[name].array
-    if array is None or array.shape != m.shape or not np.all(np.isfinite(array)):
+    error = _difference(name, case, heard, m)
+    if error is None:
         return False
-    error = array.astype(np.float64) - m
     outside = np.abs(error) > r + OTHER_ALGORITHM * e
     if not np.any(outside) or not np.abs(error).max() <= LOST[case.dtype] * np.abs(m).max():
         return False
     before = error[outside]
-    size = np.linalg.norm(before)
-    changed = 0.0
     for number, move in enumerate(MOVES):
         there = _nearby(case, heard, number, move, case.dtype)
-        found = None if there is None else returned(case, there.answer)[name].array
-        if there is None or found is None or name not in there.enclosure:
+        if there is None or name not in there.enclosure:
             return False
         m2, r2 = (np.asarray(part, dtype=np.float64) for part in there.enclosure[name][:2])
-        after = (found.astype(np.float64) - m2)[outside]
+        after = _difference(name, case, there, m2)
+        if after is None:
+            return False
         blurred = np.linalg.norm(r[outside]) + np.linalg.norm(np.broadcast_to(r2, m.shape)[outside])
-        apart = (np.linalg.norm(after - before) - blurred) / size
+        changed = np.linalg.norm(after[outside] - before) - blurred
         moved = np.linalg.norm((m2 - m)[outside]) / (np.linalg.norm(m[outside]) or 1.0)
-        changed = max(changed, float(apart - MORE * moved))
-    return changed >= OTHER
+        if changed >= (OTHER + MORE * moved) * np.linalg.norm(before):
+            return True
+    return False
 
 
 def _nearby(case: Case, heard: Heard, seed: int, most: float, dtype: str) -> Heard | None:
@@ -115,10 +113,17 @@ def _nearby(case: Case, heard: Heard, seed: int, most: float, dtype: str) -> Hea
 
 def _error(name: str, case: Case, heard: Heard, enclosure: Value) -> np.ndarray | None:
     """How far an answer is from the exact tensor, element by element, if that is known well."""
-    array = returned(case, heard.answer)[name].array
     m, r = (np.asarray(part, dtype=np.float64) for part in enclosure[:2])
-    if array is None or array.shape != m.shape or not np.all(np.isfinite(array)):
+    error = _difference(name, case, heard, m)
+    if error is None:
         return None
-    error = np.asarray(array.astype(np.float64) - m).ravel()
     known = np.linalg.norm(np.broadcast_to(r, m.shape)) <= STEADY**2 * np.linalg.norm(error)
-    return error if known and np.any(error) else None
+    return error.ravel() if known and np.any(error) else None
+
+
+def _difference(name: str, case: Case, heard: Heard, middle: np.ndarray) -> np.ndarray | None:
+    """An answer less the midpoints of an enclosure, where it has numbers for all of them."""
+    array = returned(case, heard.answer)[name].array
+    if array is None or array.shape != middle.shape or not np.all(np.isfinite(array)):
+        return None
+    return np.asarray(array.astype(np.float64) - middle)
