@@ -86,6 +86,19 @@ class Returned:
     dtype: str
 
 
+def changed(now: Sequence[np.ndarray], then: Sequence[np.ndarray]) -> tuple[int, ...]:
+    """Which arrays have not the numbers any more that they had; NaN is the same as NaN."""
+    pairs = enumerate(zip(now, then, strict=True))
+    return tuple(k for k, (after, before) in pairs if not have_same(after, before))
+
+
+def have_same(now: np.ndarray, then: np.ndarray) -> bool:
+    """Whether two arrays have the same numbers; mostly there is no NaN to look for."""
+    if now.shape == then.shape and (now == then).all():
+        return True
+    return np.array_equal(now, then, equal_nan=True)
+
+
 def as_real(one: Returned) -> Returned:
     """Complex numbers whose imaginary parts are zero as real ones; others as what is no tensor."""
     if one.array is None or one.array.dtype.kind != "c":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from gradproof.engines.black_box import (
     BoxFailed,
     Question,
     Returned,
+    changed,
     check_outputs,
     is_layer,
     laid_out,
@@ -473,22 +474,10 @@ class NumpyEngine(Engine):
         return Answer(
             values,
             tuple(_returned(one, read) for one in found),
-            _changed(natives, question.tensors) if question.kept else (),
-            _changed(upstream, before) if question.kept else (),
+            changed(natives, question.tensors) if question.kept else (),
+            changed(upstream, before) if question.kept else (),
             lambda: tuple(_returned(one, np.asarray) for one in found),
         )
-
-
-def _changed(now: Sequence[np.ndarray], then: Sequence[np.ndarray]) -> tuple[int, ...]:
-    pairs = enumerate(zip(now, then, strict=True))
-    return tuple(k for k, (after, before) in pairs if not _is_same(after, before))
-
-
-def _is_same(now: np.ndarray, then: np.ndarray) -> bool:
-    """Whether nothing has changed; mostly there is no NaN to look for."""
-    if now.shape == then.shape and (now == then).all():
-        return True
-    return np.array_equal(now, then, equal_nan=True)
 
 
 def _with_pullback(result: Any) -> tuple[Any, Callable[..., Any]]:

@@ -21,6 +21,7 @@ from gradproof.engines.black_box import (
     Question,
     Returned,
     check_outputs,
+    have_same,
     laid_out,
     once,
     said_of,
@@ -302,11 +303,8 @@ def _changed(now: Sequence[torch.Tensor], given: Sequence[np.ndarray]) -> tuple[
 def _has(tensor: torch.Tensor, numbers: np.ndarray) -> bool:
     # Mostly the dtype has these numbers, and nothing has changed: that takes one pass.
     now = _viewed(tensor if tensor.is_cpu else tensor.cpu())
-    if now.shape == numbers.shape and (now == numbers).all():
-        return True
-    again = torch.tensor(numbers, dtype=tensor.dtype, device=tensor.device)
-    return tensor.shape == again.shape and torch.allclose(
-        tensor.detach(), again, rtol=0, atol=0, equal_nan=True
+    return have_same(now, numbers) or have_same(
+        now, _viewed(torch.tensor(numbers, dtype=tensor.dtype))
     )
 
 
