@@ -25,8 +25,8 @@ SPARE = 64
 PAIRS = 3
 """Neighbours from which on it is no chance that they all rise."""
 
-COARSE = 2.0**-6
-"""How far off sums and lengths are in 16 bits, at most."""
+COARSE, USUAL = 2.0**-6, 2.0**-10
+"""How far off sums and lengths are in 16 bits, and in more, at most."""
 
 EXACT = 2.0**-30
 """The same in float64, of numbers that were rounded to nothing less."""
@@ -46,7 +46,7 @@ def is_free(array: np.ndarray, *, coarse: bool) -> bool:
     masked = np.count_nonzero(a == 0) > max(1, a.size // SPARE)
     if whole or masked or len(np.unique(a.ravel()[:SAMPLE])) <= FEW:
         return False
-    room = COARSE if coarse else 2.0**-10
+    room = COARSE if coarse else USUAL
     square = a.ndim > 1 and a.shape[-1] == a.shape[-2]
     if square and _is_symmetric(a[..., :LINES, :LINES], room) and _is_symmetric(a, room):
         return False
@@ -112,7 +112,7 @@ def has_both_signs(array: np.ndarray) -> bool:
 
 def is_bound_along(array: np.ndarray, axis: int) -> bool:
     """Whether what lies along an axis has something in common, as `is_free` sees it."""
-    return _is_bound(np.asarray(array, dtype=np.float64), axis, 2.0**-10)
+    return _is_bound(np.asarray(array, dtype=np.float64), axis, USUAL)
 
 
 def is_ordered(a: np.ndarray, data: Data) -> bool:

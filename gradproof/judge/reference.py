@@ -131,12 +131,15 @@ class PaperReference(Reference):
             **dict(zip(self.upstream, data.upstream, strict=True)),
         }
 
+    def _lifted(self, data: Data, arithmetic: Arithmetic) -> dict[str, Value]:
+        return {name: arithmetic.lift(array) for name, array in self.tensors(data).items()}
+
     def everything(
         self, data: Data, contract: Contract, *, coarse: bool = False, narrow: bool = False
     ) -> dict[str, Value]:
         """`enclosure`, of all tensors and gradients by their own names."""
         ball = Ball(contract, opaque=True, coarse=coarse, narrow=narrow)
-        lifted = {name: ball.lift(array) for name, array in self.tensors(data).items()}
+        lifted = self._lifted(data, ball)
         with np.errstate(all="ignore"):
             return evaluate(self._program(), lifted, self.sizes, ball)
 
@@ -157,7 +160,7 @@ class PaperReference(Reference):
 
     def _evaluated(self, kind: Hashable, data: Data, arithmetic: Ball | Least) -> dict[str, Value]:
         """`over`, by its tape; `kind` says the arithmetic, but for its contract."""
-        lifted = {name: arithmetic.lift(array) for name, array in self.tensors(data).items()}
+        lifted = self._lifted(data, arithmetic)
         found = self._played(kind, self._program, lifted, self.sizes, arithmetic)
         return dict(zip(self._names(), found, strict=True))
 
@@ -184,7 +187,7 @@ class PaperReference(Reference):
     def over(self, data: Data, arithmetic: Arithmetic) -> dict[str, Value]:
         if isinstance(arithmetic, Least):  # which is asked in every check
             return self._evaluated("least", data, arithmetic)
-        lifted = {name: arithmetic.lift(array) for name, array in self.tensors(data).items()}
+        lifted = self._lifted(data, arithmetic)
         return self._named(evaluate(self._program(), lifted, self.sizes, arithmetic))
 
     def enclosures(self, several: Sequence[Data], contract: Contract) -> list[dict[str, Value]]:
@@ -224,7 +227,7 @@ class PaperReference(Reference):
 
     def kinks(self, data: Data, contract: Contract) -> tuple[Kink, ...]:
         ball = Ball(contract, opaque=True)
-        lifted = {name: ball.lift(array) for name, array in self.tensors(data).items()}
+        lifted = self._lifted(data, ball)
         with np.errstate(all="ignore"):
             values = evaluate(self.paper.forward, lifted, self.sizes, ball)
             plain = {name: np.asarray(value[0]) for name, value in values.items()}
