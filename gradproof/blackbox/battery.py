@@ -94,7 +94,7 @@ def trials(case: Case, data: Data, resized: Resized | None) -> Iterator[Trial]:
     stated = resized is not None
     for trial in (*_layouts(case, data, stated=stated), *_arriving(case, data)):
         # Given numbers may saturate what they meet, which a sum over the batch does not show.
-        yield replace(trial, gross=not stated and trial.data is not data)
+        yield trial if stated or trial.data is data else replace(trial, gross=True)
     if len(case.wanted) > 1 and case.machine.name != "numpy":
         for name in case.gradients():
             yield Trial(told("with {name} frozen", name=name), data, frozen=name)
